@@ -75,7 +75,7 @@ IMPURE = frozenset(
         *("subprocess", "sys", "tempfile", "threading", "time", "urllib.request", "uuid", "zoneinfo"),
     }
 )
-"""Clock, randomness and input/output: not in ``core``."""
+"""Clock, randomness and input/output: not in ``core``. Of ``io`` only what stays in memory."""
 
 MUTABLE_MAKERS = frozenset(
     {

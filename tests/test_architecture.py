@@ -45,35 +45,11 @@ AT_MODULE_LEVEL = frozenset({"pygit2", "click", "tomli_w"})
 """What is always installed. Any other library is imported where it is used, or `import gittrack` pays for it."""
 
 IMPURE = frozenset(
-    {
-        *("asyncio", "concurrent", "ctypes", "fcntl", "fileinput", "ftplib", "getpass", "glob", "http", "importlib"),
-        *(
-            "io",
-            "logging",
-            "mmap",
-            "multiprocessing",
-            "os",
-            "pathlib",
-            "platform",
-            "pty",
-            "queue",
-            "random",
-            "resource",
-        ),
-        *(
-            "sched",
-            "secrets",
-            "select",
-            "selectors",
-            "shutil",
-            "signal",
-            "smtplib",
-            "socket",
-            "socketserver",
-            "sqlite3",
-        ),
-        *("subprocess", "sys", "tempfile", "threading", "time", "urllib.request", "uuid", "zoneinfo"),
-    }
+    (
+        "asyncio concurrent ctypes fcntl fileinput ftplib getpass glob http importlib logging mmap multiprocessing os "
+        "pathlib platform pty queue random resource sched secrets select selectors shutil signal smtplib socket "
+        "socketserver sqlite3 subprocess sys tempfile threading time uuid zoneinfo"
+    ).split()
 )
 """Clock, randomness and input/output: not in ``core``. Of ``io`` only what stays in memory."""
 

@@ -1,0 +1,310 @@
+"""From the journals of a live run to the body of its commit.
+
+A pure function of what was logged: the same journals give the same body, hence the same commit, whether the run ended in
+order, is finished after a crash, or is made again because git lost an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from heapq import merge
+from typing import Any
+
+from gittrack.core.ids import ObjectId, parse_experiment_id, parse_run_id
+from gittrack.core.journal import JournalContents
+from gittrack.core.pointers import pointer_bytes
+from gittrack.core.records import (
+    ArtifactEntry,
+    CodeState,
+    ExperimentRef,
+    Input,
+    LeftOut,
+    ParamValue,
+    Person,
+    RunRecord,
+    RunStatus,
+    Series,
+    SubmoduleState,
+)
+from gittrack.core.run_tree import RunBody, with_summaries
+from gittrack.errors import CorruptRecordError
+
+Operation = Mapping[str, Any]
+OUTPUT_LOG, ERRORS_LOG, TRACEBACK_LOG = "output.txt", "errors.log", "traceback.txt"
+
+
+@dataclass(slots=True)
+class _State:
+    """What the operations so far add up to."""
+
+    start: Operation | None = None
+    end: Operation | None = None
+    params: dict[str, ParamValue] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    seeds: dict[str, int] = field(default_factory=dict)
+    inputs: dict[str, Input] = field(default_factory=dict)
+    artifacts: dict[str, ArtifactEntry] = field(default_factory=dict)
+    contents: dict[str, bytes | ObjectId] = field(default_factory=dict)
+    logs: dict[str, list[bytes]] = field(default_factory=dict)
+    points: dict[str, Series] = field(default_factory=dict)
+    name: str = ""
+    note: str = ""
+    last_time: int = 0
+
+
+def code_operation(code: CodeState) -> dict[str, Any]:
+    """A code state as a journal keeps it."""
+    table = {name.name: getattr(code, name.name) for name in fields(CodeState)}
+    table["left_out"] = [[x.path, x.reason, x.size] for x in code.left_out]
+    table["submodules"] = [[x.path, x.commit, x.dirty] for x in code.submodules]
+    return table
+
+
+def _code(table: Operation) -> CodeState:
+    return CodeState(
+        **{
+            **table,
+            "left_out": tuple(LeftOut(*row) for row in table["left_out"]),
+            "submodules": tuple(SubmoduleState(*row) for row in table["submodules"]),
+        }
+    )
+
+
+def start_operation(journals: Iterable[JournalContents]) -> Operation:
+    """The operation that began the run.
+
+    Raises:
+        CorruptRecordError: no journal holds one.
+    """
+    for journal in journals:
+        for operation in journal.operations:
+            if operation["op"] == "start":
+                return operation
+    raise CorruptRecordError("the live run has no readable start", hint="gittrack doctor")
+
+
+def resumed_commit(journals: Iterable[JournalContents]) -> ObjectId | None:
+    """The commit of the finished run that these journals continue, or None."""
+    commit: ObjectId | None = start_operation(journals).get("resumes")
+    return commit
+
+
+def assemble(journals: Sequence[JournalContents], earlier: RunBody | None = None) -> RunBody:
+    """The body of a run, with summaries.
+
+    Args:
+        journals: what each writing process logged, in the order of their names.
+        earlier: the body of the commit that a resumed run continues.
+
+    Returns:
+        The body. Its status is what the run said at its end, ``crashed`` when it said nothing.
+
+    Raises:
+        CorruptRecordError: no journal holds the run's start.
+    """
+    state = _State()
+    if earlier is not None:
+        _carry_over(state, earlier)
+    for operation in merge(*(_timed(journal, rank) for rank, journal in enumerate(journals)), key=lambda row: row[:3]):
+        _apply(state, operation[3])
+    series = _series(journals, state, earlier)
+    if state.start is None:
+        raise CorruptRecordError("the live run has no readable start", hint="gittrack doctor")
+    record = _record(state, state.start, earlier, series)
+    return with_summaries(
+        RunBody(
+            record=record,
+            series=series,
+            environment=_environment(state.start, earlier),
+            logs={name: b"".join(pieces) for name, pieces in state.logs.items()},
+            contents=state.contents,
+            kept={} if earlier is None else earlier.kept,
+        )
+    )
+
+
+def _timed(journal: JournalContents, rank: int) -> list[tuple[int, int, int, Operation]]:
+    """Operations with their sort keys; times within one journal never go back, whatever the clock did."""
+    rows = []
+    latest = 0
+    for index, operation in enumerate(journal.operations):
+        latest = max(latest, operation.get("t", 0))
+        rows.append((latest, rank, index, operation))
+    return rows
+
+
+def _carry_over(state: _State, earlier: RunBody) -> None:
+    record = earlier.record
+    state.params.update(record.params)
+    state.seeds.update(record.seeds)
+    state.inputs.update({item.name: item for item in record.inputs})
+    state.artifacts.update({entry.path: entry for entry in record.artifacts})
+    state.contents.update(earlier.contents)
+    state.logs.update({name: [data] for name, data in earlier.logs.items()})
+
+
+def _apply(state: _State, operation: Operation) -> None:
+    kind = operation["op"]
+    state.last_time = max(state.last_time, operation.get("t", 0))
+    if kind == "start":
+        state.start = operation
+        state.name, state.note = operation["name"], operation.get("note", "")
+    elif kind == "end":
+        state.end = operation
+        if operation.get("traceback"):
+            state.logs.setdefault(TRACEBACK_LOG, []).append(operation["traceback"].encode())
+    elif kind == "param":
+        state.params[operation["name"]] = operation["value"]
+    elif kind == "tag":
+        _set_tag(state, operation)
+    elif kind in ("name", "note"):
+        setattr(state, kind, operation["value"])
+    elif kind == "seed":
+        state.seeds.update(operation["seeds"])
+    elif kind == "input":
+        item = Input(**operation["input"])
+        state.inputs[item.name] = item
+    elif kind == "artifact":
+        _add_artifact(state, operation)
+    elif kind == "log":
+        state.logs.setdefault(operation["name"], []).append(operation["content"])
+    elif kind == "point":
+        _add_point(state, operation)
+
+
+def _set_tag(state: _State, operation: Operation) -> None:
+    if operation["value"] is None:
+        state.tags.pop(operation["key"], None)
+    else:
+        state.tags[operation["key"]] = operation["value"]
+
+
+def _add_artifact(state: _State, operation: Operation) -> None:
+    entry = ArtifactEntry(**operation["artifact"])
+    state.artifacts[entry.path] = entry
+    state.contents[entry.path] = pointer_bytes(entry) if entry.storage == "pointer" else operation["content"]
+
+
+def _add_point(state: _State, operation: Operation) -> None:
+    series = state.points.setdefault(operation["name"], Series())
+    series.steps.append(operation["step"])
+    series.timestamps.append(operation["time"])
+    series.values.append(operation["value"])
+    series.models.append(operation["model"])
+    series.data.append(operation["data"])
+
+
+def _series(journals: Sequence[JournalContents], state: _State, earlier: RunBody | None) -> dict[str, Series]:
+    parts: dict[str, list[Series]] = {}
+    for source in [*(journal.series for journal in journals), state.points]:
+        for name, series in source.items():
+            if len(series):
+                parts.setdefault(name, []).append(series)
+    joined = {name: _joined(pieces) for name, pieces in parts.items()}
+    if earlier is None:
+        return joined
+    for name, series in earlier.series.items():
+        joined[name] = _appended(series, joined[name]) if name in joined else series
+    return joined
+
+
+def _joined(pieces: list[Series]) -> Series:
+    """One series of what several processes logged, by time; each process's own order is kept."""
+    if len(pieces) == 1:
+        return pieces[0]
+    result = Series()
+    about = any(piece.models or piece.data for piece in pieces)
+    for row in merge(*(_rows(piece, rank) for rank, piece in enumerate(pieces)), key=lambda row: row[:3]):
+        result.steps.append(row[3])
+        result.timestamps.append(row[4])
+        result.values.append(row[5])
+        if about:
+            result.models.append(row[6])
+            result.data.append(row[7])
+    return result
+
+
+def _rows(piece: Series, rank: int) -> Iterable[tuple[int, int, int, int, int, float, str, str]]:
+    latest = 0
+    for index, (step, time, value) in enumerate(zip(piece.steps, piece.timestamps, piece.values, strict=True)):
+        latest = max(latest, time)
+        model = piece.models[index] if index < len(piece.models) else ""
+        data = piece.data[index] if index < len(piece.data) else ""
+        yield latest, rank, index, step, time, value, model, data
+
+
+def _appended(first: Series, second: Series) -> Series:
+    about = bool(first.models or first.data or second.models or second.data)
+    return Series(
+        first.steps + second.steps,
+        first.timestamps + second.timestamps,
+        first.values + second.values,
+        _column(first.models, len(first)) + _column(second.models, len(second)) if about else [],
+        _column(first.data, len(first)) + _column(second.data, len(second)) if about else [],
+    )
+
+
+def _column(cells: list[str], length: int) -> list[str]:
+    return cells + [""] * (length - len(cells))
+
+
+def _environment(start: Operation, earlier: RunBody | None) -> dict[str, bytes]:
+    captured = {name: text.encode() for name, text in start.get("environment", {}).items()}
+    return {**({} if earlier is None else earlier.environment), **captured}
+
+
+def _record(state: _State, start: Operation, earlier: RunBody | None, series: Mapping[str, Series]) -> RunRecord:
+    end = state.end or {}
+    last_point = max((max(points.timestamps) for points in series.values()), default=0)
+    status = RunStatus(end["status"]) if end else RunStatus.CRASHED
+    record = RunRecord(
+        id=parse_run_id(start["id"]),
+        name=state.name,
+        experiment=ExperimentRef(parse_experiment_id(start["experiment"]["id"]), start["experiment"]["name"]),
+        status=status,
+        start_time=start["t"],
+        end_time=end["t"] if end else max(state.last_time, last_point),
+        author=Person(**start["author"]),
+        code=_code(start["code"]),
+        host=start.get("host", ""),
+        command=tuple(start.get("command", ())),
+        entry=start.get("entry", ""),
+        exit_code=end.get("exit_code"),
+        error=end.get("error", "") if end else "the process died without ending the run",
+        parent=None if start.get("parent") is None else parse_run_id(start["parent"]),
+        kind=start.get("kind", "run"),
+        note=state.note,
+        seeds=state.seeds,
+        params=state.params,
+        tags=state.tags,
+        inputs=tuple(state.inputs.values()),
+        artifacts=tuple(state.artifacts.values()),
+    )
+    if earlier is None:
+        return record
+    # Name, note and tags stay what the earlier commit says; what the resumption set becomes events, so that events
+    # about the earlier commit keep their meaning (docs/format.md, "Resume").
+    before = earlier.record
+    return replace(
+        record,
+        name=before.name,
+        note=before.note,
+        tags=before.tags,
+        start_time=before.start_time,
+        experiment=before.experiment,
+        parent=before.parent,
+        extra=before.extra,
+    )
+
+
+def resumption_changes(journals: Sequence[JournalContents]) -> dict[tuple[str, str], str | None]:
+    """What a resumption set that belongs into events: (kind, key) -> value, None for a removed tag."""
+    changes: dict[tuple[str, str], str | None] = {}
+    for journal in journals:
+        for operation in journal.operations:
+            if operation["op"] == "tag":
+                changes["tag", operation["key"]] = operation["value"]
+            elif operation["op"] in ("name", "note"):
+                changes[operation["op"], ""] = operation["value"]
+    return changes

@@ -1,0 +1,27 @@
+"""DVC pointers: the few lines of YAML that name an artifact's bytes by hash.
+
+``hash: md5`` is not optional: without it DVC 3 takes the pointer for one of DVC 2 and finds nothing.
+"""
+
+from __future__ import annotations
+
+import json
+
+from gittrack.core.records import ArtifactEntry
+
+
+def pointer_bytes(entry: ArtifactEntry, name: str | None = None) -> bytes:
+    """The bytes of the ``.dvc`` file of one stored file.
+
+    Args:
+        entry: the artifact; its digest is ``md5:<hex>``.
+        name: the encoded base name beside which the pointer lies; the artifact's own base name when None.
+    """
+    base = entry.path.rpartition("/")[2] if name is None else name
+    return (
+        "outs:\n"
+        f"- md5: {entry.digest.removeprefix('md5:')}\n"
+        f"  size: {entry.size}\n"
+        "  hash: md5\n"
+        f"  path: {json.dumps(base, ensure_ascii=False)}\n"
+    ).encode()

@@ -1,0 +1,204 @@
+"""``run.toml``: the facts of a run, record ⇄ bytes.
+
+The first line is ``format = 1``, then sorted keys. A reader looks at that line before it parses anything; keys it does
+not know it keeps (``RunRecord.extra``) and writes back.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gittrack.core import toml
+from gittrack.core.ids import ObjectId, parse_experiment_id, parse_object_id, parse_run_id
+from gittrack.core.ledger import check_version
+from gittrack.core.records import (
+    FORMAT_VERSION,
+    CodeState,
+    ExperimentRef,
+    LeftOut,
+    Person,
+    RunRecord,
+    RunStatus,
+    SubmoduleState,
+)
+from gittrack.errors import CorruptRecordError, GittrackError
+
+_VERSION = re.compile(rb"format = ([0-9]{1,9})\n")
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_MILLISECOND = datetime.timedelta(milliseconds=1)
+_LAST = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the end of what TOML can write
+
+
+def moment(milliseconds: int) -> datetime.datetime:
+    """A time in ms since the epoch as the UTC moment TOML writes; clamped to the years 1 to 9999."""
+    return _EPOCH + _MILLISECOND * min(max(milliseconds, -62_135_596_800_000), _LAST)
+
+
+def milliseconds(when: datetime.datetime) -> int:
+    """A moment as ms since the epoch; one without a zone is read as UTC."""
+    return ((when if when.tzinfo else when.replace(tzinfo=datetime.UTC)) - _EPOCH) // _MILLISECOND
+
+
+def with_version(body: bytes) -> bytes:
+    """Put the format version before a TOML document."""
+    return b"format = %d\n" % FORMAT_VERSION + body
+
+
+def strip_version(data: bytes, what: str) -> bytes:
+    """Check the first line and return the rest.
+
+    Raises:
+        CorruptRecordError: the first line is not ``format = N``.
+        UnsupportedFormatError: N is newer than this version reads.
+    """
+    match = _VERSION.match(data)
+    if match is None:
+        raise CorruptRecordError(f"{what} is damaged: its first line is not 'format = N'", hint="gittrack fsck")
+    check_version(int(match[1]), what)
+    return data[match.end() :]
+
+
+def encode_run(record: RunRecord, params_none: Sequence[str]) -> bytes:
+    """The bytes of ``run.toml``.
+
+    Args:
+        record: the run.
+        params_none: names of the params that are None, since TOML has no null.
+    """
+    table: dict[str, Any] = dict(record.extra)
+    table |= {
+        "id": record.id,
+        "name": record.name,
+        "kind": record.kind,
+        "status": record.status.value,
+        "start_time": moment(record.start_time),
+        "experiment": {"id": record.experiment.id, "name": record.experiment.name},
+        "author": {"name": record.author.name, "email": record.author.email},
+        "code": _code_table(record.code),
+    }
+    optional: dict[str, Any] = {
+        "end_time": None if record.end_time is None else moment(record.end_time),
+        "host": record.host or None,
+        "command": list(record.command) or None,
+        "entry": record.entry or None,
+        "exit_code": record.exit_code,
+        "error": record.error or None,
+        "parent": record.parent,
+        "note": record.note or None,
+        "seeds": dict(record.seeds) or None,
+        "params_none": list(params_none) or None,
+    }
+    table |= {key: value for key, value in optional.items() if value is not None}
+    return with_version(toml.dump(table))
+
+
+def _code_table(code: CodeState) -> dict[str, Any]:
+    table: dict[str, Any] = {"dirty": code.dirty}
+    optional: dict[str, Any] = {
+        "commit": code.commit,
+        "head": code.head,
+        "branch": code.branch,
+        "remote": code.remote,
+        "directory": code.directory or None,
+        "reason": code.reason or None,
+        "left_out": [{"path": x.path, "reason": x.reason, "size": x.size} for x in code.left_out] or None,
+        "submodules": [{"path": x.path, "commit": x.commit, "dirty": x.dirty} for x in code.submodules] or None,
+    }
+    return table | {key: value for key, value in optional.items() if value is not None}
+
+
+_KNOWN = frozenset(
+    "id name kind status start_time end_time experiment author code host command entry exit_code error parent note "
+    "seeds params_none".split()
+)
+
+
+def decode_run(data: bytes) -> tuple[RunRecord, tuple[str, ...]]:
+    """Read ``run.toml``.
+
+    Returns:
+        The record (params, tags, metrics, inputs and artifacts still empty: they are files of their own), and the names
+        of the params that are None.
+
+    Raises:
+        UnsupportedFormatError: a newer format.
+        CorruptRecordError: damaged, or a field of another type.
+    """
+    table = toml.parse(strip_version(data, "run.toml"), what="run.toml")
+    try:
+        return _record(table), _strings(table.get("params_none", []))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, GittrackError) as error:
+        raise CorruptRecordError(f"run.toml is damaged: {_cause(error)}", hint="gittrack fsck") from error
+
+
+def _cause(error: Exception) -> str:
+    return f"no {error}" if isinstance(error, KeyError) else str(error)
+
+
+def _record(table: Mapping[str, Any]) -> RunRecord:
+    experiment, author = table["experiment"], table["author"]
+    end, parent = table.get("end_time"), table.get("parent")
+    seeds = table.get("seeds", {})
+    return RunRecord(
+        id=parse_run_id(_text(table["id"])),
+        name=_text(table["name"]),
+        experiment=ExperimentRef(parse_experiment_id(_text(experiment["id"])), _text(experiment["name"])),
+        status=RunStatus(table["status"]),
+        start_time=milliseconds(table["start_time"]),
+        end_time=None if end is None else milliseconds(end),
+        author=Person(_text(author["name"]), _text(author["email"])),
+        code=_code(table["code"]),
+        host=_text(table.get("host", "")),
+        command=_strings(table.get("command", [])),
+        entry=_text(table.get("entry", "")),
+        exit_code=None if table.get("exit_code") is None else _integer(table["exit_code"]),
+        error=_text(table.get("error", "")),
+        parent=None if parent is None else parse_run_id(_text(parent)),
+        kind=_text(table["kind"]),
+        note=_text(table.get("note", "")),
+        seeds={_text(key): _integer(value) for key, value in seeds.items()},
+        extra={key: value for key, value in table.items() if key not in _KNOWN},
+    )
+
+
+def _code(table: Mapping[str, Any]) -> CodeState:
+    return CodeState(
+        commit=_optional_id(table.get("commit")),
+        head=_optional_id(table.get("head")),
+        branch=None if table.get("branch") is None else _text(table["branch"]),
+        dirty=bool(table.get("dirty", False)),
+        remote=None if table.get("remote") is None else _text(table["remote"]),
+        directory=_text(table.get("directory", "")),
+        reason=_text(table.get("reason", "")),
+        left_out=tuple(
+            LeftOut(_text(x["path"]), _text(x["reason"]), _integer(x.get("size", 0))) for x in table.get("left_out", [])
+        ),
+        submodules=tuple(
+            SubmoduleState(_text(x["path"]), _text(x["commit"]), bool(x["dirty"])) for x in table.get("submodules", [])
+        ),
+    )
+
+
+def _optional_id(value: object) -> ObjectId | None:
+    return None if value is None else parse_object_id(_text(value))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{str(value)[:40]!r} is not a string")
+    return value
+
+
+def _integer(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{str(value)[:40]!r} is not an integer")
+    return value
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"{str(value)[:40]!r} is not a list")
+    return tuple(_text(item) for item in value)

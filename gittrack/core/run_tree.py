@@ -1,0 +1,244 @@
+"""A run's tree: what lies at which path, body ⇄ files.
+
+``encode_tree`` is a pure function: the same body gives the same bytes, hence the same commit id, which is what lets a
+lost object be made again from the live directory it came from. ``decode_tree`` reads the small files; series and
+artifacts are read one by one when asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gittrack.core import dvc_yaml, toml
+from gittrack.core.ids import ObjectId
+from gittrack.core.names import artifact_paths, metric_paths
+from gittrack.core.params import decode_params, encode_params
+from gittrack.core.records import ArtifactEntry, Input, MetricSummary, RunRecord, Series
+from gittrack.core.run_toml import decode_run, encode_run
+from gittrack.core.series import encode_csv, summarise
+from gittrack.errors import CorruptRecordError
+
+RUN_FILE = "run.toml"
+PARAMS_FILE = "params.toml"
+SUMMARY_FILE = "summary.toml"
+TAGS_FILE = "tags.toml"
+INPUTS_FILE = "inputs.toml"
+ARTIFACTS_FILE = "artifacts.toml"
+
+Files = dict[str, bytes | ObjectId]
+"""Path in the tree -> its bytes, or the id of a blob that git already has."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunBody:
+    """Everything a run commit holds.
+
+    Attributes:
+        record: the facts; its ``metrics`` are derived from ``series`` by ``encode_tree``.
+        series: metric name -> points.
+        environment: file name under ``environment/`` -> bytes.
+        logs: file name under ``logs/`` -> bytes.
+        contents: artifact path -> the bytes of its inline blob or of its pointer.
+        kept: files at these paths are taken over unchanged (from the commit a resumed run continues, or of a kind this
+            version does not know).
+    """
+
+    record: RunRecord
+    series: Mapping[str, Series] = field(default_factory=dict)
+    environment: Mapping[str, bytes] = field(default_factory=dict)
+    logs: Mapping[str, bytes] = field(default_factory=dict)
+    contents: Mapping[str, bytes | ObjectId] = field(default_factory=dict)
+    kept: Mapping[str, ObjectId] = field(default_factory=dict)
+
+
+def with_summaries(body: RunBody) -> RunBody:
+    """The body with ``record.metrics`` computed from its series."""
+    metrics = {name: summarise(series) for name, series in body.series.items() if len(series)}
+    return replace(body, record=replace(body.record, metrics=metrics))
+
+
+def encode_tree(body: RunBody) -> Files:
+    """The files of a run's tree.
+
+    Args:
+        body: the run, with summaries (``with_summaries``).
+    """
+    record = body.record
+    params, params_none = encode_params(record.params)
+    files: Files = dict(body.kept)
+    files |= {
+        RUN_FILE: encode_run(record, params_none),
+        PARAMS_FILE: params,
+        SUMMARY_FILE: encode_summaries(record.metrics),
+    }
+    if record.tags:
+        files[TAGS_FILE] = toml.dump(record.tags)
+    if record.inputs:
+        files[INPUTS_FILE] = encode_inputs(record.inputs)
+    metric_files = metric_paths(name for name, series in body.series.items() if len(series))
+    for name, path in metric_files.items():
+        files[path] = encode_csv(body.series[name])
+    files |= {f"environment/{name}": data for name, data in body.environment.items()}
+    files |= {f"logs/{name}": data for name, data in body.logs.items()}
+    files |= _artifact_files(body)
+    return files | dvc_yaml.dvc_files(sorted(metric_files.values()))
+
+
+def _artifact_files(body: RunBody) -> Files:
+    entries = body.record.artifacts
+    if not entries:
+        return {}
+    paths = artifact_paths(entry.path for entry in entries)
+    files: Files = {ARTIFACTS_FILE: encode_artifacts(entries)}
+    ignored: dict[str, list[str]] = {}
+    for entry in entries:
+        path = paths[entry.path]
+        if entry.storage == "pointer":
+            folder, _, name = path.rpartition("/")
+            ignored.setdefault(folder, []).append(name)
+            path += ".dvc"
+        files[path] = body.contents[entry.path]
+    for folder, names in ignored.items():
+        files[f"{folder}/.gitignore"] = "".join(f"/{name}\n" for name in sorted(names)).encode()
+    return files
+
+
+def decode_tree(read: Callable[[str], bytes | None]) -> RunRecord:
+    """Read a run's record from its tree.
+
+    Args:
+        read: gives the bytes at a path of the tree, or None.
+
+    Raises:
+        UnsupportedFormatError: a newer format.
+        CorruptRecordError: a file is missing or damaged.
+    """
+    data = read(RUN_FILE)
+    if data is None:
+        raise CorruptRecordError("the commit is not a run: it has no run.toml", hint="gittrack fsck")
+    record, params_none = decode_run(data)
+    params, tags = read(PARAMS_FILE), read(TAGS_FILE)
+    summary, inputs, artifacts = read(SUMMARY_FILE), read(INPUTS_FILE), read(ARTIFACTS_FILE)
+    return replace(
+        record,
+        params=decode_params(params or b"", params_none),
+        tags={} if tags is None else decode_tags(tags),
+        metrics={} if summary is None else decode_summaries(summary),
+        inputs=() if inputs is None else decode_inputs(inputs),
+        artifacts=() if artifacts is None else decode_artifacts(artifacts),
+    )
+
+
+def decode_tags(data: bytes) -> dict[str, str]:
+    """Read ``tags.toml``: a flat table of strings."""
+    table = toml.parse(data, what=TAGS_FILE)
+    if any(not isinstance(value, str) for value in table.values()):
+        raise CorruptRecordError("tags.toml is damaged: a value is not a string", hint="gittrack fsck")
+    return table
+
+
+def encode_summaries(metrics: Mapping[str, MetricSummary]) -> bytes:
+    """The bytes of ``summary.toml``: a table per metric, by its full name."""
+    return toml.dump(
+        {
+            name: {
+                "last": summary.last,
+                "min": summary.min,
+                "max": summary.max,
+                "mean": summary.mean,
+                "count": summary.count,
+                "first_step": summary.first_step,
+                "last_step": summary.last_step,
+            }
+            for name, summary in metrics.items()
+        }
+    )
+
+
+def decode_summaries(data: bytes) -> dict[str, MetricSummary]:
+    """Read ``summary.toml``; raises CorruptRecordError."""
+    return {name: decode_summary(table) for name, table in toml.parse(data, what=SUMMARY_FILE).items()}
+
+
+def decode_summary(table: Mapping[str, Any]) -> MetricSummary:
+    """One metric's summary from a table whose numbers may be texts (JSON has no NaN); raises CorruptRecordError."""
+    try:
+        return MetricSummary(
+            last=float(table["last"]),
+            min=float(table["min"]),
+            max=float(table["max"]),
+            mean=float(table["mean"]),
+            count=int(table["count"]),
+            first_step=int(table["first_step"]),
+            last_step=int(table["last_step"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise CorruptRecordError(f"a metric's summary is damaged: {error}", hint="gittrack fsck") from error
+
+
+def encode_inputs(inputs: tuple[Input, ...]) -> bytes:
+    """The bytes of ``inputs.toml``."""
+    rows = []
+    for item in sorted(inputs, key=lambda item: item.name):
+        row: dict[str, Any] = {"name": item.name, "role": item.role, "uri": item.uri, "source": item.source}
+        if item.digest:
+            row["digest"] = item.digest
+        if item.size is not None:
+            row["size"] = item.size
+        if item.schema:
+            row["schema"] = dict(item.schema)
+        rows.append(row)
+    return toml.dump({"input": rows})
+
+
+def decode_inputs(data: bytes) -> tuple[Input, ...]:
+    """Read ``inputs.toml``; raises CorruptRecordError."""
+    try:
+        return tuple(
+            Input(
+                name=str(row["name"]),
+                role=str(row["role"]),
+                uri=str(row["uri"]),
+                digest=str(row.get("digest", "")),
+                source=str(row.get("source", "none")),
+                size=None if row.get("size") is None else int(row["size"]),
+                schema={str(key): str(value) for key, value in row.get("schema", {}).items()},
+            )
+            for row in toml.parse(data, what=INPUTS_FILE).get("input", [])
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CorruptRecordError(f"inputs.toml is damaged: {error}", hint="gittrack fsck") from error
+
+
+def encode_artifacts(entries: tuple[ArtifactEntry, ...]) -> bytes:
+    """The bytes of ``artifacts.toml``."""
+    rows = [
+        {
+            "path": entry.path,
+            "size": entry.size,
+            "digest": entry.digest,
+            "media_type": entry.media_type,
+            "storage": entry.storage,
+        }
+        for entry in sorted(entries, key=lambda entry: entry.path)
+    ]
+    return toml.dump({"artifact": rows})
+
+
+def decode_artifacts(data: bytes) -> tuple[ArtifactEntry, ...]:
+    """Read ``artifacts.toml``; raises CorruptRecordError."""
+    try:
+        return tuple(
+            ArtifactEntry(
+                path=str(row["path"]),
+                size=int(row["size"]),
+                digest=str(row["digest"]),
+                media_type=str(row["media_type"]),
+                storage=str(row["storage"]),
+            )
+            for row in toml.parse(data, what=ARTIFACTS_FILE).get("artifact", [])
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CorruptRecordError(f"artifacts.toml is damaged: {error}", hint="gittrack fsck") from error

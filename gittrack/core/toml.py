@@ -1,0 +1,129 @@
+"""TOML: the same data gives the same bytes, and bytes from strangers are measured before they are parsed.
+
+``tomllib`` takes more than linear time for one dotted key of many parts (20 kB: 8.5 s) and overflows the stack for
+deep arrays. So :func:`parse` looks first, in linear time, at what is nested how deep.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from gittrack.errors import CorruptRecordError, InvalidValueError
+
+MAX_BYTES = 8 << 20
+MAX_DEPTH = 64
+
+# Strings and comments, as tomllib reads them: what is inside them nests nothing. An unfinished one reaches as far as it
+# can, so that no second attempt begins inside it; the possessive repetitions never go back.
+_OPAQUE = re.compile(
+    r'"""(?:[^"\\]++|\\[\s\S]|"(?!""))*+(?:"{3,5})?'
+    r"|'''(?:[^']++|'(?!''))*+(?:'{3,5})?"
+    r'|"(?:[^"\\\n]++|\\.)*+"?'
+    r"|'[^'\n]*+'?"
+    r"|\#[^\n]*+"
+)
+_BRACKET = re.compile(r"[\[\]{}]")
+_BETWEEN_KEYS = re.compile(r"[=,\[\]{}]")
+
+
+def dump(data: Mapping[str, Any]) -> bytes:
+    """The bytes of a TOML document: keys sorted at every level, UTF-8, ``\\n``, one line for every string.
+
+    Args:
+        data: tables, lists and scalars; floats may be nan and infinite. A time zone that is not a whole number of
+            minutes from UTC, which TOML cannot state, becomes UTC.
+
+    Raises:
+        InvalidValueError: something TOML has no form for: None, a key that is no string, a lone surrogate, …
+
+    >>> dump({"b": 1, "a": {"x": [1.5, True]}})
+    b'b = 1\\n\\n[a]\\nx = [\\n    1.5,\\n    true,\\n]\\n'
+    """
+    import tomli_w
+
+    try:
+        return tomli_w.dumps(_sorted_table(data)).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidValueError(f"cannot be written as TOML: {error}") from error
+
+
+def _sorted_table(table: Mapping[str, Any]) -> dict[str, Any]:
+    for key in table:
+        if not isinstance(key, str):
+            raise InvalidValueError(f"cannot be written as TOML: the key {key!r} is not a string")
+    return {key: _plain(table[key]) for key in sorted(table)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _sorted_table(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime.datetime):
+        offset = value.utcoffset()
+        if offset is not None and offset % datetime.timedelta(minutes=1):
+            return value.astimezone(datetime.UTC)
+    return value
+
+
+def parse(data: bytes, *, limit: int = MAX_BYTES, depth: int = MAX_DEPTH, what: str) -> dict[str, Any]:
+    """Read a TOML document that anybody may have written.
+
+    Args:
+        data: the document. Integers of any size are kept.
+        limit: refused when it is larger, in bytes.
+        depth: refused when tables and arrays nest deeper, or one dotted key has more parts.
+        what: what is being read, for the error: ``"params.toml"``.
+
+    Raises:
+        CorruptRecordError: too large, too deep, not UTF-8, not TOML.
+
+    >>> parse(b'a.b = 1', what="an example")
+    {'a': {'b': 1}}
+    """
+    import tomllib
+
+    if len(data) > limit:
+        raise _damaged(what, f"{len(data)} bytes, at most {limit} are read")
+    try:
+        text = data.decode()
+        _check_nesting(text, depth, what)
+        table = tomllib.loads(text)
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise _damaged(what, str(error) or type(error).__name__) from error
+    _check_depth(table, depth, what)
+    return table
+
+
+def _damaged(what: str, why: str) -> CorruptRecordError:
+    return CorruptRecordError(f"{what} is damaged: {why[:200]}", hint="gittrack fsck")
+
+
+def _check_nesting(text: str, depth: int, what: str) -> None:
+    """Refuse what would take tomllib long, without parsing it."""
+    if text.count("[") + text.count("{") <= depth and text.count(".") < depth:
+        return
+    bare = _OPAQUE.sub("_", text)
+    nested = 0
+    for bracket in _BRACKET.finditer(bare):
+        nested = nested + 1 if bracket[0] in "[{" else max(nested - 1, 0)
+        if nested > depth:
+            raise _damaged(what, f"nested deeper than {depth}")
+    for line in bare.split("\n"):
+        # A key never leaves its line; dots beyond the limit may still be those of numbers in an array.
+        if line.count(".") >= depth and any(part.count(".") >= depth for part in _BETWEEN_KEYS.split(line)):
+            raise _damaged(what, f"a key has more than {depth} parts")
+
+
+def _check_depth(table: dict[str, Any], depth: int, what: str) -> None:
+    """Refuse what headers, dotted keys and inline tables together nest too deep, for whoever walks it later."""
+    level: list[Any] = [table]
+    for _ in range(depth + 1):
+        inner = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
+        level = [child for child in inner if isinstance(child, (dict, list))]
+        if not level:
+            return
+    raise _damaged(what, f"nested deeper than {depth}")

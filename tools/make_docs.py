@@ -278,9 +278,8 @@ def bring_up_to_date(files: dict[str, str], directory: Path, *, check: bool) -> 
 def main(arguments: list[str]) -> int:
     """Write the files, or check them; the exit code."""
     sys.path.insert(0, str(ROOT))
-    from gittrack.cli.main import cli
-
     from gittrack._version import __version__
+    from gittrack.cli.main import cli
 
     check = arguments == ["--check"]
     if arguments and not check:

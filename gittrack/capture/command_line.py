@@ -47,13 +47,16 @@ def split_command(command: Sequence[str]) -> Invocation:
     """Find what a command line runs, through launchers such as ``uv run``, ``torchrun`` or ``bash``.
 
     Args:
-        command: the program and its arguments, as in ``sys.orig_argv``.
+        command: the program and its arguments, as in ``sys.orig_argv``; ``sys.argv`` does where the interpreter's own
+            options do not matter.
 
     >>> split_command(["uv", "run", "python", "-u", "train.py", "--lr", "0.1"])
     Invocation(kind='script', target='train.py', arguments=('--lr', '0.1'))
     """
-    if not command:
+    if not command or not command[0]:
         return Invocation("interactive", "")
+    if command[0] in ("-", "-c"):  # what Python leaves of these in ``sys.argv``
+        return Invocation("stdin" if command[0] == "-" else "code", "", tuple(command[1:]))
     if is_interpreter(command[0]):
         return _split_python(command)
     name = base_name(command[0]).lower().removesuffix(".exe")

@@ -72,7 +72,7 @@ def _text(data: bytes, path: Path) -> str:
 
 def _parse_toml(data: bytes, path: Path) -> Any:
     try:
-        table = toml.parse(data, limit=_SIZE_LIMIT, depth=_DEPTH_LIMIT, what=path.name)
+        table: Any = toml.parse(data, limit=_SIZE_LIMIT, depth=_DEPTH_LIMIT, what=path.name)
     except FormatError as error:
         raise InvalidValueError(error.message, hint=error.hint) from error
     if path.name != "pyproject.toml":

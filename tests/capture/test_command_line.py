@@ -37,6 +37,8 @@ from gittrack.capture.command_line import split_command
         ("mytool --config conf.py", "program", "mytool", "--config conf.py"),
         ("uv sync", "program", "uv", "sync"),
         ("", "interactive", "", ""),
+        ("- a", "stdin", "", "a"),
+        ("-c a", "code", "", "a"),
     ],
 )
 def test_what_runs_is_found_in_the_command(command: str, kind: str, target: str, arguments: str) -> None:

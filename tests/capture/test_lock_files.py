@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from pathlib import Path
 
 from gittrack.capture.lock_files import LockFiles
@@ -22,11 +23,13 @@ def test_lock_files_are_listed_with_size_and_digest(tmp_path: Path) -> None:
     ]
 
 
-def test_every_change_is_seen_even_within_one_tick(tmp_path: Path) -> None:
-    lock_files = LockFiles(tmp_path)
+def test_every_change_is_seen_even_within_one_tick_of_a_coarse_clock(tmp_path: Path) -> None:
+    lock_files, tick = LockFiles(tmp_path), time.time_ns()
+    os.utime(tmp_path, ns=(tick, tick))
     assert lock_files.read() == []
     for content in (b"1", b"2", b"3"):
         (tmp_path / "uv.lock").write_bytes(content)
+        os.utime(tmp_path, ns=(tick, tick))
         assert lock_files.read() == [{"path": "uv.lock", "size": 1, "sha256": hashlib.sha256(content).hexdigest()}]
     (tmp_path / "uv.lock").unlink()
     assert lock_files.read() == []

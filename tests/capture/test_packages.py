@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+import time
 from pathlib import Path
 
 from gittrack.capture.packages import InstalledPackages, list_conda_packages
@@ -82,8 +83,16 @@ def test_a_package_installed_between_two_calls_is_seen(tmp_path: Path) -> None:
     assert packages.list([str(tmp_path)], None) == b"a==1\n"
     _metadata(tmp_path, "b-1.dist-info")
     assert packages.list([str(tmp_path)], None) == b"a==1\nb==1\n"
-    _metadata(tmp_path, "c-1.dist-info")  # within the same tick, perhaps
-    assert packages.list([str(tmp_path)], None) == b"a==1\nb==1\nc==1\n"
+
+
+def test_a_package_installed_within_one_tick_of_a_coarse_clock_is_seen(tmp_path: Path) -> None:
+    packages, tick = InstalledPackages(), time.time_ns()
+    _metadata(tmp_path, "a-1.dist-info")
+    os.utime(tmp_path, ns=(tick, tick))
+    assert packages.list([str(tmp_path)], None) == b"a==1\n"
+    _metadata(tmp_path, "b-1.dist-info")
+    os.utime(tmp_path, ns=(tick, tick))
+    assert packages.list([str(tmp_path)], None) == b"a==1\nb==1\n"
 
 
 def test_an_unchanged_folder_is_not_read_again(tmp_path: Path) -> None:

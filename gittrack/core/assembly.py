@@ -13,7 +13,6 @@ from typing import Any
 
 from gittrack.core.ids import ObjectId, parse_experiment_id, parse_run_id
 from gittrack.core.journal import JournalContents
-from gittrack.core.pointers import pointer_bytes
 from gittrack.core.records import (
     ArtifactEntry,
     CodeState,
@@ -183,7 +182,9 @@ def _set_tag(state: _State, operation: Operation) -> None:
 def _add_artifact(state: _State, operation: Operation) -> None:
     entry = ArtifactEntry(**operation["artifact"])
     state.artifacts[entry.path] = entry
-    state.contents[entry.path] = pointer_bytes(entry) if entry.storage == "pointer" else operation["content"]
+    state.contents.pop(entry.path, None)
+    if entry.storage == "inline":
+        state.contents[entry.path] = operation["content"]
 
 
 def _add_point(state: _State, operation: Operation) -> None:

@@ -10,18 +10,17 @@ import json
 from gittrack.core.records import ArtifactEntry
 
 
-def pointer_bytes(entry: ArtifactEntry, name: str | None = None) -> bytes:
+def pointer_bytes(entry: ArtifactEntry, name: str) -> bytes:
     """The bytes of the ``.dvc`` file of one stored file.
 
     Args:
         entry: the artifact; its digest is ``md5:<hex>``.
-        name: the encoded base name beside which the pointer lies; the artifact's own base name when None.
+        name: the encoded base name beside which the pointer lies.
     """
-    base = entry.path.rpartition("/")[2] if name is None else name
     return (
         "outs:\n"
         f"- md5: {entry.digest.removeprefix('md5:')}\n"
         f"  size: {entry.size}\n"
         "  hash: md5\n"
-        f"  path: {json.dumps(base, ensure_ascii=False)}\n"
+        f"  path: {json.dumps(name, ensure_ascii=False)}\n"
     ).encode()

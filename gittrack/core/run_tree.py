@@ -14,6 +14,7 @@ from typing import Any
 from gittrack.core import dvc_yaml, toml
 from gittrack.core.ids import ObjectId
 from gittrack.core.names import artifact_paths, metric_paths
+from gittrack.core.pointers import pointer_bytes
 from gittrack.core.params import decode_params, encode_params
 from gittrack.core.records import ArtifactEntry, Input, MetricSummary, RunRecord, Series
 from gittrack.core.run_toml import decode_run, encode_run
@@ -40,7 +41,8 @@ class RunBody:
         series: metric name -> points.
         environment: file name under ``environment/`` -> bytes.
         logs: file name under ``logs/`` -> bytes.
-        contents: artifact path -> the bytes of its inline blob or of its pointer.
+        contents: artifact path -> the bytes of its inline blob; or, taken over from an earlier commit, the id of the
+            blob or pointer.
         kept: files at these paths are taken over unchanged (from the commit a resumed run continues, or of a kind this
             version does not know).
     """
@@ -98,8 +100,9 @@ def _artifact_files(body: RunBody) -> Files:
         if entry.storage == "pointer":
             folder, _, name = path.rpartition("/")
             ignored.setdefault(folder, []).append(name)
-            path += ".dvc"
-        files[path] = body.contents[entry.path]
+            files[path + ".dvc"] = body.contents.get(entry.path) or pointer_bytes(entry, name)
+        else:
+            files[path] = body.contents[entry.path]
     for folder, names in ignored.items():
         files[f"{folder}/.gitignore"] = "".join(f"/{name}\n" for name in sorted(names)).encode()
     return files

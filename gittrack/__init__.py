@@ -1,0 +1,101 @@
+"""gittrack: a Git-native ML experiment tracker.
+
+Each run becomes a commit whose parent is the exact code that ran::
+
+    import gittrack
+
+    with gittrack.start_run(name="first", params={"lr": 0.1}):
+        for epoch in range(3):
+            gittrack.log_metric("loss", 1 / (epoch + 1))
+
+``gittrack ls`` then lists it, ``git show runs/inbox/<id>:params.toml`` reads it without gittrack.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gittrack._version import __version__
+
+if TYPE_CHECKING:
+    from gittrack.api.fluent import (
+        active_run,
+        delete_tag,
+        end_run,
+        log_artifact,
+        log_artifacts,
+        log_dict,
+        log_figure,
+        log_image,
+        log_input,
+        log_metric,
+        log_metrics,
+        log_param,
+        log_params,
+        log_table,
+        log_text,
+        seed,
+        set_experiment,
+        set_note,
+        set_tag,
+        set_tags,
+        should_stop,
+        start_run,
+    )
+    from gittrack.api.read import SavedRun, get_run, runs
+    from gittrack.api.run import Run
+    from gittrack.api.track import track
+
+__all__ = [
+    "Run",
+    "SavedRun",
+    "__version__",
+    "active_run",
+    "delete_tag",
+    "end_run",
+    "get_run",
+    "log_artifact",
+    "log_artifacts",
+    "log_dict",
+    "log_figure",
+    "log_image",
+    "log_input",
+    "log_metric",
+    "log_metrics",
+    "log_param",
+    "log_params",
+    "log_table",
+    "log_text",
+    "runs",
+    "seed",
+    "set_experiment",
+    "set_note",
+    "set_tag",
+    "set_tags",
+    "should_stop",
+    "start_run",
+    "track",
+]
+
+_ELSEWHERE = {
+    "Run": "gittrack.api.run",
+    "SavedRun": "gittrack.api.read",
+    "get_run": "gittrack.api.read",
+    "runs": "gittrack.api.read",
+    "track": "gittrack.api.track",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Public names are loaded at first use: `import gittrack` alone must cost next to nothing.
+    if name not in __all__:
+        raise AttributeError(f"module 'gittrack' has no attribute '{name}'")
+    from importlib import import_module
+
+    value = getattr(import_module(_ELSEWHERE.get(name, "gittrack.api.fluent")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

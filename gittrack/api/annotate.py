@@ -1,0 +1,134 @@
+"""Facts stated later: tags, notes, names, deletion and restoration of runs; each an event of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gittrack.api.project import Project
+from gittrack.api.read import SavedRun, find_run
+from gittrack.core.events import ACTIVE, DELETED, Folded
+from gittrack.core.ids import RunId
+from gittrack.core.names import check_run_name, check_tag_key
+from gittrack.core.records import Event, Subject
+from gittrack.errors import ConflictError, NotFoundError, RunActiveError
+from gittrack.store.event_store import write_event
+
+
+def state(
+    project: Project, subject: Subject, seen: Folded, kind: str, value: str | None, key: str = ""
+) -> Event:
+    """Write one event about a scalar of a subject.
+
+    Args:
+        project: where.
+        subject: what it is about.
+        seen: its present state: what the event replaces.
+        kind: ``tag``, ``name``, ``note`` or ``lifecycle``.
+        value: the new value; None removes it.
+        key: the tag's key.
+
+    Raises:
+        StorageError: git could not store it.
+    """
+    event = Event(
+        id=project.new_event_id(),
+        kind=kind,
+        subject=subject,
+        time=project.now(),
+        author=project.person,
+        writer=project.writer,
+        key=key,
+        value=value,
+        replaces=seen.survivors(kind, key),
+    )
+    write_event(project.repo, event)
+    return event
+
+
+def tag_run(project: Project, address: str, tags: Mapping[str, str | None]) -> SavedRun:
+    """Set tags of a finished run; None removes one.
+
+    Raises:
+        RunNotFoundError, AmbiguousError: the address.
+        NotFoundError: a tag to remove is not there.
+        RunActiveError: the run has not ended.
+    """
+    run = _finished(project, address)
+    for key, value in tags.items():
+        check_tag_key(key)
+        if value is None and key not in run.record.tags:
+            raise NotFoundError(f"run '{run.name}' has no tag '{key}'", hint=f"gittrack show {run.id[:8]}")
+    for key, value in tags.items():
+        state(project, _subject(run.id), run.state, "tag", value, key)
+    return find_run(project, run.id)
+
+
+def note_run(project: Project, address: str, text: str | None) -> SavedRun:
+    """Set a finished run's note; None removes it."""
+    return _change(project, address, "note", text)
+
+
+def rename_run(project: Project, address: str, name: str) -> SavedRun:
+    """Give a finished run another name.
+
+    Raises:
+        InvalidNameError: the name follows no grammar.
+    """
+    return _change(project, address, "name", check_run_name(name))
+
+
+def delete_run(project: Project, address: str) -> SavedRun:
+    """Delete a run: it is hidden from listings, its commit stays, ``restore_run`` brings it back.
+
+    Raises:
+        ConflictError: it is deleted already.
+    """
+    run = _finished(project, address)
+    if run.deleted:
+        raise ConflictError(f"run '{run.name}' is deleted already", hint=f"gittrack restore {run.id[:8]}")
+    return _change(project, run.id, "lifecycle", DELETED)
+
+
+def restore_run(project: Project, address: str) -> SavedRun:
+    """Bring a deleted run back.
+
+    Raises:
+        ConflictError: it is not deleted.
+    """
+    run = _finished(project, address)
+    if not run.deleted:
+        raise ConflictError(f"run '{run.name}' is not deleted", hint=f"gittrack show {run.id[:8]}")
+    return _change(project, run.id, "lifecycle", ACTIVE)
+
+
+def run_log(project: Project, address: str) -> tuple[SavedRun, tuple[Event, ...]]:
+    """A run and its events, oldest first."""
+    run = find_run(project, address)
+    return run, run.state.events
+
+
+def state_changes(project: Project, id: RunId, changes: Mapping[tuple[str, str], str | None]) -> None:
+    """Write what a resumption set as events; values that stand already are left out."""
+    if not changes:
+        return
+    run = find_run(project, id)
+    for (kind, key), value in changes.items():
+        if run.state.value(kind, key) != value:
+            state(project, _subject(id), run.state, kind, value, key)
+
+
+def _change(project: Project, address: str, kind: str, value: str | None) -> SavedRun:
+    run = _finished(project, address)
+    state(project, _subject(run.id), run.state, kind, value)
+    return find_run(project, run.id)
+
+
+def _finished(project: Project, address: str) -> SavedRun:
+    run = find_run(project, address)
+    if run.commit is None:
+        raise RunActiveError(f"run '{run.name}' has not ended", hint="wait for its end, or: gittrack recover")
+    return run
+
+
+def _subject(id: RunId) -> Subject:
+    return Subject("run", id)

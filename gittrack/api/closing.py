@@ -1,0 +1,144 @@
+"""How a run ends: in order, by an exception, by a signal, or with the interpreter."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gittrack.core.ids import ObjectId, RunId
+from gittrack.core.records import RunStatus
+from gittrack.errors import ConflictError, GittrackError
+
+if TYPE_CHECKING:
+    from gittrack.api.project import Project
+    from gittrack.api.run import Run
+    from gittrack.capture.system_metrics import SystemSampler
+    from gittrack.store.journal_file import JournalWriter
+
+FLUSH_SECONDS = 5.0
+
+
+class Flusher:
+    """Brings a journal to the disk every few seconds, so that a power loss costs no more than those."""
+
+    def __init__(self, writer: JournalWriter) -> None:
+        self._writer = writer
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="gittrack-flush", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        while not self._stopped.wait(FLUSH_SECONDS):
+            self._writer.flush()
+
+    def stop(self) -> None:
+        """Stop flushing."""
+        self._stopped.set()
+
+
+@dataclass(slots=True)
+class Closing:
+    """What ends one run in this process.
+
+    Attributes:
+        project: where the run goes.
+        writer: its journal here.
+        joined: whether another process (``gittrack run``) owns it and publishes it.
+        on_end: told when it has ended (the fluent API forgets it).
+        sampler: the system metrics thread, if any.
+        flusher: the flushing thread.
+    """
+
+    project: Project
+    writer: JournalWriter
+    joined: bool
+    flusher: Flusher
+    on_end: Callable[[Run], None]
+    sampler: SystemSampler | None = None
+    commit: ObjectId | None = field(default=None)
+
+    def close(self, run: Run, *, error: BaseException | None, exit_code: int | None) -> None:
+        """Write the end, commit the run, publish it.
+
+        Raises:
+            StorageError: git could not store it; the live run stays and the next command finishes it.
+        """
+        try:
+            if self.sampler is not None:
+                self.sampler.stop()
+            self.flusher.stop()
+            self.writer.operation(_end_operation(self.project, run.status, error, exit_code))
+            self.writer.close()
+            if not self.joined:
+                self.commit = finish(self.project, run.id)
+        finally:
+            self.writer.release()
+            self.on_end(run)
+        if not self.joined:
+            roll_up_when_full(self.project)
+
+
+def _end_operation(
+    project: Project, status: RunStatus, error: BaseException | None, exit_code: int | None
+) -> dict[str, Any]:
+    operation: dict[str, Any] = {"op": "end", "t": project.now(), "status": status.value}
+    if exit_code is not None:
+        operation["exit_code"] = exit_code
+    if error is not None and not isinstance(error, SystemExit | KeyboardInterrupt):
+        from gittrack.capture.failure import format_traceback, one_line
+
+        operation |= {"error": one_line(error), "traceback": format_traceback(error)}
+    return operation
+
+
+def finish(project: Project, id: RunId) -> ObjectId:
+    """Publish a live run whose end is written, and the events of a resumption.
+
+    Raises:
+        StorageError: git could not store it.
+        GittrackError: the live run is gone or cannot be read.
+    """
+    from gittrack.core.assembly import resumed_commit, resumption_changes
+    from gittrack.store.live import read_live
+    from gittrack.store.publish import publish
+
+    live = read_live(str(project.layout.live_run(id)), id)
+    if live is None:
+        raise GittrackError(f"live run {id} is gone", hint=f"gittrack show {id[:8]}")
+    commit = publish(project.repo, project.layout, id, live.contents)
+    if resumed_commit(live.contents) is not None:
+        from gittrack.api.annotate import state_changes
+
+        state_changes(project, id, resumption_changes(live.contents))
+    return commit
+
+
+def roll_up_when_full(project: Project) -> None:
+    """Roll the inbox up when it is full; another process's roll-up is left to that one."""
+    from gittrack.store.rollup import inbox_is_full, roll_up
+
+    if inbox_is_full(project.layout):
+        try:
+            roll_up(project.repo, project.layout, project.author, project.now())
+        except ConflictError:
+            return  # an inbox ref moved meanwhile: the next finished run rolls up
+
+
+def status_of(error: BaseException | None) -> tuple[str, int | None]:
+    """The status and exit code that an exception at the end of a ``with`` block stands for."""
+    if error is None:
+        return RunStatus.FINISHED.value, None
+    if isinstance(error, KeyboardInterrupt):
+        return RunStatus.KILLED.value, 130
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else (0 if error.code is None else 1)
+        return (RunStatus.FINISHED.value if code == 0 else RunStatus.FAILED.value), code
+    return RunStatus.FAILED.value, 1
+
+
+def forked_child(pid: int) -> bool:
+    """Whether this process is a fork of the one that had ``pid``: it then ends nothing."""
+    return os.getpid() != pid

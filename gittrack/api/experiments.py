@@ -1,0 +1,166 @@
+"""Experiments: what their names mean now, their state, renaming.
+
+An experiment's id comes from its first name, so two clones that create ``churn`` apart mean the same one. A rename is an
+event. ``experiments.json`` beside git keeps which names renames have moved, so that starting a run reads one small file;
+it is derived, and made anew when it is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gittrack.api.project import Project
+from gittrack.core.events import Folded, fold
+from gittrack.core.ids import ExperimentId, experiment_id
+from gittrack.core.names import check_experiment_name, display
+from gittrack.core.records import Event, ExperimentRef, Subject
+from gittrack.errors import AmbiguousError, ConflictError, ExperimentNotFoundError, StorageError
+from gittrack.store.catalog import Catalog, read_catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """An experiment as it is now.
+
+    Attributes:
+        id: ``0`` or 18 digits.
+        name: the present name.
+        runs: how many runs it has (deleted ones left out).
+        latest: start of its newest run, ms since the epoch, or None.
+        state: its folded events.
+    """
+
+    id: ExperimentId
+    name: str
+    runs: int
+    latest: int | None
+    state: Folded
+
+
+def resolve_experiment(project: Project, name: str) -> ExperimentRef:
+    """The experiment that a name means now; a new one when nobody has that name.
+
+    Args:
+        project: where.
+        name: a checked name.
+    """
+    moved = _moved_names(project)
+    if name in moved.now:
+        return ExperimentRef(moved.now[name], name)
+    plain = experiment_id(name)
+    if plain not in moved.renamed:
+        return ExperimentRef(plain, name)
+    # The name was given up by a rename: using it again means another experiment (and maybe that one was renamed too).
+    identity = plain
+    while identity in moved.renamed:
+        identity = experiment_id(name, identity)
+    return ExperimentRef(identity, name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    now: Mapping[str, ExperimentId]
+    renamed: frozenset[ExperimentId]
+
+
+def _moved_names(project: Project) -> _Moved:
+    try:
+        data = json.loads(project.layout.experiment_names.read_bytes())
+        now = {str(name): ExperimentId(id) for name, id in data["now"].items()}
+    except FileNotFoundError:
+        now = remember_names(project, read_catalog(project.repo))
+    except (ValueError, KeyError, AttributeError):
+        now = remember_names(project, read_catalog(project.repo))
+    return _Moved(now, frozenset(now.values()))
+
+
+def remember_names(project: Project, catalog: Catalog) -> dict[str, ExperimentId]:
+    """Derive the names that renames have moved, and keep them for the next run's start.
+
+    Raises:
+        StorageError: the git directory cannot be written.
+    """
+    names: dict[str, ExperimentId] = {}
+    for id, events in _events(catalog).items():
+        name = fold({}, events).value("name")
+        if name is not None:
+            names[name] = min(names.get(name, id), id)
+    path = project.layout.experiment_names
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps({"now": names}, sort_keys=True))
+        os.replace(temporary, path)
+    except OSError as error:
+        raise StorageError(f"cannot write '{path}': {error.strerror}", hint="gittrack doctor") from error
+    return names
+
+
+def _events(catalog: Catalog) -> dict[ExperimentId, list[Event]]:
+    result: dict[ExperimentId, list[Event]] = {}
+    for event in catalog.events.values():
+        if event.subject.kind == "experiment":
+            result.setdefault(ExperimentId(event.subject.key), []).append(event)
+    return result
+
+
+def list_experiments(project: Project, catalog: Catalog | None = None) -> list[Experiment]:
+    """All experiments that have a run or an event, by name."""
+    from gittrack.api.read import list_runs
+
+    catalog = read_catalog(project.repo) if catalog is None else catalog
+    events = _events(catalog)
+    names: dict[ExperimentId, str] = {}
+    counts: dict[ExperimentId, int] = {}
+    latest: dict[ExperimentId, int] = {}
+    for run in reversed(list_runs(project).runs):
+        ref = run.record.experiment
+        names[ref.id] = ref.name
+        counts[ref.id] = counts.get(ref.id, 0) + 1
+        latest[ref.id] = max(latest.get(ref.id, 0), run.record.start_time)
+    result = []
+    for id in {*names, *events}:
+        state = fold({}, events.get(id, ()))
+        name = state.value("name") or names.get(id, id)
+        result.append(Experiment(id, name, counts.get(id, 0), latest.get(id), state))
+    return sorted(result, key=lambda item: (item.name, item.id))
+
+
+def find_experiment(project: Project, address: str, catalog: Catalog | None = None) -> Experiment:
+    """The experiment of a present name or an id.
+
+    Raises:
+        ExperimentNotFoundError: none.
+        AmbiguousError: several have that name.
+    """
+    known = list_experiments(project, catalog)
+    matches = [item for item in known if item.name == address] or [item for item in known if item.id == address]
+    if not matches:
+        raise ExperimentNotFoundError(f"no experiment is '{display(address, 80)}'", hint="gittrack experiments ls")
+    if len(matches) > 1:
+        ids = [item.id for item in matches]
+        raise AmbiguousError(
+            f"'{display(address, 80)}' is the name of {len(ids)} experiments", matches=ids, hint="use its id"
+        )
+    return matches[0]
+
+
+def rename_experiment(project: Project, address: str, name: str) -> Experiment:
+    """Give an experiment another name; its runs stay its runs.
+
+    Raises:
+        ConflictError: another experiment has that name.
+        InvalidNameError: the name follows no grammar.
+    """
+    from gittrack.api.annotate import state
+
+    check_experiment_name(name)
+    experiment = find_experiment(project, address)
+    if any(item.name == name and item.id != experiment.id for item in list_experiments(project)):
+        raise ConflictError(f"another experiment is named '{display(name, 80)}'", hint="gittrack experiments ls")
+    state(project, Subject("experiment", experiment.id), experiment.state, "name", name)
+    remember_names(project, read_catalog(project.repo))
+    return find_experiment(project, experiment.id)

@@ -1,0 +1,369 @@
+"""The fluent functions: the same as the methods of ``Run``, on the run that is active here.
+
+Active is the latest run that this thread began, else the latest that the main thread began: a worker thread logs to the
+run around it, and threads that begin runs of their own do not disturb each other.
+
+The one module with state: which runs are active, and what is worth keeping between two runs of one process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gittrack.api.closing import status_of
+from gittrack.api.project import Project
+from gittrack.api.run import Run, warn
+from gittrack.api.signals import KillGuard
+from gittrack.config import Process, read_process
+from gittrack.core.ids import RunId
+from gittrack.core.names import check_experiment_name, display
+from gittrack.errors import ConflictError, GittrackError, NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from gittrack.api.read import SavedRun
+    from gittrack.capture.environment import EnvironmentCapture
+
+
+class _Active(threading.local):
+    """The runs that this thread began and that have not ended, oldest first."""
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+
+
+class _State:
+    """What this process remembers between two calls."""
+
+    def __init__(self) -> None:
+        self.here = _Active()
+        self.main: list[Run] = []
+        self.all: list[Run] = []
+        self.experiment: str | None = None
+        self.environment: EnvironmentCapture | None = None
+        self.repo: tuple[str, Any] | None = None
+        self.pid = os.getpid()
+        self.guard = KillGuard(self.end_all, self.ending)
+        self.exit_registered = False
+
+    def end_all(self) -> None:
+        """End every active run as killed."""
+        for run in reversed(list(self.all)):
+            run.end("killed")
+
+    def ending(self) -> bool:
+        """Whether some run is just being ended."""
+        return any(not run.active for run in self.all)
+
+
+_state = _State()
+
+
+def _current() -> Run | None:
+    for runs in (_state.here.runs, _state.main):
+        while runs and not runs[-1].active:  # ended by another thread
+            runs.pop()
+        if runs:
+            return runs[-1]
+    return None
+
+
+def active_run() -> Run | None:
+    """The run that the fluent functions write to, or None."""
+    return _current()
+
+
+def set_experiment(name: str) -> str:
+    """Choose the experiment of the runs to come.
+
+    Args:
+        name: its name, ``<project>/<task>`` by habit.
+
+    Returns:
+        The name.
+
+    Raises:
+        InvalidNameError: the name follows no grammar.
+    """
+    _state.experiment = check_experiment_name(name)
+    return name
+
+
+def start_run(
+    name: str | None = None,
+    experiment: str | None = None,
+    params: object = None,
+    tags: Mapping[str, object] | None = None,
+    description: str | None = None,
+    *,
+    parent: Run | SavedRun | str | None = None,
+    nested: bool = False,
+    run_id: str | None = None,
+    strict: bool | None = None,
+    system_metrics: bool | None = None,
+) -> Run:
+    """Begin a run, or resume one.
+
+    Works with and without ``with``; without, it ends by :func:`end_run` or with the program.
+
+    Args:
+        name: its label; made up when None.
+        experiment: its experiment; that of ``set_experiment`` or of the settings when None.
+        params: what ``log_params`` takes.
+        tags: what ``set_tags`` takes.
+        description: its note.
+        parent: the run it is a child of.
+        nested: make it a child of the active run.
+        run_id: resume this finished run (id, unique prefix, name, ``@latest``) instead.
+        strict: raise failures of logging instead of warning.
+        system_metrics: sample CPU, memory, disk, network and GPU.
+
+    Returns:
+        The live handle. A silent one (which keeps nothing) where ``GITTRACK_DISABLED`` is set, on ranks other than 0
+        of a distributed training, and, after a line on stderr, where no repository can be written.
+
+    Raises:
+        UsageError: a name or setting that follows no grammar.
+        NotFoundError, AmbiguousError: the run to resume, or the parent.
+        ConflictError: the run to resume is being written.
+        GittrackError: no repository, or not writable, when strict.
+
+    Example:
+        >>> with gittrack.start_run(name="first", params={"lr": 0.1}) as run:  # doctest: +SKIP
+        ...     run.log_metric("loss", 0.5)
+    """
+    from gittrack.api.start import Request, silent
+
+    process = read_process()
+    request = Request(
+        name=name,
+        experiment=experiment or process.environ.get("GITTRACK_EXPERIMENT") or _state.experiment,
+        params=params,
+        tags=tags,
+        description=description,
+        run_id=run_id,
+        strict=strict,
+        system_metrics=system_metrics,
+    )
+    if process.disabled or not _is_primary(process):
+        return _activate(silent(None, request))
+    try:
+        return _activate(_begin(process, request, parent, nested))
+    except (UsageError, NotFoundError, ConflictError):
+        raise
+    except Exception as error:
+        if strict or (strict is None and _strict(process)):
+            raise
+        text = error.message if isinstance(error, GittrackError) else f"{type(error).__name__}: {error}"
+        hint = f"; {error.hint}" if isinstance(error, GittrackError) and error.hint else ""
+        warn(f"{display(text)}: this run is not kept{hint}")
+        return _activate(silent(None, request))
+
+
+def _is_primary(process: Process) -> bool:
+    from gittrack.capture.distributed import is_primary
+
+    return is_primary(process.environ)
+
+
+def _strict(process: Process) -> bool:
+    return process.environ.get("GITTRACK_STRICT", "").lower() in ("1", "true", "yes", "on")
+
+
+def _begin(process: Process, request: Any, parent: Run | SavedRun | str | None, nested: bool) -> Run:
+    from dataclasses import replace
+
+    from gittrack.api.start import begin, join
+    from gittrack.capture.environment import EnvironmentCapture
+
+    project = _project(process)
+    if process.run_id and request.run_id is None and _current() is None:
+        return join(project, request, _forget)
+    if _state.environment is None:
+        _state.environment = EnvironmentCapture()
+    request = replace(request, parent=_parent(project, parent, nested))
+    return begin(project, request, _state.environment, _forget)
+
+
+def _project(process: Process) -> Project:
+    start = process.repo or os.getcwd()
+    if _state.repo is not None and _state.repo[0] == start:
+        return Project.of(_state.repo[1], process)
+    project = Project.open(start)
+    _state.repo = (start, project.repo)
+    return project
+
+
+def _parent(project: Project, parent: Run | SavedRun | str | None, nested: bool) -> RunId | None:
+    if parent is not None:
+        return RunId(parent.id) if not isinstance(parent, str) else _find(project, parent)
+    current = _current()
+    if current is not None and not nested and not current._entered:
+        # A cell of a notebook that ran twice, a forgotten end_run(): the earlier run is over.
+        warn(f"run '{display(current.name)}' was still active and is ended; pass nested=True for a child run")
+        current.end()
+        current = _current()
+    if current is not None and not current.silent:
+        return current.id
+    return _find(project, project.process.parent) if project.process.parent else None
+
+
+def _find(project: Project, address: str) -> RunId:
+    from gittrack.api.read import find_run_id
+
+    return find_run_id(project, address)
+
+
+def _activate(run: Run) -> Run:
+    _state.here.runs.append(run)
+    _state.all.append(run)
+    if threading.current_thread() is threading.main_thread():
+        _state.main = _state.here.runs
+    if not run.silent:
+        _state.guard.install()
+        if not _state.exit_registered:
+            atexit.register(_at_exit)
+            _state.exit_registered = True
+    elif run._closing is None:
+        run._closing = _SilentClosing()  # type: ignore[assignment]
+    return run
+
+
+class _SilentClosing:
+    """Ends a silent run: it only stops being the active one."""
+
+    def close(self, run: Run, *, error: BaseException | None, exit_code: int | None) -> None:
+        _forget(run)
+
+
+def _forget(run: Run) -> None:
+    # A run may end in another thread than the one that began it: it is taken out wherever it stands.
+    for runs in (_state.here.runs, _state.main, _state.all):
+        if run in runs:
+            runs.remove(run)
+    if not _state.all:
+        _state.guard.remove()
+
+
+def _at_exit() -> None:
+    """The program ends: so do its runs, as the last unhandled exception says."""
+    if os.getpid() != _state.pid and not any(run._pid == os.getpid() for run in _state.all):
+        return
+    error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+    status, code = status_of(error)
+    for run in reversed(list(_state.all)):
+        run.end(status, error=error, exit_code=code)
+
+
+def end_run(status: str = "finished") -> None:
+    """End the active run; does nothing when there is none.
+
+    Args:
+        status: ``finished``, ``failed``, ``killed``, ``pruned`` or ``abandoned``.
+    """
+    run = _current()
+    if run is not None:
+        run.end(status)
+
+
+def _run() -> Run:
+    """The active run; one is begun when there is none, as in MLflow."""
+    return _current() or start_run()
+
+
+def log_param(key: str, value: object) -> None:
+    """Set a param of the active run; see :meth:`Run.log_param`."""
+    _run().log_param(key, value)
+
+
+def log_params(params: object) -> None:
+    """Set several params of the active run; see :meth:`Run.log_params`."""
+    _run().log_params(params)
+
+
+def log_metric(key: str, value: object, step: int | None = None, timestamp: int | None = None) -> None:
+    """Add a point to a metric of the active run; see :meth:`Run.log_metric`."""
+    # The shortest way to the active run: this is called once per point.
+    runs = _state.here.runs or _state.main
+    run = runs[-1] if runs and runs[-1].active else _run()
+    run.log_metric(key, value, step, timestamp)
+
+
+def log_metrics(metrics: Mapping[str, object], step: int | None = None, timestamp: int | None = None) -> None:
+    """Add a point to several metrics of the active run; see :meth:`Run.log_metrics`."""
+    _run().log_metrics(metrics, step, timestamp)
+
+
+def set_tag(key: str, value: object) -> None:
+    """Set a tag of the active run."""
+    _run().set_tag(key, value)
+
+
+def set_tags(tags: Mapping[str, object]) -> None:
+    """Set several tags of the active run."""
+    _run().set_tags(tags)
+
+
+def delete_tag(key: str) -> None:
+    """Remove a tag of the active run."""
+    _run().delete_tag(key)
+
+
+def set_note(text: str) -> None:
+    """Set the note of the active run."""
+    _run().set_note(text)
+
+
+def seed(value: int) -> None:
+    """Seed the random generators and record it; see :meth:`Run.seed`."""
+    _run().seed(value)
+
+
+def log_artifact(path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
+    """Keep a file with the active run; see :meth:`Run.log_artifact`."""
+    _run().log_artifact(path, artifact_path)
+
+
+def log_artifacts(directory: str | os.PathLike[str], artifact_path: str | None = None) -> None:
+    """Keep a directory with the active run; see :meth:`Run.log_artifacts`."""
+    _run().log_artifacts(directory, artifact_path)
+
+
+def log_text(text: str, artifact_file: str) -> None:
+    """Keep a text as a file of the active run."""
+    _run().log_text(text, artifact_file)
+
+
+def log_dict(data: object, artifact_file: str) -> None:
+    """Keep a dict as a file of the active run; see :meth:`Run.log_dict`."""
+    _run().log_dict(data, artifact_file)
+
+
+def log_figure(figure: object, artifact_file: str) -> None:
+    """Keep a figure with the active run; see :meth:`Run.log_figure`."""
+    _run().log_figure(figure, artifact_file)
+
+
+def log_image(image: object, artifact_file: str | None = None, *, key: str = "", step: int = 0) -> None:
+    """Keep an image with the active run; see :meth:`Run.log_image`."""
+    _run().log_image(image, artifact_file, key=key, step=step)
+
+
+def log_table(table: object, artifact_file: str) -> None:
+    """Keep a table with the active run; see :meth:`Run.log_table`."""
+    _run().log_table(table, artifact_file)
+
+
+def log_input(data: object, name: str | None = None, role: str = "", *, digest: str | None = None) -> None:
+    """Record data that the active run reads; see :meth:`Run.log_input`."""
+    _run().log_input(data, name, role, digest=digest)
+
+
+def should_stop() -> bool:
+    """Whether training should end early; False when no run is active."""
+    run = _current()
+    return run is not None and run.should_stop()

@@ -1,0 +1,323 @@
+"""Reading runs: one by its address, or all of them. What comes out is frozen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from gittrack.api.project import Project
+from gittrack.core.address import Address, parse_address
+from gittrack.core.assembly import assemble
+from gittrack.core.events import Folded, fold, run_body
+from gittrack.core.ids import ObjectId, RunId
+from gittrack.core.message import ListedRun, headline
+from gittrack.core.names import display
+from gittrack.core.records import Event, RunRecord, RunStatus, Series
+from gittrack.core.sparkline import format_number
+from gittrack.errors import AmbiguousError, CorruptRecordError, GittrackError, NotFoundError, RunNotFoundError
+from gittrack.store.catalog import Catalog, Problem, current_commits, read_catalog
+from gittrack.store.live import LiveRun, list_live
+from gittrack.store.ownership import Liveness
+from gittrack.store.run_reader import read_artifact, read_listed, read_record, read_series
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True, slots=True)
+class SavedRun:
+    """A run as it is now: what its commit says, with its events folded in. Readers get nothing that can write.
+
+    Attributes:
+        record: the facts; name, note and tags are the present ones.
+        commit: the run commit; None while the run is live.
+        state: the folded events.
+        trends: metric -> at most 16 of its values, for a sparkline.
+        conflicts: other commits of the same run id that neither replaces.
+        problem: why a live run cannot be finished; empty otherwise.
+    """
+
+    record: RunRecord
+    commit: ObjectId | None
+    state: Folded = field(default_factory=Folded, repr=False)
+    trends: dict[str, Sequence[float]] = field(default_factory=dict, repr=False)
+    conflicts: tuple[ObjectId, ...] = ()
+    problem: str = ""
+    _project: Project | None = field(default=None, repr=False, compare=False)
+    _live: dict[str, Series] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def id(self) -> RunId:
+        """32 hex digits."""
+        return self.record.id
+
+    @property
+    def name(self) -> str:
+        """The present name."""
+        return self.record.name
+
+    @property
+    def status(self) -> RunStatus:
+        """How it stands."""
+        return self.record.status
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Params by dotted name."""
+        return dict(self.record.params)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last value of each metric."""
+        return {name: summary.last for name, summary in self.record.metrics.items()}
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The present tags."""
+        return dict(self.record.tags)
+
+    @property
+    def note(self) -> str:
+        """The present note."""
+        return self.record.note
+
+    @property
+    def deleted(self) -> bool:
+        """Whether it is deleted and not restored."""
+        return self.state.deleted
+
+    @property
+    def code(self) -> ObjectId | None:
+        """The commit of the code that ran."""
+        return self.record.code.commit
+
+    def history(self, metric: str) -> Series:
+        """A metric's points in logged order.
+
+        Raises:
+            NotFoundError: the run has no such metric.
+        """
+        if metric not in self.record.metrics:
+            raise NotFoundError(f"run '{self.name}' has no metric '{metric}'", hint=f"gittrack show {self.id[:8]}")
+        if self.commit is None or self._project is None:
+            return self._live[metric]
+        return read_series(self._project.repo, self.commit, self.record, metric)
+
+    def frame(self, metric: str) -> pandas.DataFrame:
+        """A metric's points as a pandas DataFrame with columns step, timestamp, value."""
+        import pandas
+
+        series = self.history(metric)
+        return pandas.DataFrame({"step": series.steps, "timestamp": series.timestamps, "value": series.values})
+
+    def artifact(self, path: str) -> bytes:
+        """The bytes of one of its artifacts.
+
+        Raises:
+            ArtifactNotFoundError: it has none of that path.
+        """
+        if self.commit is None or self._project is None:
+            raise NotFoundError(f"run '{self.name}' has not ended: its artifacts are not readable yet")
+        entry = next((entry for entry in self.record.artifacts if entry.path == path), None)
+        if entry is not None and entry.storage == "pointer":
+            from gittrack.artifacts.bytes_store import read_stored
+
+            return read_stored(self._project.layout.bytes_store, entry.digest, path)
+        return read_artifact(self._project.repo, self.commit, self.record, path)
+
+    def file(self, path: str) -> bytes | None:
+        """The bytes of a file of the run's tree (``run.toml``, ``logs/output.txt``, …), or None."""
+        if self.commit is None or self._project is None:
+            return None
+        return self._project.repo.objects.read_file(self.commit, path)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        cells = [(name, format_number(self.metrics[name])) for name in headline(self.metrics, 20)]
+        cells += [(name, str(value)) for name, value in sorted(self.params.items())]
+        rows = "".join(f"<tr><th>{escape(display(a))}</th><td>{escape(display(b))}</td></tr>" for a, b in cells)
+        title = f"<b>{escape(display(self.name))}</b> <code>{self.id[:8]}</code> {self.status.value}"
+        return f"{title} ({escape(display(self.record.experiment.name))})<table>{rows}</table>"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All runs, newest first, and what could not be read."""
+
+    runs: tuple[SavedRun, ...]
+    problems: tuple[Problem, ...]
+
+
+def list_runs(project: Project, *, experiment: str | None = None, deleted: bool = False) -> Listing:
+    """List runs, live ones included.
+
+    Args:
+        project: where.
+        experiment: only of this experiment (present name or id).
+        deleted: list the deleted ones instead of the others.
+    """
+    catalog = read_catalog(project.repo)
+    problems = list(catalog.problems)
+    events = events_by_subject(catalog)
+    found: dict[RunId, SavedRun] = {}
+    for id in catalog.runs:
+        try:
+            found[id] = _listed(project, catalog, events, id)
+        except GittrackError as error:
+            problems.append(Problem(f"run {id}", error.message))
+    for live in list_live(project.layout):
+        if live.problem:
+            problems.append(Problem(f"live run {live.id}", live.problem))
+        else:
+            found[live.id] = _live_run(project, live, events.get(f"run:{live.id}", ()))
+    runs = [run for run in found.values() if run.deleted == deleted]
+    if experiment is not None:
+        wanted = _experiment_ids(project, catalog, experiment)
+        runs = [run for run in runs if run.record.experiment.id in wanted]
+    runs.sort(key=lambda run: (run.record.start_time, run.id), reverse=True)
+    return Listing(tuple(runs), tuple(problems))
+
+
+def _experiment_ids(project: Project, catalog: Catalog, experiment: str) -> set[str]:
+    from gittrack.api.experiments import find_experiment
+
+    return {find_experiment(project, experiment, catalog).id}
+
+
+def events_by_subject(catalog: Catalog) -> dict[str, list[Event]]:
+    """All events, by the text of their subject."""
+    result: dict[str, list[Event]] = {}
+    for event in catalog.events.values():
+        result.setdefault(str(event.subject), []).append(event)
+    return result
+
+
+def _listed(project: Project, catalog: Catalog, events: dict[str, list[Event]], id: RunId) -> SavedRun:
+    commit, *others = _current(project, catalog, id)
+    listed = read_listed(project.repo, commit, project.repo.objects.read_commit(commit).message)
+    if listed.record.id != id:
+        raise CorruptRecordError(f"commit {commit} is of run {listed.record.id}")
+    return _folded(project, listed, commit, tuple(others), events.get(f"run:{id}", ()))
+
+
+def _current(project: Project, catalog: Catalog, id: RunId) -> list[ObjectId]:
+    return current_commits(project.repo, catalog.runs[id])
+
+
+def _folded(
+    project: Project, listed: ListedRun, commit: ObjectId, others: tuple[ObjectId, ...], events: Iterable[Event]
+) -> SavedRun:
+    state = fold(run_body(listed.record), events)
+    record = replace(
+        listed.record, name=state.value("name") or "", note=state.value("note") or "", tags=state.tags
+    )
+    return SavedRun(record, commit, state, dict(listed.trends), others, _project=project)
+
+
+def _live_run(project: Project, live: LiveRun, events: Iterable[Event]) -> SavedRun:
+    from gittrack.core.series import trend
+
+    body = assemble(live.contents)
+    status = RunStatus.RUNNING if live.liveness is not Liveness.DEAD else body.record.status
+    record = replace(body.record, status=status)
+    if status is RunStatus.RUNNING:
+        record = replace(record, end_time=None, error="")
+    trends = {name: trend(series) for name, series in body.series.items()}
+    saved = SavedRun(record, None, fold(run_body(record), events), dict(trends), _project=project)
+    return replace(saved, _live=dict(body.series))
+
+
+def find_run(project: Project, address: str) -> SavedRun:
+    """The run at an address: id, unique prefix of one, name, ``@latest``, ``@-2``, or a git revision that is a run.
+
+    Raises:
+        RunNotFoundError: none.
+        AmbiguousError: several.
+    """
+    listing = list_runs(project)
+    hidden = list_runs(project, deleted=True)
+    known = {run.id: run for run in (*listing.runs, *hidden.runs)}
+    parsed = parse_address(address)
+    run = _match(project, parsed, listing.runs, known)
+    if run.commit is None:
+        return run
+    record = read_record(project.repo, run.commit)
+    full = _folded(project, ListedRun(record, run.trends), run.commit, run.conflicts, run.state.events)
+    return full
+
+
+def _match(project: Project, address: Address, newest: Sequence[SavedRun], known: dict[RunId, SavedRun]) -> SavedRun:
+    if address.back is not None:
+        if address.back > len(newest):
+            raise RunNotFoundError(f"there are only {len(newest)} runs", hint="gittrack ls")
+        return newest[address.back - 1]
+    named = [run for run in known.values() if run.name == address.text]
+    matches = named or [run for id, run in known.items() if address.prefix and id.startswith(address.prefix)]
+    if not matches:
+        matches = _by_revision(project, address.text, known)
+    if not matches:
+        raise RunNotFoundError(f"no run is '{display(address.text, 80)}'", hint="gittrack ls")
+    if len(matches) > 1:
+        ids = sorted(run.id for run in matches)
+        shown = ", ".join(id[:12] for id in ids[:5])
+        raise AmbiguousError(
+            f"'{display(address.text, 80)}' matches {len(matches)} runs", matches=ids, hint=f"use an id: {shown}"
+        )
+    return matches[0]
+
+
+def _by_revision(project: Project, text: str, known: dict[RunId, SavedRun]) -> list[SavedRun]:
+    commit = project.repo.resolve(text)
+    if commit is None:
+        return []
+    return [run for run in known.values() if commit == run.commit or commit in run.conflicts]
+
+
+def find_run_id(project: Project, address: str) -> RunId:
+    """The id of the run at an address; a full id is taken as it is, so that a parent may be on another machine."""
+    parsed = parse_address(address)
+    if parsed.prefix is not None and len(parsed.prefix) == 32:
+        return RunId(parsed.prefix)
+    return find_run(project, address).id
+
+
+def get_run(run_id: str, repo: str | os.PathLike[str] | None = None) -> SavedRun:
+    """A run, frozen.
+
+    Args:
+        run_id: id, unique prefix, name, ``@latest``, ``@-2``, or a git revision that is a run.
+        repo: a directory in the repository; the working directory when None.
+
+    Raises:
+        RunNotFoundError, AmbiguousError: the address.
+        NotARepositoryError: there is no repository.
+
+    Example:
+        >>> gittrack.get_run("@latest").metrics  # doctest: +SKIP
+        {'loss': 0.25}
+    """
+    return find_run(_recovered(repo), run_id)
+
+
+def runs(
+    experiment: str | None = None, *, deleted: bool = False, repo: str | os.PathLike[str] | None = None
+) -> list[SavedRun]:
+    """All runs, newest first, live ones included.
+
+    Args:
+        experiment: only of this experiment.
+        deleted: the deleted ones instead.
+        repo: a directory in the repository; the working directory when None.
+    """
+    return list(list_runs(_recovered(repo), experiment=experiment, deleted=deleted).runs)
+
+
+def _recovered(repo: str | os.PathLike[str] | None) -> Project:
+    from gittrack.api.maintain import recover
+
+    project = Project.open(repo)
+    recover(project)
+    return project

@@ -1,0 +1,256 @@
+"""Starting a run: capture what is not asked for, make the live folder, hand out the live handle."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gittrack.api.closing import Closing, Flusher
+from gittrack.api.project import Project
+from gittrack.api.run import Run, warn
+from gittrack.config import leave_run_to_children
+from gittrack.core.assembly import code_operation
+from gittrack.core.ids import ObjectId, RunId, parse_run_id
+from gittrack.core.names import check_experiment_name, check_run_name, make_name
+from gittrack.core.records import CodeState
+from gittrack.errors import GittrackError, RunActiveError
+from gittrack.git.snapshot import SnapshotLimits, start_snapshot
+from gittrack.store.live import create_live, join_live, read_live
+from gittrack.store.ownership import Liveness
+
+if TYPE_CHECKING:
+    from gittrack.capture.environment import EnvironmentCapture
+    from gittrack.core.records import ParamValue
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the caller of ``start_run`` asked for; None is "not said".
+
+    ``command`` is the program that a run is put around, when it is not this process.
+    """
+
+    name: str | None = None
+    experiment: str | None = None
+    params: object = None
+    tags: Mapping[str, object] | None = None
+    description: str | None = None
+    parent: RunId | None = None
+    run_id: str | None = None
+    strict: bool | None = None
+    system_metrics: bool | None = None
+    kind: str = "run"
+    command: tuple[str, ...] | None = None
+
+
+def begin(project: Project, request: Request, environment: EnvironmentCapture, on_end: Callable[[Run], None]) -> Run:
+    """Begin a run of its own, or resume a finished one.
+
+    Args:
+        project: where.
+        request: what was asked for.
+        environment: what captures packages and hardware, with its memory of earlier captures.
+        on_end: told when the run has ended.
+
+    Raises:
+        RunNotFoundError, AmbiguousError: the run to resume.
+        RunActiveError: the run to resume is being written.
+        InvalidNameError: a name against its grammar.
+        StorageError: the git directory cannot be written.
+    """
+    pending = start_snapshot(project.repo, _limits(project), directory=_directory(project))
+    earlier = None if request.run_id is None else _earlier(project, request.run_id)
+    start = _start_operation(project, request, environment, earlier)
+    code = pending.result()
+    start["code"] = code_operation(_with_remote(project, code))
+    id = RunId(start["id"])
+    _hold(project, id, code)
+    writer = create_live(project.layout, id, start, project.new_event_id, project.now)
+    run = Run(
+        id,
+        start["name"],
+        start["experiment"]["name"],
+        writer=writer,
+        files=_files(project, writer),
+        closing=Closing(project, writer, False, Flusher(writer), on_end),
+        strict=project.config.strict if request.strict is None else request.strict,
+        known_steps=None if earlier is None else earlier.steps,
+        known_params=None if earlier is None else earlier.params,
+    )
+    _apply(project, run, request)
+    return run
+
+
+def join(project: Project, request: Request, on_end: Callable[[Run], None]) -> Run:
+    """Join the live run that ``gittrack run`` began around this process.
+
+    Raises:
+        GittrackError: the run is not live.
+    """
+    id = parse_run_id(project.process.run_id)
+    live = read_live(str(project.layout.live_run(id)), id)
+    if live is None or live.problem:
+        raise GittrackError(f"run {id} named by GITTRACK_RUN_ID is not live", hint="unset GITTRACK_RUN_ID")
+    from gittrack.core.assembly import assemble
+
+    record = assemble(live.contents).record
+    writer = join_live(project.layout, id, project.new_event_id, project.now)
+    leave_run_to_children(id)
+    run = Run(
+        id,
+        record.name,
+        record.experiment.name,
+        writer=writer,
+        files=_files(project, writer),
+        closing=Closing(project, writer, True, Flusher(writer), on_end),
+        strict=project.config.strict if request.strict is None else request.strict,
+        known_steps={name: summary.last_step for name, summary in record.metrics.items()},
+        known_params=record.params,
+    )
+    if request.name is not None:
+        run.rename(request.name)
+    if request.description is not None:
+        run.set_note(request.description)
+    _apply(project, run, request)
+    return run
+
+
+def silent(project: Project | None, request: Request) -> Run:
+    """A run with the same methods that keeps nothing."""
+    from os import urandom
+
+    from gittrack.core.ids import run_id_from
+
+    random = urandom(16)
+    return Run(run_id_from(random), request.name or make_name(random), request.experiment or "", writer=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    id: RunId
+    commit: ObjectId
+    name: str
+    experiment: dict[str, str]
+    parent: RunId | None
+    steps: dict[str, int]
+    params: Mapping[str, ParamValue]
+
+
+def _earlier(project: Project, address: str) -> _Earlier:
+    from gittrack.api.read import find_run
+
+    saved = find_run(project, address)
+    live = read_live(str(project.layout.live_run(saved.id)), saved.id)
+    if saved.commit is None or live is not None:
+        alive = live is not None and live.liveness is not Liveness.DEAD
+        raise RunActiveError(
+            f"run '{saved.name}' is being written" if alive else f"run '{saved.name}' has not been finished yet",
+            hint="wait for its end" if alive else "gittrack recover",
+        )
+    record = saved.record
+    return _Earlier(
+        id=saved.id,
+        commit=saved.commit,
+        name=record.name,
+        experiment={"id": record.experiment.id, "name": record.experiment.name},
+        parent=record.parent,
+        steps={name: summary.last_step for name, summary in record.metrics.items()},
+        params=record.params,
+    )
+
+
+def _start_operation(
+    project: Project, request: Request, environment: EnvironmentCapture, earlier: _Earlier | None
+) -> dict[str, Any]:
+    from gittrack.api.experiments import resolve_experiment
+    from gittrack.capture.command import capture_command
+
+    config, process = project.config, project.process
+    main = getattr(sys.modules.get("__main__"), "__file__", None) if request.command is None else None
+    words = sys.orig_argv if request.command is None else request.command
+    command = capture_command(words, main, process.environ, project.repo.work_tree)
+    files = environment.capture(process.environ, project.repo.work_tree, config.environment)
+    random = project.random(16)
+    start: dict[str, Any] = {
+        "op": "start",
+        "t": project.now(),
+        "id": RunId(random.hex()),
+        "kind": request.kind,
+        "author": {"name": project.person.name, "email": project.person.email},
+        "host": command.host,
+        "command": list(command.command),
+        "entry": command.entry,
+        "parent": request.parent,
+        "note": request.description or "",
+        "environment": {name: data.decode() for name, data in files.items()},
+    }
+    if earlier is not None:
+        return start | {
+            "id": earlier.id,
+            "name": earlier.name,
+            "experiment": earlier.experiment,
+            "parent": earlier.parent,
+            "resumes": earlier.commit,
+        }
+    experiment = resolve_experiment(project, check_experiment_name(request.experiment or config.experiment))
+    name = make_name(project.random(8)) if request.name is None else check_run_name(request.name)
+    return start | {"name": name, "experiment": {"id": experiment.id, "name": experiment.name}}
+
+
+def _apply(project: Project, run: Run, request: Request) -> None:
+    if request.params is not None:
+        run.log_params(request.params)
+    if request.tags:
+        run.set_tags(request.tags)
+    wanted = project.config.system_metrics if request.system_metrics is None else request.system_metrics
+    if wanted and run._closing is not None:
+        from gittrack.capture.system_metrics import SystemSampler
+
+        def log(name: str, value: float, timestamp: int) -> None:
+            run.log_metric(name, value, timestamp=timestamp)
+
+        sampler = SystemSampler(log, project.config.system_interval, warn=warn)
+        run._closing.sampler = sampler
+        sampler.start()
+
+
+def _limits(project: Project) -> SnapshotLimits:
+    return SnapshotLimits(project.config.snapshot_file_limit, project.config.snapshot_limit)
+
+
+def _directory(project: Project) -> str:
+    import os
+
+    work_tree = project.repo.work_tree
+    if work_tree is None:
+        return ""
+    relative = os.path.relpath(os.getcwd(), work_tree)
+    return "" if relative == "." or relative.startswith("..") else relative.replace(os.sep, "/")
+
+
+def _with_remote(project: Project, code: CodeState) -> CodeState:
+    if code.remote is not None:
+        return code
+    url = project.repo.remote_url(code.branch)
+    if url is None:
+        return code
+    from dataclasses import replace
+
+    from gittrack.core.redact import redact_url
+
+    return replace(code, remote=redact_url(url))
+
+
+def _hold(project: Project, id: RunId, code: CodeState) -> None:
+    if code.commit is not None and code.commit != code.head:
+        from gittrack.store.publish import hold_snapshot
+
+        hold_snapshot(project.repo, id, code.commit)
+
+
+def _files(project: Project, writer: Any) -> Any:
+    from gittrack.api.logged_files import LoggedFiles
+
+    return LoggedFiles(project, writer)

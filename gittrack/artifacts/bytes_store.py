@@ -1,0 +1,154 @@
+"""Our own store of artifact bytes, in DVC's layout: ``<root>/files/md5/<2>/<30>``.
+
+Written without DVC, without a lock, without touching the work tree: the source is copied to a temporary file inside the
+store, **the copy is hashed** (a source that is being rewritten then cannot end up under a wrong hash), and the copy is
+linked to its name. Mode 0444 means "trusted" to DVC, hence never an in-place write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from gittrack.errors import ArtifactNotFoundError, CorruptRecordError, StorageError
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBytes:
+    """Bytes that were taken in.
+
+    Attributes:
+        size: how many.
+        digest: ``md5:<hex>``, what DVC names them by.
+        content: the bytes themselves when they are small enough to lie inline, else None: they are in the store.
+    """
+
+    size: int
+    digest: str
+    content: bytes | None
+
+
+def take_bytes(root: Path, data: bytes, inline_limit: int) -> StoredBytes:
+    """Take in bytes.
+
+    Args:
+        root: the store.
+        data: the bytes.
+        inline_limit: up to this many stay inline.
+
+    Raises:
+        StorageError: the store cannot be written.
+    """
+    digest = "md5:" + hashlib.md5(data, usedforsecurity=False).hexdigest()
+    if len(data) <= inline_limit:
+        return StoredBytes(len(data), digest, data)
+    with _temporary(root) as (file, name):
+        with os.fdopen(file, "wb") as target:
+            target.write(data)
+            target.flush()
+            os.fsync(target.fileno())
+        _keep(root, name, digest)
+    return StoredBytes(len(data), digest, None)
+
+
+def take_file(root: Path, path: Path, inline_limit: int) -> StoredBytes:
+    """Take in a file; it stays where it is.
+
+    Raises:
+        ArtifactNotFoundError: no such file, or not a regular one.
+        StorageError: it cannot be read, or the store cannot be written.
+    """
+    try:
+        if not path.is_file():
+            raise ArtifactNotFoundError(f"there is no file '{path}'")
+        if path.stat().st_size <= inline_limit:
+            data = path.read_bytes()
+            return take_bytes(root, data, inline_limit)
+        with _temporary(root) as (file, name):
+            os.close(file)
+            shutil.copyfile(path, name)
+            size, digest = _hash(name)
+            _keep(root, name, digest)
+            return StoredBytes(size, digest, None)
+    except OSError as error:
+        raise StorageError(f"cannot store '{path}': {error.strerror or error}", hint=_hint(error)) from error
+
+
+def stored_path(root: Path, digest: str) -> Path:
+    """Where bytes of a digest lie in a store."""
+    value = digest.removeprefix("md5:")
+    return root / "files" / "md5" / value[:2] / value[2:]
+
+
+def _hint(error: OSError) -> str:
+    return "free some disk space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "gittrack doctor"
+
+
+@contextlib.contextmanager
+def _temporary(root: Path) -> Iterator[tuple[int, str]]:
+    folder = root / "tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        name = str(folder / uuid4().hex)
+        file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StorageError(f"cannot write '{folder}': {error.strerror}", hint=_hint(error)) from error
+    try:
+        yield file, name
+    except OSError as error:
+        raise StorageError(f"cannot write '{name}': {error.strerror}", hint=_hint(error)) from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+
+
+def _hash(name: str) -> tuple[int, str]:
+    md5 = hashlib.md5(usedforsecurity=False)
+    size = 0
+    with open(name, "rb") as file:
+        while block := file.read(_BLOCK):
+            md5.update(block)
+            size += len(block)
+        os.fsync(file.fileno())
+    return size, "md5:" + md5.hexdigest()
+
+
+def _keep(root: Path, name: str, digest: str) -> None:
+    target = stored_path(root, digest)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.chmod(name, 0o444)
+    with contextlib.suppress(FileExistsError):  # the same bytes are there already
+        os.link(name, target)
+
+
+def read_stored(root: Path, digest: str, what: str) -> bytes:
+    """The bytes of a digest.
+
+    Args:
+        root: the store.
+        digest: ``md5:<hex>``.
+        what: the artifact's path, for the message.
+
+    Raises:
+        ArtifactNotFoundError: the store does not have them.
+        StorageError: they cannot be read.
+        CorruptRecordError: they are not what their name says.
+    """
+    try:
+        data = stored_path(root, digest).read_bytes()
+    except FileNotFoundError as error:
+        raise ArtifactNotFoundError(f"the bytes of '{what}' are not here", hint="gittrack fsck") from error
+    except OSError as error:
+        raise StorageError(f"cannot read '{what}': {error.strerror}", hint="gittrack doctor") from error
+    if "md5:" + hashlib.md5(data, usedforsecurity=False).hexdigest() != digest:
+        raise CorruptRecordError(f"the bytes of '{what}' are damaged", hint="gittrack fsck")
+    return data

@@ -1,0 +1,183 @@
+"""Settings: one table, four places, one frozen record. The only module that reads ``os.environ``.
+
+The environment (``GITTRACK_…``) wins over git config (``gittrack.…``), which wins over ``.gittrack.toml`` in the work
+tree, which wins over the default.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from gittrack.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """How gittrack behaves in one repository.
+
+    Attributes:
+        experiment: the experiment of runs that name none.
+        writer: slug that names this person's ledgers; empty: made from ``user.email``.
+        strict: whether a failure of logging raises into the training.
+        quiet: whether the line at a run's end is left out.
+        system_metrics: whether CPU, memory, disk, network and GPU are sampled.
+        system_interval: seconds between two samples.
+        inline_limit: bytes up to which an artifact lies in git itself.
+        output_limit: bytes of captured output kept; beyond it the middle is left out.
+        snapshot_file_limit: bytes of one file of the code snapshot.
+        snapshot_limit: bytes of all files of the code snapshot together.
+        environment: names of further environment variables to record.
+        headline: metrics to show first.
+    """
+
+    experiment: str = "Default"
+    writer: str = ""
+    strict: bool = False
+    quiet: bool = False
+    system_metrics: bool = False
+    system_interval: float = 10.0
+    inline_limit: int = 64 << 10
+    output_limit: int = 10 << 20
+    snapshot_file_limit: int = 1 << 20
+    snapshot_limit: int = 50 << 20
+    environment: tuple[str, ...] = ()
+    headline: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What the environment says about this process.
+
+    Attributes:
+        disabled: ``GITTRACK_DISABLED``: nothing is logged.
+        run_id: ``GITTRACK_RUN_ID``: the run to join, set by ``gittrack run``.
+        parent: ``GITTRACK_PARENT``: the run that new runs are children of.
+        repo: ``GITTRACK_REPO``: the directory to look for the repository in.
+        environ: all variables, for what is captured by allow-list.
+    """
+
+    disabled: bool
+    run_id: str
+    parent: str
+    repo: str
+    environ: Mapping[str, str]
+
+
+CONFIG_FILE = ".gittrack.toml"
+_TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
+_UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+def setting_names() -> tuple[str, ...]:
+    """The names of all settings, as ``.gittrack.toml`` spells them."""
+    return tuple(field.name for field in fields(Config))
+
+
+def git_key(name: str) -> str:
+    """The git config key of a setting: ``inline_limit`` is ``gittrack.inlineLimit``.
+
+    Raises:
+        UsageError: there is no such setting.
+    """
+    if name not in setting_names():
+        raise UsageError(f"there is no setting '{name}'", hint="gittrack config")
+    first, *others = name.split("_")
+    return "gittrack." + first + "".join(part.capitalize() for part in others)
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting: ``inline_limit`` is ``GITTRACK_INLINE_LIMIT``."""
+    return "GITTRACK_" + name.upper()
+
+
+def read_process() -> Process:
+    """Read the environment of this process."""
+    environ = dict(os.environ)
+    return Process(
+        disabled=_boolean("GITTRACK_DISABLED", environ.get("GITTRACK_DISABLED", "")),
+        run_id=environ.get("GITTRACK_RUN_ID", "").strip(),
+        parent=environ.get("GITTRACK_PARENT", "").strip(),
+        repo=environ.get("GITTRACK_REPO", ""),
+        environ=environ,
+    )
+
+
+def leave_run_to_children(run_id: str) -> None:
+    """After this process joined a run: programs it starts become children of the run instead of joining it too."""
+    os.environ.pop("GITTRACK_RUN_ID", None)
+    os.environ["GITTRACK_PARENT"] = run_id
+
+
+def read_config(environ: Mapping[str, str], git_config: Mapping[str, str], file: Mapping[str, Any]) -> Config:
+    """Read all settings.
+
+    Args:
+        environ: environment variables.
+        git_config: git's configuration, keys in lower case.
+        file: the parsed ``.gittrack.toml``.
+
+    Raises:
+        UsageError: a value has another type; says where it stands.
+    """
+    values: dict[str, Any] = {}
+    for field in fields(Config):
+        for where, found in (
+            (variable(field.name), environ.get(variable(field.name))),
+            (git_key(field.name), git_config.get(git_key(field.name).lower())),
+            (f"'{field.name}' in {CONFIG_FILE}", file.get(field.name)),
+        ):
+            if found is not None:
+                values[field.name] = _converted(where, found, field.default)
+                break
+    return Config(**values)
+
+
+def sources(environ: Mapping[str, str], git_config: Mapping[str, str], file: Mapping[str, Any]) -> dict[str, str]:
+    """Where each setting comes from: ``environment``, ``git config``, the file's name or ``default``."""
+    result = {}
+    for name in setting_names():
+        if variable(name) in environ:
+            result[name] = "environment"
+        elif git_key(name).lower() in git_config:
+            result[name] = "git config"
+        else:
+            result[name] = CONFIG_FILE if name in file else "default"
+    return result
+
+
+def _converted(where: str, found: Any, default: Any) -> Any:
+    try:
+        if isinstance(default, bool):
+            return _boolean(where, found)
+        if isinstance(default, int):
+            return _bytes(found)
+        if isinstance(default, float):
+            return float(found)
+        if isinstance(default, tuple):
+            parts = found.split(",") if isinstance(found, str) else found
+            return tuple(str(part).strip() for part in parts if str(part).strip())
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{where} is '{found}', not a {type(default).__name__}", hint="gittrack config") from error
+    return str(found)
+
+
+def _boolean(where: str, found: Any) -> bool:
+    if isinstance(found, bool):
+        return found
+    text = str(found).strip().lower()
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise UsageError(f"{where} is '{found}', neither true nor false", hint="gittrack config")
+
+
+def _bytes(found: Any) -> int:
+    if isinstance(found, int):
+        return found
+    text = str(found).strip().lower()
+    unit = _UNITS.get(text[-1:], 1)
+    return int(text[:-1] if unit > 1 else text) * unit

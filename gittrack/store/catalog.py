@@ -1,0 +1,140 @@
+"""Everything that refs reach: which commits hold which runs, and all events.
+
+One damaged run, event or ledger is one line in ``problems`` and never hides the others. A run may be in two places
+(git's files backend is not crash-atomic over several refs): one commit is one run commit, wherever it is listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from gittrack.core.events import is_event_message
+from gittrack.core.ids import ObjectId, RefName, RunId, parse_event_id, parse_run_id
+from gittrack.core.ledger import BATCH_FILE, LEDGER_FILE, BatchRow, decode_batch
+from gittrack.core.records import Event
+from gittrack.core.refs import REMOTE_PREFIX, RUNS_PREFIX, InboxRef, LocalLedgerRef, RemoteLedgerRef, parse_ref
+from gittrack.core.run_toml import strip_version
+from gittrack.errors import CorruptRecordError, GittrackError
+from gittrack.git.repository import Repository
+from gittrack.store.event_store import read_event
+
+LOCAL = ""
+"""The writer of what lies in the inbox or a local ledger: this repository."""
+MAX_BATCH_BYTES = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that could not be read: where, and why."""
+
+    where: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Catalog:
+    """What the refs of a repository reach.
+
+    Attributes:
+        runs: run id -> its commits -> the writers in whose ledgers each lies (``""``: here).
+        events: every event by its commit.
+        event_commits: event id -> its commits.
+        problems: what could not be read.
+    """
+
+    runs: dict[RunId, dict[ObjectId, set[str]]] = field(default_factory=dict)
+    events: dict[ObjectId, Event] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def add_run(self, id: RunId, commit: ObjectId, writer: str) -> None:
+        """Note that ``writer`` lists ``commit`` as the run ``id``."""
+        self.runs.setdefault(id, {}).setdefault(commit, set()).add(writer)
+
+
+def read_catalog(repo: Repository) -> Catalog:
+    """Walk the inbox and every ledger."""
+    catalog = Catalog()
+    for name, tip in [*repo.refs.list(RUNS_PREFIX), *repo.refs.list(REMOTE_PREFIX)]:
+        ref = parse_ref(name)
+        try:
+            if isinstance(ref, InboxRef):
+                _add_inbox(repo, catalog, ref, tip)
+            elif isinstance(ref, LocalLedgerRef):
+                _add_ledger(repo, catalog, name, tip, LOCAL)
+            elif isinstance(ref, RemoteLedgerRef):
+                _add_ledger(repo, catalog, name, tip, ref.writer)
+        except GittrackError as error:
+            catalog.problems.append(Problem(name, error.message))
+    return catalog
+
+
+def _add_inbox(repo: Repository, catalog: Catalog, ref: InboxRef, tip: ObjectId) -> None:
+    if is_event_message(repo.objects.read_commit(tip).message):
+        event = read_event(repo, tip)
+        if event.id != ref.id:
+            raise CorruptRecordError(f"the inbox names event {ref.id}, its commit holds {event.id}")
+        catalog.events[tip] = event
+    else:
+        catalog.add_run(parse_run_id(ref.id), tip, LOCAL)
+
+
+def _add_ledger(repo: Repository, catalog: Catalog, name: RefName, tip: ObjectId, writer: str) -> None:
+    for row in walk_ledger(repo, tip):
+        if row.kind == "run":
+            catalog.add_run(parse_run_id(row.id), row.commit, writer)
+        elif row.commit not in catalog.events:
+            try:
+                event = read_event(repo, row.commit)
+                if event.id != parse_event_id(row.id):
+                    raise CorruptRecordError(f"the ledger names event {row.id}, its commit holds {event.id}")
+                catalog.events[row.commit] = event
+            except GittrackError as error:
+                catalog.problems.append(Problem(f"{name} event {row.id}", error.message))
+
+
+def walk_ledger(repo: Repository, tip: ObjectId, stop: ObjectId | None = None) -> Iterator[BatchRow]:
+    """The rows of a ledger, newest batch first, from ``tip`` down to (not including) ``stop`` or its root.
+
+    Raises:
+        CorruptRecordError: a commit of the ledger is damaged.
+        UnsupportedFormatError: a newer format.
+    """
+    commit_id: ObjectId | None = tip
+    while commit_id is not None and commit_id != stop:
+        commit = repo.objects.read_commit(commit_id)
+        batch = repo.objects.read_file(commit_id, BATCH_FILE, limit=MAX_BATCH_BYTES)
+        if batch is None:
+            _check_root(repo, commit_id)
+            return
+        yield from decode_batch(batch, frozenset(commit.parents[1:]))
+        commit_id = commit.parents[0] if commit.parents else None
+
+
+def _check_root(repo: Repository, commit: ObjectId) -> None:
+    data = repo.objects.read_file(commit, LEDGER_FILE, limit=MAX_BATCH_BYTES)
+    if data is None:
+        raise CorruptRecordError(f"commit {commit} is part of no ledger", hint="gittrack fsck")
+    strip_version(data, LEDGER_FILE)
+
+
+def current_commits(repo: Repository, commits: dict[ObjectId, set[str]]) -> list[ObjectId]:
+    """The commits of one run that count: one, or several that conflict.
+
+    A resumption (its second parent is the earlier run commit) replaces the earlier one only if it lies here or in a
+    ledger of the same writer; else both are listed, as conflicting.
+
+    Args:
+        commits: a run's commits and their writers, as the catalog has them.
+    """
+    if len(commits) == 1:
+        return list(commits)
+    replaced: set[ObjectId] = set()
+    for commit, writers in commits.items():
+        parents = repo.objects.read_commit(commit).parents
+        while len(parents) > 1 and parents[1] in commits:
+            earlier = parents[1]
+            if LOCAL in writers or writers & commits[earlier]:
+                replaced.add(earlier)
+            parents = repo.objects.read_commit(earlier).parents
+    return sorted(commit for commit in commits if commit not in replaced)

@@ -1,0 +1,58 @@
+"""Events in git: each a parentless commit of its own, published as an inbox ref, later rolled up like runs."""
+
+from __future__ import annotations
+
+from gittrack.core.events import decode_event, encode_event, event_message, event_path
+from gittrack.core.ids import ObjectId
+from gittrack.core.records import Event
+from gittrack.core.refs import inbox_ref
+from gittrack.errors import CorruptRecordError
+from gittrack.git.repository import Repository
+from gittrack.git.retry import retried
+
+EVENT_BYTES = 1 << 20
+
+
+def write_event(repo: Repository, event: Event) -> ObjectId:
+    """Store an event.
+
+    Two processes that state something about one subject at once both succeed: each has an id, a commit and a ref of
+    its own.
+
+    Returns:
+        Its commit.
+
+    Raises:
+        StorageError: git could not store it.
+    """
+
+    def attempt() -> ObjectId:
+        commit = event_commit(repo, event)
+        name = inbox_ref(event.id)
+        if repo.refs.get(name) != commit:
+            repo.refs.create(name, commit)
+        return commit
+
+    return retried(attempt)
+
+
+def event_commit(repo: Repository, event: Event) -> ObjectId:
+    """Write an event's commit; no ref is touched."""
+    tree = repo.objects.write_tree({event_path(event): encode_event(event)})
+    return repo.objects.write_commit(tree, [], event_message(event), event.author, event.time // 1000)
+
+
+def read_event(repo: Repository, commit: ObjectId) -> Event:
+    """Read an event's commit.
+
+    Raises:
+        CorruptRecordError: its tree is not exactly one event file, or the file's name says something else.
+        UnsupportedFormatError: a newer format.
+    """
+    entries = repo.objects.list_tree(commit, limit=4)
+    if len(entries) != 1:
+        raise CorruptRecordError(f"commit {commit} is not an event: its tree holds {len(entries)} files")
+    event = decode_event(repo.objects.read_blob(entries[0].id, EVENT_BYTES))
+    if entries[0].path != event_path(event):
+        raise CorruptRecordError(f"commit {commit} is not an event: '{entries[0].path[:80]}' names another")
+    return event

@@ -1,0 +1,96 @@
+"""Whether what is stored is whole: every object, every file against its codec, message against tree, summary against
+series. One finding per thing; a damaged run never hides the others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, replace
+
+from gittrack.core.ids import ObjectId, RunId
+from gittrack.core.message import decode_message, listed_form
+from gittrack.core.records import MetricSummary, RunRecord
+from gittrack.core.refs import REMOTE_PREFIX, RUNS_PREFIX, parse_ref
+from gittrack.core.series import summarise
+from gittrack.errors import GittrackError
+from gittrack.git import health
+from gittrack.git.repository import Repository
+from gittrack.store.catalog import read_catalog
+from gittrack.store.layout import Layout
+from gittrack.store.live import list_live
+from gittrack.store.run_reader import read_record, read_series
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong.
+
+    Attributes:
+        where: the ref, run, event or file.
+        reason: what is wrong with it.
+        mend: the command that mends it, empty when none does.
+    """
+
+    where: str
+    reason: str
+    mend: str = ""
+
+
+def check(repo: Repository, layout: Layout) -> list[Finding]:
+    """Read everything and report what is wrong; changes nothing."""
+    findings = [
+        Finding(str(path), "an empty ref file, which makes git itself fail", "gittrack doctor")
+        for path in health.zero_length_refs(repo)
+    ]
+    for name, _ in [*repo.refs.list(RUNS_PREFIX), *repo.refs.list(REMOTE_PREFIX)]:
+        if parse_ref(name) is None and not name.startswith((RUNS_PREFIX + "pending/", REMOTE_PREFIX)):
+            findings.append(Finding(name, "a ref that follows no grammar of gittrack"))
+    catalog = read_catalog(repo)
+    findings += [Finding(problem.where, problem.reason) for problem in catalog.problems]
+    findings += _objects(repo, {commit: str(id) for id, commits in catalog.runs.items() for commit in commits})
+    for id, commits in catalog.runs.items():
+        findings += [finding for commit in commits for finding in _run(repo, id, commit)]
+    for run in list_live(layout):
+        if run.problem:
+            findings.append(Finding(f"live run {run.id}", run.problem))
+        for name, contents in run.journals.items():
+            if contents.damaged:
+                findings.append(Finding(f"live run {run.id}", f"{contents.damaged} damaged bytes in {name}"))
+    return findings
+
+
+def _objects(repo: Repository, commits: dict[ObjectId, str]) -> list[Finding]:
+    damaged = health.fsck_objects(repo, list(commits))
+    return [
+        Finding(f"run {commits[commit]}", f"commit {commit}: {reason}", "gittrack doctor")
+        for commit, reason in damaged.items()
+    ]
+
+
+def _run(repo: Repository, id: RunId, commit: ObjectId) -> Iterable[Finding]:
+    where = f"run {id}"
+    try:
+        record = read_record(repo, commit)
+        if record.id != id:
+            yield Finding(where, f"its run.toml says {record.id}")
+        listed = decode_message(repo.objects.read_commit(commit).message)
+        if listed is not None and not _same_record(listed.record, listed_form(record)):
+            yield Finding(where, "its commit message says other things than its tree")
+        for name, summary in record.metrics.items():
+            if not _same_summary(summarise(read_series(repo, commit, record, name)), summary):
+                yield Finding(where, f"the summary of metric '{name}' is not that of its points")
+    except (GittrackError, ValueError) as error:
+        yield Finding(where, str(error))
+
+
+def _same_record(one: RunRecord, other: RunRecord) -> bool:
+    if one.metrics.keys() != other.metrics.keys():
+        return False
+    if not all(_same_summary(one.metrics[name], other.metrics[name]) for name in one.metrics):
+        return False
+    return replace(one, metrics={}) == replace(other, metrics={})
+
+
+def _same_summary(one: MetricSummary, other: MetricSummary) -> bool:
+    pairs = zip(astuple(one), astuple(other), strict=True)
+    return all(a == b or (math.isnan(a) and math.isnan(b)) for a, b in pairs)

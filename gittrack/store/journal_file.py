@@ -1,0 +1,242 @@
+"""The journal of one process writing to a live run: a memory-mapped, append-only file.
+
+A mapped write costs about a microsecond and survives ``kill -9``, since the page belongs to the kernel. Room is
+reserved before it is mapped (``posix_fallocate``): touching a hole on a full disk would kill the training with SIGBUS.
+Where no room can be reserved (network file systems) frames are plain appends. While the disk is full, frames wait in
+memory and are written as soon as there is room.
+
+The file is locked (``flock``) for as long as its process lives: that is how others know that a run is alive. A forked
+child never writes to its parent's journal: it opens one of its own at its first write.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import mmap
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from zlib import crc32
+
+from gittrack.core.journal import CRC, MAGIC, POINT, POINT_BODY, POINT_SIZE, content_frame, metric_frame, operation_frame
+from gittrack.errors import StorageError
+
+FIRST_ROOM = 64 << 10
+MOST_ROOM = 8 << 20
+MOST_WAITING = 256 << 20
+RETRY_SECONDS = 1.0
+FLUSH_SECONDS = 5.0
+
+_pack = POINT_BODY.pack
+_crc = CRC.pack
+_getpid = os.getpid
+
+
+class JournalWriter:
+    """Appends frames to one journal file.
+
+    Args:
+        path: the file; must not exist.
+        successor: for a forked child, gives the path of its own journal and the operations that begin it.
+
+    Raises:
+        StorageError: the file cannot be made (full disk, permission).
+    """
+
+    def __init__(self, path: str, successor: Callable[[], tuple[str, list[Mapping[str, Any]]]]) -> None:
+        self._successor = successor
+        self.failure: str | None = None
+        self._open(path)
+
+    def _open(self, path: str) -> None:
+        self._lock = threading.Lock()
+        self._numbers: dict[str, int] = {}
+        self._pid = _getpid()
+        self._position = 0
+        self._size = 0
+        self._buffer: mmap.mmap | None = None
+        self._mapped = True
+        self._waiting = bytearray()
+        self._retry_at = 0.0
+        self._closed = False
+        self.path = path
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            self._take_lock()
+            self._grow(FIRST_ROOM)
+        except OSError as error:
+            raise StorageError(f"cannot write '{path}': {error.strerror}", hint=_hint(error)) from error
+
+    def _take_lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            # File systems without locks: the owner's process id decides then (store/ownership.py).
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
+
+    def point(self, name: str, step: int, timestamp: int, value: float) -> None:
+        """Append a metric's point.
+
+        Args:
+            name: the metric.
+            step: int64.
+            timestamp: ms since the epoch, int64.
+            value: float64.
+        """
+        if self._pid != _getpid():
+            self._fork()
+        number = self._numbers.get(name)
+        if number is None:
+            number = self._define(name)
+        body = _pack(MAGIC, POINT, 0, number, step, timestamp, value)
+        data = body + _crc(crc32(body))
+        with self._lock:
+            position = self._position
+            after = position + POINT_SIZE
+            if after <= self._size and self._buffer is not None:
+                self._buffer[position:after] = data
+                self._position = after
+            else:
+                self._append(data)
+
+    def operation(self, operation: Mapping[str, Any], content: bytes | None = None) -> None:
+        """Append an operation, with the bytes it carries if any."""
+        if self._pid != _getpid():
+            self._fork()
+        data = operation_frame(operation) if content is None else content_frame(operation, content)
+        with self._lock:
+            self._append(data)
+
+    def _define(self, name: str) -> int:
+        with self._lock:
+            number = self._numbers.get(name)
+            if number is None:
+                number = len(self._numbers)
+                self._append(metric_frame(number, name))
+                self._numbers[name] = number
+            return number
+
+    def _append(self, data: bytes) -> None:
+        """Append under the lock, making room first; keeps the data in memory when there is none."""
+        if self._closed:
+            raise StorageError(f"the journal '{self.path}' is closed")
+        if self._waiting or not self._has_room(len(data)):
+            self._wait(data)
+            return
+        self._put(data)
+
+    def _has_room(self, length: int) -> bool:
+        if not self._mapped or self._position + length <= self._size:
+            return True
+        if time.monotonic() < self._retry_at:
+            return False
+        try:
+            self._grow(max(length, min(max(self._size, FIRST_ROOM), MOST_ROOM)))
+        except OSError as error:
+            self.failure = f"cannot grow '{self.path}': {error.strerror}"
+            self._retry_at = time.monotonic() + RETRY_SECONDS
+            return False
+        return True
+
+    def _put(self, data: bytes | bytearray) -> None:
+        after = self._position + len(data)
+        if self._buffer is not None:
+            self._buffer[self._position : after] = data
+        else:
+            written = 0
+            while written < len(data):
+                written += os.pwrite(self._file, memoryview(data)[written:], self._position + written)
+        self._position = after
+
+    def _wait(self, data: bytes) -> None:
+        if len(self._waiting) + len(data) > MOST_WAITING:
+            raise StorageError(f"'{self.path}' cannot be written and too much is waiting", hint="free some disk space")
+        self._waiting += data
+        if self._has_room(len(self._waiting)):
+            self._put(self._waiting)
+            self._waiting = bytearray()
+            self.failure = None
+
+    def _grow(self, more: int) -> None:
+        size = -(-(self._position + more) // mmap.PAGESIZE) * mmap.PAGESIZE
+        if self._mapped:
+            try:
+                os.posix_fallocate(self._file, 0, size)
+            except (AttributeError, OSError) as error:
+                full = isinstance(error, OSError) and error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
+                if full:
+                    raise
+                self._mapped = False
+        if self._mapped:
+            before = self._buffer
+            self._buffer = mmap.mmap(self._file, size)
+            self._size = size
+            if before is not None:
+                before.close()
+
+    def _fork(self) -> None:
+        """In a forked child: leave the parent's journal alone and begin one of our own."""
+        path, operations = self._successor()
+        self._open(path)
+        for operation in operations:
+            self.operation(operation)
+
+    def flush(self) -> None:
+        """Bring what was written to the disk (``msync``); for the thread that does it every few seconds."""
+        with self._lock:
+            buffer, closed = self._buffer, self._closed
+        if not closed and self._pid == _getpid():
+            try:
+                if buffer is not None:
+                    buffer.flush()
+                else:
+                    os.fsync(self._file)
+            except ValueError:
+                return  # grown or closed meanwhile: the next round flushes the new mapping
+            except OSError as error:
+                self.failure = f"cannot flush '{self.path}': {error.strerror}"
+
+    def close(self) -> None:
+        """Cut the file to what was written, bring it to the disk, keep the lock.
+
+        Raises:
+            StorageError: frames still wait for room, or the disk refuses.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._retry_at = 0.0
+            if self._waiting:
+                self._wait(b"")
+            if self._waiting:
+                raise StorageError(self.failure or f"cannot write '{self.path}'", hint="free some disk space")
+            try:
+                if self._buffer is not None:
+                    self._buffer.flush()
+                    self._buffer.close()
+                    self._buffer = None
+                    os.ftruncate(self._file, self._position)
+                os.fsync(self._file)
+            except OSError as error:
+                raise StorageError(f"cannot write '{self.path}': {error.strerror}", hint=_hint(error)) from error
+            self._size = self._position
+            self._closed = True
+
+    def release(self) -> None:
+        """Give up the lock; nothing may be written after."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+            self._closed = True
+
+
+def _hint(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some disk space"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "make the git directory writable, or set GITTRACK_DISABLED=1"
+    return "gittrack doctor"

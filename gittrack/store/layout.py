@@ -1,0 +1,57 @@
+"""Where gittrack keeps what lies beside git: folders under ``<common git dir>/gittrack``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gittrack.core.ids import ObjectId, RunId
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The folders of one repository.
+
+    Attributes:
+        root: ``<common git dir>/gittrack``, shared by all worktrees.
+    """
+
+    root: Path
+
+    @classmethod
+    def of(cls, common_dir: Path) -> Layout:
+        """The layout in a repository's common git directory."""
+        return cls(common_dir / "gittrack")
+
+    @property
+    def live(self) -> Path:
+        """Runs that are being written, a folder each."""
+        return self.root / "live"
+
+    @property
+    def done(self) -> Path:
+        """Finished runs not yet rolled up, kept so that a lost object can be made again."""
+        return self.root / "done"
+
+    @property
+    def rollup_lock(self) -> Path:
+        """Held while the inbox is rolled up; nothing else needs it."""
+        return self.root / "rollup.lock"
+
+    @property
+    def experiment_names(self) -> Path:
+        """Derived: present experiment names that a rename made differ from the first ones."""
+        return self.root / "experiments.json"
+
+    @property
+    def bytes_store(self) -> Path:
+        """Our own store of artifact bytes in DVC's layout: data, not a cache to clear."""
+        return self.root / "cache"
+
+    def live_run(self, id: RunId) -> Path:
+        """The folder of a live run."""
+        return self.live / id
+
+    def done_run(self, id: RunId, commit: ObjectId) -> Path:
+        """The folder of a finished run not yet rolled up; a resumed run has one for each of its commits."""
+        return self.done / f"{id}-{commit[:16]}"

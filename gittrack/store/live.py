@@ -1,0 +1,172 @@
+"""Live runs: folders under ``<common git dir>/gittrack/live``, one per run, one journal per process that writes to it.
+
+A folder appears complete (made under another name, then renamed), so nobody ever sees one without its start.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gittrack.core.assembly import start_operation
+from gittrack.core.ids import RunId, parse_run_id
+from gittrack.core.journal import JournalContents, decode_journal
+from gittrack.errors import CorruptRecordError, GittrackError, StorageError
+from gittrack.store.journal_file import JournalWriter
+from gittrack.store.layout import Layout
+from gittrack.store.ownership import Liveness, liveness, writer_operation
+
+SUFFIX = ".journal"
+BEING_MADE = ".new-"
+
+NewName = Callable[[], str]
+"""Gives a fresh, time-ordered name for a journal (an event id)."""
+Now = Callable[[], int]
+"""Gives ms since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRun:
+    """A live run as read from its folder.
+
+    Attributes:
+        id: the run.
+        folder: its folder.
+        journals: journal name -> contents, sorted by name.
+        liveness: whether any process that writes to it lives.
+        problem: why it cannot be finished, empty when it can.
+    """
+
+    id: RunId
+    folder: str
+    journals: Mapping[str, JournalContents] = field(default_factory=dict)
+    liveness: Liveness = Liveness.DEAD
+    problem: str = ""
+
+    @property
+    def contents(self) -> Sequence[JournalContents]:
+        """The journals' contents in the order of their names."""
+        return tuple(self.journals.values())
+
+
+def create_live(
+    layout: Layout, id: RunId, start: Mapping[str, Any], new_name: NewName, now: Now
+) -> JournalWriter:
+    """Make the folder of a new live run and the journal of this process.
+
+    Args:
+        layout: the repository's folders.
+        id: the run.
+        start: its ``start`` operation.
+        new_name, now: where names and times come from.
+
+    Raises:
+        StorageError: the git directory cannot be written.
+    """
+    making = layout.live / f"{BEING_MADE}{id}"
+    try:
+        os.makedirs(making)
+    except OSError as error:
+        raise StorageError(
+            f"cannot make '{making}': {error.strerror}",
+            hint="make the git directory writable, or set GITTRACK_DISABLED=1",
+        ) from error
+    name = new_name() + SUFFIX
+    folder = layout.live_run(id)
+    writer = JournalWriter(str(making / name), partial(_successor, str(folder), new_name, now))
+    writer.operation(writer_operation(now()))
+    writer.operation(start)
+    try:
+        os.rename(making, folder)
+    except OSError as error:
+        raise StorageError(f"cannot make '{folder}': {error.strerror}", hint="gittrack ls") from error
+    writer.path = str(folder / name)
+    return writer
+
+
+def join_live(layout: Layout, id: RunId, new_name: NewName, now: Now) -> JournalWriter:
+    """Add a journal of this process to a live run that another process began.
+
+    Raises:
+        StorageError: the run is not live, or its folder cannot be written.
+    """
+    path, operations = _successor(str(layout.live_run(id)), new_name, now)
+    writer = JournalWriter(path, partial(_successor, str(layout.live_run(id)), new_name, now))
+    for operation in operations:
+        writer.operation(operation)
+    return writer
+
+
+def _successor(folder: str, new_name: NewName, now: Now) -> tuple[str, list[Mapping[str, Any]]]:
+    return os.path.join(folder, new_name() + SUFFIX), [writer_operation(now())]
+
+
+def live_ids(layout: Layout) -> list[RunId]:
+    """The ids of all live runs, sorted."""
+    ids = []
+    for name in _names(layout.live):
+        try:
+            ids.append(parse_run_id(name))
+        except GittrackError:
+            continue  # a folder that is being made, or not ours
+    return ids
+
+
+def done_folders(layout: Layout) -> list[tuple[RunId, str]]:
+    """The finished runs not yet rolled up: id and folder, sorted."""
+    folders = []
+    for name in _names(layout.done):
+        try:
+            folders.append((parse_run_id(name.partition("-")[0]), os.path.join(layout.done, name)))
+        except GittrackError:
+            continue
+    return folders
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+
+
+def read_live(folder: str, id: RunId) -> LiveRun | None:
+    """Read a run's folder, live or done; None when it is gone by now."""
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))
+        journals = {name: _read_journal(os.path.join(folder, name)) for name in names}
+        states = {
+            name: liveness(os.path.join(folder, name), _writer(contents)) for name, contents in journals.items()
+        }
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return LiveRun(id, folder, problem=f"cannot read '{folder}': {error.strerror}", liveness=Liveness.UNKNOWN)
+    alive = Liveness.DEAD
+    for state in (Liveness.UNKNOWN, Liveness.ALIVE):
+        alive = state if state in states.values() else alive
+    try:
+        start_operation(journals.values())
+        problem = ""
+    except CorruptRecordError as error:
+        problem = error.message
+    return LiveRun(id, folder, journals, alive, problem)
+
+
+def _read_journal(path: str) -> JournalContents:
+    with open(path, "rb") as file:
+        return decode_journal(file.read())
+
+
+def _writer(contents: JournalContents) -> Mapping[str, Any] | None:
+    return next((operation for operation in contents.operations if operation["op"] == "writer"), None)
+
+
+def list_live(layout: Layout) -> list[LiveRun]:
+    """All live runs, sorted by id."""
+    runs = (read_live(str(layout.live_run(id)), id) for id in live_ids(layout))
+    return [run for run in runs if run is not None]

@@ -1,0 +1,147 @@
+"""From a live run to a commit: build everything, verify it is stored, then create one ref.
+
+The order is what makes a crash harmless: blobs, tree, commit, the check that each is in the object database, the inbox
+ref, the rename of the live folder to ``done/``. Killed before the ref, the run is still live and the next command
+finishes it; killed after, the next command sees that the ref stands and only moves the folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gittrack.core.assembly import assemble, resumed_commit
+from gittrack.core.ids import ObjectId, RunId
+from gittrack.core.journal import JournalContents
+from gittrack.core.message import encode_message
+from gittrack.core.records import Person, RunRecord
+from gittrack.core.refs import hold_ref, inbox_ref
+from gittrack.core.run_tree import RunBody, encode_tree
+from gittrack.errors import RefMovedError, StorageError
+from gittrack.git.repository import Repository
+from gittrack.git.retry import retried
+from gittrack.store.layout import Layout
+from gittrack.store.run_reader import read_body
+
+NOBODY = Person("gittrack", "gittrack@localhost")
+
+
+def empty_root(repo: Repository) -> ObjectId:
+    """The fixed empty commit that is the parent of a run whose code is unknown; the same id everywhere."""
+    return repo.objects.write_commit(repo.objects.write_tree({}), [], "no code\n", NOBODY, 0)
+
+
+def write_run(repo: Repository, journals: Sequence[JournalContents]) -> tuple[ObjectId, RunRecord]:
+    """Write the commit of a run; no ref is touched.
+
+    Args:
+        repo: where to.
+        journals: everything that was logged.
+
+    Returns:
+        The commit's id, the same for the same journals, and the record it holds.
+
+    Raises:
+        StorageError: an object could not be stored.
+        CorruptRecordError: the journals have no start.
+    """
+    resumed = resumed_commit(journals)
+    body = assemble(journals, None if resumed is None else read_body(repo, resumed))
+    parents = [_code_parent(repo, body)]
+    if parents[0] != body.record.code.commit:
+        body = _without_code(body)
+    if resumed is not None:
+        parents.append(resumed)
+    tree = repo.objects.write_tree(encode_tree(body))
+    record = body.record
+    moment = (record.start_time if record.end_time is None else record.end_time) // 1000
+    message = encode_message(record, body.series)
+    return repo.objects.write_commit(tree, parents, message, record.author, moment), record
+
+
+def _code_parent(repo: Repository, body: RunBody) -> ObjectId:
+    commit = body.record.code.commit
+    if commit is not None and repo.objects.has(commit):
+        return commit
+    return empty_root(repo)
+
+
+def _without_code(body: RunBody) -> RunBody:
+    code = body.record.code
+    if code.commit is None:
+        return body
+    reason = f"commit {code.commit} was gone from git when the run ended"
+    return replace(body, record=replace(body.record, code=replace(code, reason=reason, commit=None)))
+
+
+def publish(repo: Repository, layout: Layout, id: RunId, journals: Sequence[JournalContents]) -> ObjectId:
+    """Make a live run a finished one: commit, inbox ref, folder moved to ``done/``.
+
+    Safe to repeat, and safe against another process doing the same: both make the same commit.
+
+    Returns:
+        The run commit.
+
+    Raises:
+        StorageError: git could not store it; the live run stays as it is.
+        RefMovedError: the inbox holds another run of this id.
+    """
+
+    def attempt() -> ObjectId:
+        commit, _ = write_run(repo, journals)
+        _point_inbox(repo, id, commit, resumed_commit(journals))
+        return commit
+
+    commit = retried(attempt)
+    _retire(layout, id, commit)
+    _drop_hold(repo, id)
+    return commit
+
+
+def _point_inbox(repo: Repository, id: RunId, commit: ObjectId, resumed: ObjectId | None) -> None:
+    name = inbox_ref(id)
+    present = repo.refs.get(name)
+    if present == commit:
+        return
+    if present is not None and present == resumed:
+        repo.refs.update(name, commit, present)
+    else:
+        try:
+            repo.refs.create(name, commit)
+        except RefMovedError:
+            if repo.refs.get(name) != commit:
+                raise
+
+
+def _retire(layout: Layout, id: RunId, commit: ObjectId) -> None:
+    """Keep the live folder under ``done/`` until roll-up, so that its objects can be made again."""
+    source, target = layout.live_run(id), layout.done_run(id, commit)
+    try:
+        os.makedirs(layout.done, exist_ok=True)
+        os.rename(source, target)
+    except FileNotFoundError:
+        return  # another process finished the same run: its rename came first
+    except OSError as error:
+        if target.is_dir():  # finished before, then killed before the rename: the copy there tells the same
+            shutil.rmtree(source, ignore_errors=True)
+            return
+        raise StorageError(f"cannot move '{source}' to '{target}': {error.strerror}", hint="gittrack recover") from error
+
+
+def _drop_hold(repo: Repository, id: RunId) -> None:
+    held = repo.refs.get(hold_ref(id))
+    if held is not None:
+        repo.refs.delete(hold_ref(id), held)
+
+
+def hold_snapshot(repo: Repository, id: RunId, snapshot: ObjectId) -> None:
+    """Keep a live run's snapshot from ``git gc --prune=now`` until the run commit refers to it."""
+    repo.refs.create(hold_ref(id), snapshot)
+
+
+def restore_ref(repo: Repository, id: RunId, commit: ObjectId) -> None:
+    """Point the inbox at a run commit that was made again, unless a ref of that name stands."""
+    if repo.refs.get(inbox_ref(id)) is None:
+        repo.refs.create(inbox_ref(id), commit)

@@ -1,0 +1,195 @@
+"""Roll-up: moving runs and events from the inbox into the local ledger of the month.
+
+Commit ids stay. The order: build the ledger commits, pack the batch with a ``.keep``, verify that every object is in
+it, then one ref transaction that advances the ledger and deletes the inbox refs, then drop the ``done/`` copies. Killed
+anywhere, a run is in the inbox, in the ledger, or in both, which readers treat as one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from gittrack.core import toml
+from gittrack.core.events import is_event_message
+from gittrack.core.ids import ObjectId, RefName
+from gittrack.core.ledger import BATCH_FILE, LEDGER_FILE, MAX_BATCH, BatchKind, BatchRow, batch_subject, encode_batch
+from gittrack.core.message import decode_message
+from gittrack.core.records import Person
+from gittrack.core.refs import INBOX_PREFIX, InboxRef, local_ledger_ref, parse_ref
+from gittrack.core.run_toml import with_version
+from gittrack.errors import ConflictError, GittrackError
+from gittrack.git.pack import pack_batch, verify
+from gittrack.git.program import run_git
+from gittrack.git.refs import RefUpdate
+from gittrack.git.repository import Repository
+from gittrack.store.catalog import Problem
+from gittrack.store.layout import Layout
+from gittrack.store.live import done_folders
+
+INBOX_FULL = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who rolls up: the writer's slug and the person."""
+
+    writer: str
+    person: Person
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    row: BatchRow
+    ref: RefName
+    experiment: str
+    code: tuple[ObjectId, ...]
+
+
+@dataclass(slots=True)
+class RollUp:
+    """What a roll-up did.
+
+    Attributes:
+        ledger: the ledger that grew, None when nothing was rolled up.
+        runs, events: how many moved.
+        problems: what stayed in the inbox because it is damaged.
+    """
+
+    ledger: RefName | None = None
+    runs: int = 0
+    events: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+
+def inbox_is_full(layout: Layout) -> bool:
+    """Whether the next finished run should roll up. Counts the ``done/`` folders: no git is asked."""
+    return len(done_folders(layout)) >= INBOX_FULL
+
+
+@contextlib.contextmanager
+def _locked(layout: Layout, wait: bool) -> Iterator[bool]:
+    os.makedirs(layout.root, exist_ok=True)
+    file = os.open(layout.rollup_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(file)
+
+
+def roll_up(repo: Repository, layout: Layout, author: Author, now: int, *, wait: bool = False) -> RollUp:
+    """Move everything in the inbox into the local ledger of this month.
+
+    Args:
+        repo: where.
+        layout: its folders.
+        author: who rolls up.
+        now: ms since the epoch; its month, UTC, names the ledger.
+        wait: wait for another process's roll-up instead of leaving it to that one.
+
+    Raises:
+        StorageError: git could not store the ledger or the pack; nothing has moved then.
+        ConflictError: an inbox ref moved meanwhile; nothing has moved then.
+    """
+    with _locked(layout, wait) as ours:
+        result = RollUp()
+        if not ours:
+            return result
+        members = _members(repo, result)
+        for start in range(0, len(members), MAX_BATCH):
+            _move(repo, members[start : start + MAX_BATCH], author, now, result)
+        _drop_done(layout, members)
+        if members:
+            run_git(["prune-packed", "-q"], cwd=repo.common_dir, git_dir=repo.common_dir)
+        return result
+
+
+def _members(repo: Repository, result: RollUp) -> list[_Member]:
+    members = []
+    for name, tip in repo.refs.list(INBOX_PREFIX):
+        ref = parse_ref(name)
+        if not isinstance(ref, InboxRef):
+            continue
+        try:
+            missing = repo.objects.missing(repo.objects.all_objects_of(tip))
+            if missing:
+                result.problems.append(Problem(name, f"object {missing[0]} is missing"))
+            else:
+                members.append(_member(repo, name, ref, tip))
+        except GittrackError as error:
+            result.problems.append(Problem(name, error.message))
+    return members
+
+
+def _member(repo: Repository, name: RefName, ref: InboxRef, tip: ObjectId) -> _Member:
+    commit = repo.objects.read_commit(tip)
+    kind: BatchKind = "event" if is_event_message(commit.message) else "run"
+    listed = None if kind == "event" else decode_message(commit.message)
+    code: tuple[ObjectId, ...] = ()
+    experiment = "?"
+    if listed is not None:
+        experiment = listed.record.experiment.name
+        state = listed.record.code
+        code = tuple(id for id in {state.head, commit.parents[0] if not state.dirty else None} if id is not None)
+    return _Member(BatchRow(kind, ref.id, tip), name, experiment, code)
+
+
+def _move(repo: Repository, members: Sequence[_Member], author: Author, now: int, result: RollUp) -> None:
+    import datetime
+
+    month = datetime.datetime.fromtimestamp(now / 1000, datetime.UTC).strftime("%Y-%m")
+    name = local_ledger_ref(month)
+    before = repo.refs.get(name)
+    base = before or new_ledger(repo, month, author, now)
+    tip = append_batch(repo, base, [(member.row, member.experiment) for member in members], author, now)
+    exclude = {id for member in members for id in member.code if repo.objects.has(id)} | {base}
+    with pack_batch(repo, [tip], sorted(exclude)) as pack:
+        verify(repo, pack, [member.row.commit for member in members])
+        deletions = [RefUpdate(member.ref, None, member.row.commit) for member in members]
+        try:
+            repo.refs.transaction([RefUpdate(name, tip, before), *deletions])
+        except ConflictError as error:
+            raise ConflictError(f"the inbox changed during roll-up: {error.message}", hint="gittrack roll-up") from error
+    result.ledger = name
+    result.runs += sum(member.row.kind == "run" for member in members)
+    result.events += sum(member.row.kind == "event" for member in members)
+
+
+def new_ledger(repo: Repository, month: str, author: Author, now: int) -> ObjectId:
+    """The root commit of a ledger: its tree is ``ledger.toml``; no ref is touched."""
+    data = with_version(toml.dump({"month": month, "writer": author.writer, "name": author.person.name}))
+    tree = repo.objects.write_tree({LEDGER_FILE: data})
+    return repo.objects.write_commit(tree, [], f"ledger {month} of {author.writer}\n", author.person, now // 1000)
+
+
+def append_batch(
+    repo: Repository, base: ObjectId, rows: Sequence[tuple[BatchRow, str]], author: Author, now: int
+) -> ObjectId:
+    """A ledger commit on top of ``base`` that carries a batch; no ref is touched.
+
+    Args:
+        repo: where.
+        base: the ledger's tip.
+        rows: at most 250 rows, each with the experiment's name (for the diary).
+        author: who appends.
+        now: ms since the epoch.
+    """
+    tree = repo.objects.write_tree({BATCH_FILE: encode_batch([row for row, _ in rows])})
+    experiments = [experiment for row, experiment in rows if row.kind == "run"]
+    subject = batch_subject(experiments, len(rows) - len(experiments))
+    parents = [base, *sorted(row.commit for row, _ in rows)]
+    return repo.objects.write_commit(tree, parents, subject + "\n", author.person, now // 1000)
+
+
+def _drop_done(layout: Layout, members: Sequence[_Member]) -> None:
+    moved = {(member.row.id, member.row.commit[:16]) for member in members}
+    for id, folder in done_folders(layout):
+        if (id, os.path.basename(folder).partition("-")[2]) in moved:
+            shutil.rmtree(folder, ignore_errors=True)

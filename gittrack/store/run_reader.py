@@ -1,0 +1,102 @@
+"""Reading a run commit: its record, its series, its whole body."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from gittrack.core.ids import ObjectId
+from gittrack.core.message import ListedRun, decode_message
+from gittrack.core.names import artifact_paths, metric_paths
+from gittrack.core.records import ArtifactEntry, RunRecord, Series
+from gittrack.core.run_tree import RunBody, decode_tree
+from gittrack.core.series import decode_csv
+from gittrack.errors import ArtifactNotFoundError, CorruptRecordError
+from gittrack.git.repository import Repository
+
+SMALL_FILE = 8 << 20
+SERIES_FILE = 1 << 30
+
+
+def read_record(repo: Repository, commit: ObjectId) -> RunRecord:
+    """The record of a run commit, from its tree.
+
+    Raises:
+        CorruptRecordError: not a run, or damaged.
+        UnsupportedFormatError: a newer format.
+    """
+    return decode_tree(partial(repo.objects.read_file, commit, limit=SMALL_FILE))
+
+
+def read_listed(repo: Repository, commit: ObjectId, message: str) -> ListedRun:
+    """A run as listings show it: from the message, or from the tree when the message holds no JSON."""
+    listed = decode_message(message)
+    return ListedRun(read_record(repo, commit)) if listed is None else listed
+
+
+def read_series(repo: Repository, commit: ObjectId, record: RunRecord, name: str) -> Series:
+    """One metric's points.
+
+    Raises:
+        CorruptRecordError: the file is missing or damaged.
+    """
+    path = metric_paths(record.metrics)[name]
+    data = repo.objects.read_file(commit, path, limit=SERIES_FILE)
+    if data is None:
+        raise CorruptRecordError(f"run {record.id} has no file '{path}'", hint="gittrack fsck")
+    return decode_csv(data, path)
+
+
+def read_artifact(repo: Repository, commit: ObjectId, record: RunRecord, path: str) -> bytes:
+    """The bytes of an inline artifact.
+
+    Raises:
+        ArtifactNotFoundError: the run has none of that path, or its bytes are not inline.
+    """
+    entry = next((entry for entry in record.artifacts if entry.path == path), None)
+    if entry is None or entry.storage != "inline":
+        raise ArtifactNotFoundError(f"run '{record.name}' has no inline artifact '{path}'", hint=f"gittrack show {record.id[:8]}")
+    data = repo.objects.read_file(commit, _artifact_path(record, entry), limit=SERIES_FILE)
+    if data is None:
+        raise CorruptRecordError(f"run {record.id} has no file for artifact '{path}'", hint="gittrack fsck")
+    return data
+
+
+def _artifact_path(record: RunRecord, entry: ArtifactEntry) -> str:
+    path = artifact_paths(entry.path for entry in record.artifacts)[entry.path]
+    return path if entry.storage == "inline" else path + ".dvc"
+
+
+def read_body(repo: Repository, commit: ObjectId) -> RunBody:
+    """Everything a run commit holds, for a resumption that continues it.
+
+    Raises:
+        CorruptRecordError: not a run, or damaged.
+    """
+    record = read_record(repo, commit)
+    blobs = {entry.path: entry.id for entry in repo.objects.list_tree(commit)}
+    series = {name: read_series(repo, commit, record, name) for name in record.metrics}
+    artifacts = {entry.path: _artifact_path(record, entry) for entry in record.artifacts}
+    environment = _folder(repo, blobs, "environment/")
+    logs = _folder(repo, blobs, "logs/")
+    return RunBody(
+        record=record,
+        series=series,
+        environment=environment,
+        logs=logs,
+        contents={name: blobs[path] for name, path in artifacts.items() if path in blobs},
+        kept={path: id for path, id in blobs.items() if path.partition("/")[0] not in _REWRITTEN},
+    )
+
+
+_REWRITTEN = frozenset(
+    "run.toml params.toml summary.toml tags.toml inputs.toml artifacts.toml dvc.yaml .dvc .dvcignore "
+    "metrics environment logs artifacts".split()
+)
+
+
+def _folder(repo: Repository, blobs: dict[str, ObjectId], prefix: str) -> dict[str, bytes]:
+    return {
+        path.removeprefix(prefix): repo.objects.read_blob(id, SMALL_FILE)
+        for path, id in blobs.items()
+        if path.startswith(prefix)
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _SECOND, _MINUTE, _HOUR, _DAY = 1000, 60_000, 3_600_000, 86_400_000
@@ -34,13 +35,17 @@ def sparkline(values: Sequence[float], width: int = 12) -> str:
 def _groups(values: Sequence[float], width: int) -> list[Sequence[float]]:
     count = min(width, len(values))
     edges = [len(values) * edge // count for edge in range(count + 1)]
-    return [values[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [values[start:end] for start, end in pairwise(edges)]
 
 
 def _mean(values: Sequence[float]) -> float:
     numbers = [value for value in values if not math.isnan(value)]
+    if not numbers:
+        return math.nan
+    if min(numbers) == max(numbers):
+        return numbers[0]  # rounding would make a flat curve rough
     # Divided first: the sum of large numbers may be more than a float holds. Of both infinities the mean is NaN.
-    return sum(value / len(numbers) for value in numbers) if numbers else math.nan
+    return sum(value / len(numbers) for value in numbers)
 
 
 def _block(point: float, low: float, high: float) -> str:

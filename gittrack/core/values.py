@@ -9,11 +9,12 @@ from __future__ import annotations
 import datetime
 import re
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import Any
 
+from gittrack.core.config_objects import attributes_of, fields_of
 from gittrack.core.names import check_param_name, display
 from gittrack.core.records import ParamValue
 from gittrack.errors import InvalidValueError
@@ -108,7 +109,7 @@ def _converted(value: Any, depth: int, room: _Room) -> ParamValue:
         return _coerce(value.__fspath__(), depth + 1, room)
     if hasattr(type(value), "as_integer_ratio"):
         return _from_number(value)
-    inner = _fields_of(value)
+    inner = fields_of(value)
     if inner is not None:
         return _from_mapping(inner, depth, room)
     if isinstance(value, Sequence | AbstractSet) or hasattr(type(value), "appendleft"):
@@ -230,10 +231,10 @@ def flatten_params(params: object, prefix: str = "") -> dict[str, ParamValue]:
     {'lr': 0.1, 'model.depth': 6, 'model.extra': {}}
     """
     try:
-        inner = _fields_of(params)
+        inner = fields_of(params)
         if inner is None:
-            inner = _attributes_of(params)
-        pairs = list(_leaves(inner, prefix or None, 0, _Room()))
+            inner = attributes_of(params)
+        pairs = list(_leaves(_items_of(inner), prefix or None, 0, _Room()))
     except Exception as error:  # also what a foreign config object raises when it is read
         why = display(str(error), 200)
         raise InvalidValueError(f"params cannot be stored: {why}", hint='log_params({"name": value})') from error
@@ -251,15 +252,25 @@ def flatten_params(params: object, prefix: str = "") -> dict[str, ParamValue]:
     return flat
 
 
-def _leaves(inner: Mapping[Any, Any], prefix: str | None, depth: int, room: _Room) -> Iterator[tuple[str, ParamValue]]:
+def _leaves(
+    items: Iterable[tuple[str, Any]], prefix: str | None, depth: int, room: _Room
+) -> Iterator[tuple[str, ParamValue]]:
     room.take(depth)
-    for key, value in _items_of(inner):
+    for key, value in items:
         name = key if prefix is None else f"{prefix}.{key}"
-        deeper = None if isinstance(value, str | int | float) else _fields_of(value)
-        if deeper:
-            yield from _leaves(deeper, name, depth + 1, room)
+        inner = None if isinstance(value, str | int | float) else _inner_items(value)
+        if inner:
+            yield from _leaves(inner, name, depth + 1, room)
         else:
-            yield name, {} if deeper is not None else _coerce(value, depth, room)
+            yield name, {} if inner is not None else _coerce(value, depth, room)
+
+
+def _inner_items(value: Any) -> list[tuple[str, Any]] | None:
+    try:
+        inner = fields_of(value)
+        return None if inner is None else list(_items_of(inner))
+    except Exception:  # noqa: BLE001  a foreign object that cannot be read becomes its text, the others still count
+        return None
 
 
 def _items_of(value: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
@@ -274,50 +285,6 @@ def _items_of(value: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
         else:
             text = coerce_scalar(key)
             yield text if isinstance(text, str) else str(text), item
-
-
-def _fields_of(value: Any) -> Mapping[Any, Any] | None:
-    """The named values that an object consists of; None when it is no such object."""
-    kind = type(value)
-    if isinstance(value, Mapping):
-        return value
-    if isinstance(value, type | Enum):
-        return None
-    if isinstance(value, types.SimpleNamespace) or _is_namespace(kind):
-        return dict(vars(value))
-    if hasattr(kind, "__pydantic_fields__") or (hasattr(kind, "__fields__") and hasattr(value, "__fields_set__")):
-        return {**vars(value), **(getattr(value, "__pydantic_extra__", None) or {})}
-    for stated in ("__dataclass_fields__", "__struct_fields__", "_fields"):
-        names = getattr(kind, stated, None)
-        if isinstance(names, dict | tuple) and (stated != "_fields" or isinstance(value, tuple)):
-            return {name: getattr(value, name) for name in names if hasattr(value, name)}
-    attributes = getattr(kind, "__attrs_attrs__", None)
-    if isinstance(attributes, tuple):
-        return {field.name: getattr(value, field.name) for field in attributes if hasattr(value, field.name)}
-    if hasattr(kind, "flag_values_dict"):
-        return dict(value.flag_values_dict())  # absl
-    if hasattr(kind, "keys") and hasattr(kind, "__getitem__") and not hasattr(value, "shape"):
-        return value  # type: ignore[no-any-return]  # ml_collections, which is no Mapping
-    return None
-
-
-def _is_namespace(kind: type) -> bool:
-    return any((base.__module__, base.__name__) == ("argparse", "Namespace") for base in kind.__mro__)
-
-
-def _attributes_of(value: Any) -> Mapping[str, Any]:
-    """The public attributes of a config object, class or module that are values, not code."""
-    if isinstance(value, type):
-        owners: list[Any] = list(value.__mro__[-2::-1])
-    elif isinstance(value, types.ModuleType):
-        owners = [value]
-    elif hasattr(value, "__dict__") and not hasattr(value, "shape") and not callable(value):
-        owners = [*type(value).__mro__[-2::-1], value]
-    else:
-        raise InvalidValueError(f"a {type(value).__name__} has no names and values")
-    found = {name: item for owner in owners for name, item in vars(owner).items() if not name.startswith("_")}
-    code = (property, classmethod, staticmethod, types.ModuleType, types.MemberDescriptorType)
-    return {name: item for name, item in found.items() if not isinstance(item, code) and not callable(item)}
 
 
 # -- metrics ---------------------------------------------------------------------------------------------------------

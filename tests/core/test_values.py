@@ -224,6 +224,14 @@ class Keyed:
         return self._items[key]
 
 
+class Hidden(Keyed):
+    def keys(self) -> list[str]:
+        raise RuntimeError("no")
+
+    def __str__(self) -> str:
+        return "hidden"
+
+
 class Missing(Keyed):
     def __getitem__(self, key: str) -> Any:
         if key == "gone":
@@ -265,6 +273,7 @@ FLATTENED = [
     (Plain(), {"seed": 1, "lr": 0.1}),
     (collections.OrderedDict(a=np.int64(1)), {"a": 1}),
     (types.MappingProxyType({"a": [{"b": None}]}), {"a": [{"b": None}]}),
+    ({"a": Keyed(), "b": Hostile(), "c": Hidden()}, {"a": {}, "b": "hostile", "c": "hidden"}),
     ({}, {}),
 ]
 

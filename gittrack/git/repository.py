@@ -1,0 +1,147 @@
+"""The repository: where it lies, what it is set to, and the doors to its objects and refs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gittrack.core.ids import ObjectId, RefName
+from gittrack.git.discovery import Location, locate
+from gittrack.git.failures import opening_error, pygit2_errors
+from gittrack.git.objects import ObjectStore
+from gittrack.git.program import run_git
+from gittrack.git.refs import RefStore
+
+if TYPE_CHECKING:
+    import pygit2
+
+_HEADS = "refs/heads/"
+_NO_SUCH_REVISION = 1
+_FATAL = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is checked out: ``commit`` is None when unborn, ``branch`` (its short name) None when detached."""
+
+    commit: ObjectId | None
+    branch: str | None
+
+
+class Repository:
+    """A git repository, opened for as long as a command or a run lasts.
+
+    Attributes:
+        git_dir: this worktree's git directory.
+        common_dir: the git directory that all worktrees share.
+        work_tree: the directory of the files; None when bare.
+        objects: its objects.
+        refs: its refs.
+    """
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+        self.git_dir = location.git_dir
+        self.common_dir = location.common_dir
+        self.work_tree = location.work_tree
+        self.objects = ObjectStore(location.common_dir, self._open)
+        self.refs = RefStore(location, self._open)
+        self._handle: pygit2.Repository | None = None
+        self._config: Mapping[str, str] | None = None
+
+    @classmethod
+    def discover(cls, start: Path) -> Repository:
+        """The repository around ``start``: from a subdirectory, a linked worktree, a submodule, a bare repository.
+
+        Raises:
+            NotARepositoryError: there is none.
+            UnsupportedRepositoryError: SHA-256 or reftable.
+            RepositoryError: another user owns it and git does not trust it.
+
+        Example:
+            ``Repository.discover(Path.cwd()).head().branch``
+        """
+        return cls(locate(start))
+
+    def reopened(self) -> Repository:
+        """The same repository with nothing cached."""
+        return Repository(self._location)
+
+    def _open(self) -> pygit2.Repository:
+        if self._handle is None:
+            import pygit2
+            from pygit2.enums import Option
+
+            # Libgit2 syncs nothing unless told so; the switch is the process's, and setting it again costs nothing.
+            pygit2.option(Option.ENABLE_FSYNC_GITDIR, True)
+            try:
+                self._handle = pygit2.Repository(str(self.git_dir))
+            except pygit2_errors() as error:
+                raise opening_error(error, self.git_dir) from error
+        return self._handle
+
+    def config(self) -> Mapping[str, str]:
+        """All of git's configuration as git itself reads it, once: discover anew to see changes.
+
+        Keys are ``section.subsection.name``, lower case but for the subsection; the last value wins, and a name
+        without a value is ``"true"``. (Libgit2 would not see ``GIT_CONFIG_GLOBAL`` and the like.)
+        """
+        if self._config is None:
+            output = run_git(["config", "--list", "-z"], cwd=self.git_dir, git_dir=self.git_dir)
+            settings: dict[str, str] = {}
+            for item in output.decode("utf-8", "replace").split("\0")[:-1]:
+                key, equals, value = item.partition("\n")
+                settings[key] = value if equals else "true"
+            self._config = settings
+        return self._config
+
+    def head(self) -> Head:
+        """What is checked out in this worktree."""
+        handle = self._open()
+        try:
+            target = handle.lookup_reference("HEAD").target
+        except pygit2_errors() as error:
+            raise opening_error(error, self.git_dir) from error
+        if not isinstance(target, str):
+            return Head(ObjectId(str(target)), None)
+        branch = target.removeprefix(_HEADS) if target.startswith(_HEADS) else None
+        return Head(self.refs.get(RefName(target)), branch)
+
+    def is_shallow(self) -> bool:
+        """Whether history was cut off when it was fetched."""
+        marker = self.common_dir / "shallow"
+        return marker.is_file() and marker.stat().st_size > 0
+
+    def resolve(self, revision: str) -> ObjectId | None:
+        """The commit that a revision in git's own words names (``HEAD~2``, ``v1.0``, ``:/text``); None if none."""
+        if not revision or "\0" in revision:
+            return None
+        if revision.startswith(":/") or "^{/" in revision:  # a search takes all that follows as its text
+            found = self._rev_parse(revision)
+            return None if found is None else self._rev_parse(found + "^{commit}")
+        return self._rev_parse(revision + "^{commit}")
+
+    def _rev_parse(self, revision: str) -> ObjectId | None:
+        output = run_git(
+            ["-c", "core.disambiguate=committish", "rev-parse", "--verify", "--quiet", "--end-of-options", revision],
+            cwd=self.git_dir,
+            git_dir=self.git_dir,
+            ok_codes=(0, _NO_SUCH_REVISION, _FATAL),
+        )
+        return ObjectId(output.decode().strip()) if output.strip() else None
+
+    def remote_url(self, branch: str | None) -> str | None:
+        """The URL of the branch's remote, else of ``origin``, as it is configured, credentials included."""
+        config = self.config()
+        names = ["origin"]
+        if branch is not None and f"branch.{branch}.remote" in config:
+            names.insert(0, config[f"branch.{branch}.remote"])
+        for name in names:
+            url = config.get(f"remote.{name}.url")
+            if url:
+                return url
+            if "://" in name:  # git lets a branch name its remote by URL
+                return name
+        return None

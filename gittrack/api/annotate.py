@@ -14,9 +14,7 @@ from gittrack.errors import ConflictError, NotFoundError, RunActiveError
 from gittrack.store.event_store import write_event
 
 
-def state(
-    project: Project, subject: Subject, seen: Folded, kind: str, value: str | None, key: str = ""
-) -> Event:
+def state(project: Project, subject: Subject, seen: Folded, kind: str, value: str | None, key: str = "") -> Event:
     """Write one event about a scalar of a subject.
 
     Args:

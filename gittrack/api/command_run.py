@@ -173,7 +173,7 @@ def _execute(project: Project, run: Run, command: Sequence[str]) -> int:
     ]
     for thread in copies:
         thread.start()
-    with _passed_on(child) as interrupted:
+    with _SignalsPassedOn(child) as interrupted:
         code = child.wait()
         for thread in copies:
             thread.join()
@@ -204,7 +204,7 @@ def _outcome(project: Project, id: RunId, code: int, interrupted: bool) -> tuple
     return (RunStatus.FINISHED.value if code == 0 else RunStatus.FAILED.value), shown
 
 
-class _passed_on:
+class _SignalsPassedOn:
     """While the program runs: Ctrl-C reaches it through the terminal, other signals are passed on; we wait for it."""
 
     _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -230,4 +230,3 @@ class _passed_on:
         in_terminal = number == signal.SIGINT and sys.stdin is not None and sys.stdin.isatty()
         if not in_terminal and self._child.poll() is None:
             self._child.send_signal(number)
-

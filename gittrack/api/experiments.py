@@ -1,8 +1,8 @@
 """Experiments: what their names mean now, their state, renaming.
 
-An experiment's id comes from its first name, so two clones that create ``churn`` apart mean the same one. A rename is an
-event. ``experiments.json`` beside git keeps which names renames have moved, so that starting a run reads one small file;
-it is derived, and made anew when it is missing.
+An experiment's id comes from its first name, so two clones that create ``churn`` apart mean the same one. A rename is
+an event. ``experiments.json`` beside git keeps which names renames have moved, so that starting a run reads one small
+file; it is derived, and made anew when it is missing.
 """
 
 from __future__ import annotations

@@ -16,8 +16,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gittrack.api.closing import status_of
+from gittrack.api.guarded import warn
 from gittrack.api.project import Project
-from gittrack.api.run import Run, warn
+from gittrack.api.run import Run
 from gittrack.api.signals import KillGuard
 from gittrack.config import Process, read_process
 from gittrack.core.ids import RunId
@@ -150,7 +151,7 @@ def start_run(
         system_metrics=system_metrics,
     )
     if process.disabled or not _is_primary(process):
-        return _activate(silent(None, request))
+        return _activate(silent(request))
     try:
         return _activate(_begin(process, request, parent, nested))
     except (UsageError, NotFoundError, ConflictError):
@@ -161,7 +162,7 @@ def start_run(
         text = error.message if isinstance(error, GittrackError) else f"{type(error).__name__}: {error}"
         hint = f"; {error.hint}" if isinstance(error, GittrackError) and error.hint else ""
         warn(f"{display(text)}: this run is not kept{hint}")
-        return _activate(silent(None, request))
+        return _activate(silent(request))
 
 
 def _is_primary(process: Process) -> bool:

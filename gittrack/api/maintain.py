@@ -65,8 +65,8 @@ class Repair:
 def doctor(project: Project, *, dry_run: bool = False) -> list[Repair]:
     """Clear what crashes and power loss leave behind, and make again what can be made again.
 
-    Empty ref files (git's own fetch and gc die of them), stale locks below ``refs/runs``, empty loose objects, folders of
-    runs that never began, lost objects and refs of runs that are not rolled up yet, live runs of dead processes.
+    Empty ref files (git's own fetch and gc die of them), stale locks below ``refs/runs``, empty loose objects, folders
+    of runs that never began, lost objects and refs of runs that are not rolled up yet, live runs of dead processes.
 
     Args:
         project: where.

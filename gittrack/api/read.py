@@ -211,9 +211,7 @@ def _folded(
     project: Project, listed: ListedRun, commit: ObjectId, others: tuple[ObjectId, ...], events: Iterable[Event]
 ) -> SavedRun:
     state = fold(run_body(listed.record), events)
-    record = replace(
-        listed.record, name=state.value("name") or "", note=state.value("note") or "", tags=state.tags
-    )
+    record = replace(listed.record, name=state.value("name") or "", note=state.value("note") or "", tags=state.tags)
     return SavedRun(record, commit, state, dict(listed.trends), others, _project=project)
 
 
@@ -245,8 +243,7 @@ def find_run(project: Project, address: str) -> SavedRun:
     if run.commit is None:
         return run
     record = read_record(project.repo, run.commit)
-    full = _folded(project, ListedRun(record, run.trends), run.commit, run.conflicts, run.state.events)
-    return full
+    return _folded(project, ListedRun(record, run.trends), run.commit, run.conflicts, run.state.events)
 
 
 def _match(project: Project, address: Address, newest: Sequence[SavedRun], known: dict[RunId, SavedRun]) -> SavedRun:

@@ -1,25 +1,25 @@
 """The live handle: the one thing that writes to a run.
 
-Logging appends to a memory-mapped journal: no git, no lock on a file, no network. A failure of logging never reaches the
-training: it is said once on stderr, kept in the run's ``errors.log``, and the training goes on. With ``strict`` it is
-raised instead.
+Logging appends to a memory-mapped journal: no git, no lock on a file, no network. A failure of logging never reaches
+the training: it is said once on stderr, kept in the run's ``errors.log``, and the training goes on. With ``strict`` it
+is raised instead.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from time import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
 
+from gittrack.api.guarded import Guarded
 from gittrack.core.ids import RunId
 from gittrack.core.names import check_metric_name, check_param_name, check_run_name, check_tag_key, display
 from gittrack.core.records import ParamValue, RunStatus
 from gittrack.core.values import coerce_scalar, flatten_params, metric_value, same_value
-from gittrack.errors import GittrackError, InvalidValueError, ParamConflictError
+from gittrack.errors import InvalidValueError, ParamConflictError
 
 if TYPE_CHECKING:
     from gittrack.api.closing import Closing
@@ -29,13 +29,7 @@ if TYPE_CHECKING:
 _INT64 = range(-(1 << 63), 1 << 63)
 
 
-def warn(text: str) -> None:
-    """Say something on stderr. Not ``warnings.warn``: a filter that turns warnings into errors would stop training."""
-    if sys.stderr is not None:
-        print(f"gittrack: {text}", file=sys.stderr)
-
-
-class Run:
+class Run(Guarded):
     """A run that is being written. Made by :func:`gittrack.start_run`.
 
     Every method may be called from any thread, and from forked processes. A silent run (``GITTRACK_DISABLED``, ranks
@@ -64,18 +58,15 @@ class Run:
         self.id = id
         self.name = name
         self.experiment = experiment
-        self.strict = strict
-        self._writer = writer
+        super().__init__(writer, strict=strict)
         self._files = files
         self._closing = closing
         self._steps: dict[str, int] = dict(known_steps or {})
         self._params: dict[str, ParamValue] = dict(known_params or {})
         self._tags: dict[str, str] = {}
-        self._warned: set[str] = set()
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._stop_requested = False
-        self._status: RunStatus = RunStatus.RUNNING
         self._entered = False
 
     # -- what it is -----------------------------------------------------------------------------------------------
@@ -111,7 +102,8 @@ class Run:
     def _repr_html_(self) -> str:
         from html import escape
 
-        rows = "".join(f"<tr><td>{escape(display(k))}</td><td>{escape(display(str(v)))}</td></tr>" for k, v in self._params.items())
+        cells = ((escape(display(key)), escape(display(str(value)))) for key, value in self._params.items())
+        rows = "".join(f"<tr><td>{key}</td><td>{value}</td></tr>" for key, value in cells)
         return (
             f"<b>{escape(display(self.name))}</b> <code>{self.id[:8]}</code> {self._status.value} "
             f"({escape(display(self.experiment))})<table>{rows}</table>"
@@ -148,7 +140,8 @@ class Run:
             if name in self._params:
                 if same_value(self._params[name], value):
                     return
-                change = f"param '{display(name, 60)}' was {display(repr(self._params[name]), 60)}, is now {display(repr(value), 60)}"
+                before, after = display(repr(self._params[name]), 60), display(repr(value), 60)
+                change = f"param '{display(name, 60)}' was {before}, is now {after}"
                 if self.strict:
                     raise ParamConflictError(change, hint="log it under another name")
                 self._note_error("log_param", change)
@@ -186,7 +179,7 @@ class Run:
             elif type(timestamp) is not int or timestamp not in _INT64:
                 timestamp = _timestamp(timestamp)
             if self._status is not RunStatus.RUNNING:
-                raise InvalidValueError(f"run '{display(self.name)}' has ended", hint="gittrack.start_run(run_id=…) resumes it")
+                raise self._has_ended()
             writer.point(key, step, timestamp, number)
             self._steps[key] = step
             if writer.failure is not None:
@@ -194,9 +187,7 @@ class Run:
         except Exception as error:
             self._failed("log_metric", error)
 
-    def log_metrics(
-        self, metrics: Mapping[str, object], step: int | None = None, timestamp: int | None = None
-    ) -> None:
+    def log_metrics(self, metrics: Mapping[str, object], step: int | None = None, timestamp: int | None = None) -> None:
         """Add a point to each of several metrics, at one step and one time."""
         if self._writer is None:
             return
@@ -338,7 +329,9 @@ class Run:
         """Make ``should_stop`` answer True; for callbacks, pruners and signal handlers."""
         self._stop_requested = True
 
-    def end(self, status: str = "finished", *, error: BaseException | None = None, exit_code: int | None = None) -> None:
+    def end(
+        self, status: str = "finished", *, error: BaseException | None = None, exit_code: int | None = None
+    ) -> None:
         """End the run: commit it and publish it. A second call does nothing.
 
         Args:
@@ -363,7 +356,7 @@ class Run:
                 except Exception as failure:
                     self._failed("end_run", failure)
 
-    def __enter__(self) -> Run:
+    def __enter__(self) -> Self:
         self._entered = True
         return self
 
@@ -374,50 +367,6 @@ class Run:
 
         status, code = status_of(error)
         self.end(status, error=error, exit_code=code)
-
-    # -- failures -------------------------------------------------------------------------------------------------
-
-    def _operation(self, operation: dict[str, Any], content: bytes | None = None) -> None:
-        writer = self._writer
-        if writer is None:
-            return
-        if self._status is not RunStatus.RUNNING:
-            raise InvalidValueError(f"run '{display(self.name)}' has ended", hint="gittrack.start_run(run_id=…) resumes it")
-        operation["t"] = int(time() * 1000)
-        writer.operation(operation, content)
-        if writer.failure is not None:
-            self._note_failure(writer.failure)
-
-    def _guarded(self, what: str, action: Callable[..., None], *arguments: object) -> None:
-        if self._writer is None:
-            return
-        try:
-            action(*arguments)
-        except Exception as error:
-            self._failed(what, error)
-
-    def _failed(self, what: str, error: Exception) -> None:
-        if self.strict:
-            raise error
-        text = error.message if isinstance(error, GittrackError) else f"{type(error).__name__}: {error}"
-        self._note_error(what, text)
-
-    def _note_failure(self, text: str) -> None:
-        self._say_once("journal", f"{text}; what is logged waits in memory")
-
-    def _note_error(self, what: str, text: str) -> None:
-        self._say_once(what, f"{what}: {text}")
-        if self._writer is not None and self.active:
-            try:
-                line = f"{what}: {text}\n".encode("utf-8", "backslashreplace")
-                self._writer.operation({"op": "log", "name": "errors.log", "t": int(time() * 1000)}, line)
-            except Exception as error:
-                self._say_once("errors.log", f"errors.log cannot be written: {error}")
-
-    def _say_once(self, key: str, text: str) -> None:
-        if key not in self._warned:
-            self._warned.add(key)
-            warn(f"{display(text)} (said once; all are in the run's errors.log)")
 
 
 def _integer(value: object, what: str) -> int:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gittrack.api.closing import Closing, Flusher
+from gittrack.api.guarded import warn
 from gittrack.api.project import Project
-from gittrack.api.run import Run, warn
+from gittrack.api.run import Run
 from gittrack.config import leave_run_to_children
 from gittrack.core.assembly import code_operation
 from gittrack.core.ids import ObjectId, RunId, parse_run_id
@@ -117,7 +118,7 @@ def join(project: Project, request: Request, on_end: Callable[[Run], None]) -> R
     return run
 
 
-def silent(project: Project | None, request: Request) -> Run:
+def silent(request: Request) -> Run:
     """A run with the same methods that keeps nothing."""
     from os import urandom
 

@@ -1,7 +1,7 @@
 """What a run reads: a path, a URI, a table or an array, described by name, size, digest and schema.
 
-A digest that somebody computed already is believed and its source said: a ``.dvc`` file beside the path. Otherwise a file
-is read once; a folder, which may be huge, is described by the sorted list of its files' digests up to a limit.
+A digest that somebody computed already is believed and its source said: a ``.dvc`` file beside the path. Otherwise a
+file is read once; a folder, which may be huge, is described by the sorted list of its files' digests up to a limit.
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _DVC_MD5 = re.compile(r"^-? *md5: *([0-9a-f]{32}(?:\.dir)?) *$", re.MULTILINE)
 
 
-def describe_input(
-    data: object, *, name: str | None, role: str, digest: str | None, work_tree: Path | None
-) -> Input:
+def describe_input(data: object, *, name: str | None, role: str, digest: str | None, work_tree: Path | None) -> Input:
     """Describe something that a run reads.
 
     Args:
@@ -118,7 +116,9 @@ def _object_input(data: Any, name: str | None, role: str, compute: bool) -> Inpu
         if compute:
             raw = data.tobytes()
             digest, size = "sha256:" + hashlib.sha256(f"{data.dtype} {shape}\n".encode() + raw).hexdigest(), len(raw)
-        return Input(title, role, f"memory:{kind}", digest, "computed" if digest else "none", size, {shape: str(data.dtype)})
+        return Input(
+            title, role, f"memory:{kind}", digest, "computed" if digest else "none", size, {shape: str(data.dtype)}
+        )
     raise InvalidValueError(f"a {kind} cannot be an input: give a path, a URI, a DataFrame or an array")
 
 

@@ -1,7 +1,7 @@
 """From the journals of a live run to the body of its commit.
 
-A pure function of what was logged: the same journals give the same body, hence the same commit, whether the run ended in
-order, is finished after a crash, or is made again because git lost an object.
+A pure function of what was logged: the same journals give the same body, hence the same commit, whether the run ended
+in order, is finished after a crash, or is made again because git lost an object.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def assemble(journals: Sequence[JournalContents], earlier: RunBody | None = None
 
 def _timed(journal: JournalContents, rank: int) -> list[tuple[int, int, int, Operation]]:
     """Operations with their sort keys; times within one journal never go back, whatever the clock did."""
-    rows = []
+    rows: list[tuple[int, int, int, Operation]] = []
     latest = 0
     for index, operation in enumerate(journal.operations):
         latest = max(latest, operation.get("t", 0))

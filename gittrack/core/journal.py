@@ -101,15 +101,19 @@ def _typed(value: object) -> dict[str, str]:
     raise TypeError(f"a {type(value).__name__} cannot be kept in a journal")
 
 
-_TYPES = {"$datetime": datetime.datetime, "$date": datetime.date, "$time": datetime.time}
+_TYPES = {
+    "$datetime": datetime.datetime.fromisoformat,
+    "$date": datetime.date.fromisoformat,
+    "$time": datetime.time.fromisoformat,
+}
 
 
 def _untyped(pairs: dict[str, Any]) -> Any:
     if len(pairs) == 1:
         (key, value), *_ = pairs.items()
         if key in _TYPES:
-            return _TYPES[key].fromisoformat(value)
-    return {(k[1:] if k.startswith("$") else k): v for k, v in pairs.items()} if pairs else pairs
+            return _TYPES[key](value)
+    return {(k.removeprefix("$")): v for k, v in pairs.items()} if pairs else pairs
 
 
 def decode_journal(data: bytes) -> JournalContents:
@@ -188,10 +192,11 @@ def _other(data: bytes, position: int, contents: JournalContents, by_number: dic
     elif kind == DEFLATED:
         contents.operations.append(json.loads(decompressobj().decompress(payload, MAX_PAYLOAD), object_hook=_untyped))
     elif kind == CONTENT:
-        after = NUMBER.size + NUMBER.unpack_from(payload)[0]
-        operation = json.loads(payload[NUMBER.size : after], object_hook=_untyped)
-        contents.operations.append(operation | {"content": payload[after:]})
-    return body + length + CRC.size
+        split = NUMBER.size + NUMBER.unpack_from(payload)[0]
+        operation = json.loads(payload[NUMBER.size : split], object_hook=_untyped)
+        contents.operations.append(operation | {"content": payload[split:]})
+    after: int = body + length + CRC.size
+    return after
 
 
 def _next_frame(data: bytes, start: int, end: int) -> int:

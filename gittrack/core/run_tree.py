@@ -14,8 +14,8 @@ from typing import Any
 from gittrack.core import dvc_yaml, toml
 from gittrack.core.ids import ObjectId
 from gittrack.core.names import artifact_paths, metric_paths
-from gittrack.core.pointers import pointer_bytes
 from gittrack.core.params import decode_params, encode_params
+from gittrack.core.pointers import pointer_bytes
 from gittrack.core.records import ArtifactEntry, Input, MetricSummary, RunRecord, Series
 from gittrack.core.run_toml import decode_run, encode_run
 from gittrack.core.series import encode_csv, summarise

@@ -1,1 +1,1 @@
-"""What is kept: live runs, runs, events, ledgers. Knows git's words through ``gittrack.git`` and bytes through ``core``."""
+"""What is kept: live runs, runs, events, ledgers. Git's words come from ``gittrack.git``, bytes from ``core``."""

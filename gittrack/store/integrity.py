@@ -1,5 +1,6 @@
 """Whether what is stored is whole: every object, every file against its codec, message against tree, summary against
-series. One finding per thing; a damaged run never hides the others."""
+series. One finding per thing; a damaged run never hides the others.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +43,9 @@ def check(repo: Repository, layout: Layout) -> list[Finding]:
         Finding(str(path), "an empty ref file, which makes git itself fail", "gittrack doctor")
         for path in health.zero_length_refs(repo)
     ]
-    for name, _ in [*repo.refs.list(RUNS_PREFIX), *repo.refs.list(REMOTE_PREFIX)]:
-        if parse_ref(name) is None and not name.startswith((RUNS_PREFIX + "pending/", REMOTE_PREFIX)):
-            findings.append(Finding(name, "a ref that follows no grammar of gittrack"))
+    for ref, _ in [*repo.refs.list(RUNS_PREFIX), *repo.refs.list(REMOTE_PREFIX)]:
+        if parse_ref(ref) is None and not ref.startswith((RUNS_PREFIX + "pending/", REMOTE_PREFIX)):
+            findings.append(Finding(ref, "a ref that follows no grammar of gittrack"))
     catalog = read_catalog(repo)
     findings += [Finding(problem.where, problem.reason) for problem in catalog.problems]
     findings += _objects(repo, {commit: str(id) for id, commits in catalog.runs.items() for commit in commits})

@@ -21,7 +21,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from zlib import crc32
 
-from gittrack.core.journal import CRC, MAGIC, POINT, POINT_BODY, POINT_SIZE, content_frame, metric_frame, operation_frame
+from gittrack.core.journal import (
+    CRC,
+    MAGIC,
+    POINT,
+    POINT_BODY,
+    POINT_SIZE,
+    content_frame,
+    metric_frame,
+    operation_frame,
+)
 from gittrack.errors import StorageError
 
 FIRST_ROOM = 64 << 10
@@ -52,7 +61,7 @@ class JournalWriter:
         self._open(path)
 
     def _open(self, path: str) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # re-entered by a signal handler that ends the run
         self._numbers: dict[str, int] = {}
         self._pid = _getpid()
         self._position = 0

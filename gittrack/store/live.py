@@ -53,9 +53,7 @@ class LiveRun:
         return tuple(self.journals.values())
 
 
-def create_live(
-    layout: Layout, id: RunId, start: Mapping[str, Any], new_name: NewName, now: Now
-) -> JournalWriter:
+def create_live(layout: Layout, id: RunId, start: Mapping[str, Any], new_name: NewName, now: Now) -> JournalWriter:
     """Make the folder of a new live run and the journal of this process.
 
     Args:
@@ -139,9 +137,7 @@ def read_live(folder: str, id: RunId) -> LiveRun | None:
     try:
         names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))
         journals = {name: _read_journal(os.path.join(folder, name)) for name in names}
-        states = {
-            name: liveness(os.path.join(folder, name), _writer(contents)) for name, contents in journals.items()
-        }
+        states = {name: liveness(os.path.join(folder, name), _writer(contents)) for name, contents in journals.items()}
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -127,7 +127,8 @@ def _retire(layout: Layout, id: RunId, commit: ObjectId) -> None:
         if target.is_dir():  # finished before, then killed before the rename: the copy there tells the same
             shutil.rmtree(source, ignore_errors=True)
             return
-        raise StorageError(f"cannot move '{source}' to '{target}': {error.strerror}", hint="gittrack recover") from error
+        text = f"cannot move '{source}' to '{target}': {error.strerror}"
+        raise StorageError(text, hint="gittrack recover") from error
 
 
 def _drop_hold(repo: Repository, id: RunId) -> None:

@@ -156,7 +156,8 @@ def _move(repo: Repository, members: Sequence[_Member], author: Author, now: int
         try:
             repo.refs.transaction([RefUpdate(name, tip, before), *deletions])
         except ConflictError as error:
-            raise ConflictError(f"the inbox changed during roll-up: {error.message}", hint="gittrack roll-up") from error
+            text = f"the inbox changed during roll-up: {error.message}"
+            raise ConflictError(text, hint="gittrack roll-up") from error
     result.ledger = name
     result.runs += sum(member.row.kind == "run" for member in members)
     result.events += sum(member.row.kind == "event" for member in members)

@@ -54,7 +54,8 @@ def read_artifact(repo: Repository, commit: ObjectId, record: RunRecord, path: s
     """
     entry = next((entry for entry in record.artifacts if entry.path == path), None)
     if entry is None or entry.storage != "inline":
-        raise ArtifactNotFoundError(f"run '{record.name}' has no inline artifact '{path}'", hint=f"gittrack show {record.id[:8]}")
+        text = f"run '{record.name}' has no inline artifact '{path}'"
+        raise ArtifactNotFoundError(text, hint=f"gittrack show {record.id[:8]}")
     data = repo.objects.read_file(commit, _artifact_path(record, entry), limit=SERIES_FILE)
     if data is None:
         raise CorruptRecordError(f"run {record.id} has no file for artifact '{path}'", hint="gittrack fsck")

@@ -1,0 +1,81 @@
+"""What keeps a failure of logging away from the training."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from time import time
+from typing import TYPE_CHECKING, Any
+
+from gittrack.core.names import display
+from gittrack.core.records import RunStatus
+from gittrack.errors import GittrackError, InvalidValueError
+
+if TYPE_CHECKING:
+    from gittrack.store.journal_file import JournalWriter
+
+
+def warn(text: str) -> None:
+    """Say something on stderr. Not ``warnings.warn``: a filter that turns warnings into errors would stop training."""
+    if sys.stderr is not None:
+        print(f"gittrack: {text}", file=sys.stderr)
+
+
+class Guarded:
+    """The part of a run that writes operations and takes failures.
+
+    Args:
+        writer: the journal; None for a silent run.
+        strict: raise failures instead of keeping them in ``errors.log``.
+    """
+
+    def __init__(self, writer: JournalWriter | None, *, strict: bool) -> None:
+        self.strict = strict
+        self._writer = writer
+        self._status = RunStatus.RUNNING
+        self._warned: set[str] = set()
+
+    def _has_ended(self) -> GittrackError:
+        return InvalidValueError("the run has ended", hint="gittrack.start_run(run_id=…) resumes it")
+
+    def _operation(self, operation: dict[str, Any], content: bytes | None = None) -> None:
+        writer = self._writer
+        if writer is None:
+            return
+        if self._status is not RunStatus.RUNNING:
+            raise self._has_ended()
+        operation["t"] = int(time() * 1000)
+        writer.operation(operation, content)
+        if writer.failure is not None:
+            self._note_failure(writer.failure)
+
+    def _guarded(self, what: str, action: Callable[..., None], *arguments: object) -> None:
+        if self._writer is None:
+            return
+        try:
+            action(*arguments)
+        except Exception as error:
+            self._failed(what, error)
+
+    def _failed(self, what: str, error: Exception) -> None:
+        if self.strict:
+            raise error
+        text = error.message if isinstance(error, GittrackError) else f"{type(error).__name__}: {error}"
+        self._note_error(what, text)
+
+    def _note_failure(self, text: str) -> None:
+        self._say_once("journal", f"{text}; what is logged waits in memory")
+
+    def _note_error(self, what: str, text: str) -> None:
+        self._say_once(what, f"{what}: {text}")
+        if self._writer is not None and self._status is RunStatus.RUNNING:
+            try:
+                line = f"{what}: {text}\n".encode("utf-8", "backslashreplace")
+                self._writer.operation({"op": "log", "name": "errors.log", "t": int(time() * 1000)}, line)
+            except Exception as error:
+                self._say_once("errors.log", f"errors.log cannot be written: {error}")
+
+    def _say_once(self, key: str, text: str) -> None:
+        if key not in self._warned:
+            self._warned.add(key)
+            warn(f"{display(text)} (said once; all are in the run's errors.log)")

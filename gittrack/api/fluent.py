@@ -44,12 +44,23 @@ class _State:
         self.here = _Active()
         self.main: list[Run] = []
         self.all: list[Run] = []
+        self.sole: Run | None = None
         self.experiment: str | None = None
         self.environment: EnvironmentCapture | None = None
         self.repo: tuple[str, Any] | None = None
         self.pid = os.getpid()
         self.guard = KillGuard(self.end_all, self.ending)
         self.exit_registered = False
+
+    def settle(self) -> None:
+        """Find the run that is the active one in every thread, if there is one: the usual case, made fast."""
+        only_main = all(run in self.main for run in self.all)
+        self.sole = self.main[-1] if self.main and only_main else None
+
+    def after_fork(self) -> None:
+        """In a forked child: the parent's runs go on in journals of the child's own."""
+        for run in self.all:
+            run.forked()
 
     def end_all(self) -> None:
         """End every active run as killed."""
@@ -224,10 +235,12 @@ def _activate(run: Run) -> Run:
     _state.all.append(run)
     if threading.current_thread() is threading.main_thread():
         _state.main = _state.here.runs
+    _state.settle()
     if not run.silent:
         _state.guard.install()
         if not _state.exit_registered:
             atexit.register(_at_exit)
+            os.register_at_fork(after_in_child=_state.after_fork)
             _state.exit_registered = True
     elif run._closing is None:
         run._closing = _SilentClosing()  # type: ignore[assignment]
@@ -246,6 +259,7 @@ def _forget(run: Run) -> None:
     for runs in (_state.here.runs, _state.main, _state.all):
         if run in runs:
             runs.remove(run)
+    _state.settle()
     if not _state.all:
         _state.guard.remove()
 
@@ -288,10 +302,8 @@ def log_params(params: object) -> None:
 
 def log_metric(key: str, value: object, step: int | None = None, timestamp: int | None = None) -> None:
     """Add a point to a metric of the active run; see :meth:`Run.log_metric`."""
-    # The shortest way to the active run: this is called once per point.
-    runs = _state.here.runs or _state.main
-    run = runs[-1] if runs and runs[-1].active else _run()
-    run.log_metric(key, value, step, timestamp)
+    # `sole` is the shortest way to the active run: this is called once per point.
+    (_state.sole or _run()).log_metric(key, value, step, timestamp)
 
 
 def log_metrics(metrics: Mapping[str, object], step: int | None = None, timestamp: int | None = None) -> None:

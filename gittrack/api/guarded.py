@@ -34,6 +34,13 @@ class Guarded:
         self._writer = writer
         self._status = RunStatus.RUNNING
         self._warned: set[str] = set()
+        if writer is not None:
+            writer.on_failure = self._note_failure
+
+    def forked(self) -> None:
+        """Told in a forked child: what it logs goes into a journal of its own."""
+        if self._writer is not None:
+            self._writer.forked()
 
     def _has_ended(self) -> GittrackError:
         return InvalidValueError("the run has ended", hint="gittrack.start_run(run_id=…) resumes it")
@@ -46,8 +53,6 @@ class Guarded:
             raise self._has_ended()
         operation["t"] = int(time() * 1000)
         writer.operation(operation, content)
-        if writer.failure is not None:
-            self._note_failure(writer.failure)
 
     def _guarded(self, what: str, action: Callable[..., None], *arguments: object) -> None:
         if self._writer is None:

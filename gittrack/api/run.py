@@ -8,9 +8,10 @@ is raised instead.
 from __future__ import annotations
 
 import os
+import struct
 import threading
 from collections.abc import Callable, Mapping
-from time import time
+from time import time, time_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from gittrack.store.journal_file import JournalWriter
 
 _INT64 = range(-(1 << 63), 1 << 63)
+_MILLISECONDS = range(-(1 << 63) // 1_000_000 + 1, (1 << 63) // 1_000_000)
+"""Times that a journal can keep in nanoseconds: the years 1678 to 2262."""
 
 
 class Run(Guarded):
@@ -68,6 +71,7 @@ class Run(Guarded):
         self._pid = os.getpid()
         self._stop_requested = False
         self._entered = False
+        self._point: Callable[[str, int, int, float], None] = _keep_nothing if writer is None else writer.point
 
     # -- what it is -----------------------------------------------------------------------------------------------
 
@@ -162,9 +166,6 @@ class Run(Guarded):
         Example:
             >>> run.log_metric("loss", 0.25, step=3)  # doctest: +SKIP
         """
-        writer = self._writer
-        if writer is None:
-            return
         try:
             number = value if type(value) is float else metric_value(value)
             last = self._steps.get(key)
@@ -172,20 +173,28 @@ class Run(Guarded):
                 check_metric_name(key)
             if step is None:
                 step = 0 if last is None else last + 1
-            elif type(step) is not int or step not in _INT64:
+            if timestamp is None and type(step) is int:
+                self._point(key, step, time_ns(), number)
+            else:
                 step = _integer(step, "step")
-            if timestamp is None:
-                timestamp = int(time() * 1000)
-            elif type(timestamp) is not int or timestamp not in _INT64:
-                timestamp = _timestamp(timestamp)
-            if self._status is not RunStatus.RUNNING:
-                raise self._has_ended()
-            writer.point(key, step, timestamp, number)
+                self._point_at(key, step, timestamp, number)
             self._steps[key] = step
-            if writer.failure is not None:
-                self._note_failure(writer.failure)
+        except struct.error:
+            self._failed("log_metric", InvalidValueError(f"step {str(step)[:30]} does not fit into 64 bits"))
         except Exception as error:
             self._failed("log_metric", error)
+
+    def _point_at(self, key: str, step: int, timestamp: object, value: float) -> None:
+        """A point at a time of the caller's, which need not fit into nanoseconds."""
+        moment = int(time() * 1000) if timestamp is None else _timestamp(timestamp)
+        if moment in _MILLISECONDS:
+            self._point(key, step, moment * 1_000_000, value)
+        else:
+            point = {"op": "point", "name": key, "step": step, "time": moment, "value": value, "model": "", "data": ""}
+            self._operation(point)
+
+    def _refuse_point(self, name: str, step: int, time: int, value: float) -> None:
+        raise self._has_ended()
 
     def log_metrics(self, metrics: Mapping[str, object], step: int | None = None, timestamp: int | None = None) -> None:
         """Add a point to each of several metrics, at one step and one time."""
@@ -350,6 +359,7 @@ class Run(Guarded):
                 self._failed("end_run", InvalidValueError(f"'{status}' is not the status of an ended run"))
                 ended = RunStatus.FINISHED
             self._status = ended
+            self._point = _keep_nothing if self.silent else self._refuse_point
             if self._closing is not None:
                 try:
                     self._closing.close(self, error=error, exit_code=exit_code)
@@ -367,6 +377,10 @@ class Run(Guarded):
 
         status, code = status_of(error)
         self.end(status, error=error, exit_code=code)
+
+
+def _keep_nothing(name: str, step: int, time: int, value: float) -> None:
+    """What a silent run does with a point."""
 
 
 def _integer(value: object, what: str) -> int:

@@ -2,7 +2,7 @@
 
 A journal is a sequence of frames, little-endian, then zero bytes (the file is grown in steps before it is written)::
 
-    point     D7 01 00 00 | metric u32 | step i64 | timestamp i64 | value f64 | crc32 of the 32 bytes before
+    point     D7 01 00 00 | metric u32 | step i64 | time i64, ns | value f64 | crc32 of the 32 bytes before
     other     D7 kk 00 00 | length u32 | payload | crc32 of header and payload
 
 Kinds: 1 point, 2 metric (payload: number u32, UTF-8 name), 3 operation (payload: JSON object with ``op``),
@@ -167,7 +167,7 @@ def _points(view: memoryview, start: int, stop: int, by_number: dict[int, Series
             number_before = number
         assert add_step is not None and add_time is not None and add_value is not None
         add_step(step)
-        add_time(time)
+        add_time(time // 1_000_000)
         add_value(value)
         position += size
     return position

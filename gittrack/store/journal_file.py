@@ -15,6 +15,7 @@ import errno
 import fcntl
 import mmap
 import os
+import struct
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -40,7 +41,7 @@ RETRY_SECONDS = 1.0
 FLUSH_SECONDS = 5.0
 
 _pack = POINT_BODY.pack
-_crc = CRC.pack
+_put = struct.Struct(f"<{POINT_BODY.size}sI").pack_into
 _getpid = os.getpid
 
 
@@ -57,7 +58,7 @@ class JournalWriter:
 
     def __init__(self, path: str, successor: Callable[[], tuple[str, list[Mapping[str, Any]]]]) -> None:
         self._successor = successor
-        self.failure: str | None = None
+        self.on_failure: Callable[[str], None] | None = None
         self._open(path)
 
     def _open(self, path: str) -> None:
@@ -87,30 +88,46 @@ class JournalWriter:
             if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
                 raise
 
-    def point(self, name: str, step: int, timestamp: int, value: float) -> None:
-        """Append a metric's point.
+    def point(self, name: str, step: int, time_ns: int, value: float) -> None:
+        """Append a metric's point. Called once per point of a training: every operation here was measured.
 
         Args:
             name: the metric.
             step: int64.
-            timestamp: ms since the epoch, int64.
+            time_ns: ns since the epoch, int64.
             value: float64.
+
+        Raises:
+            struct.error: a number does not fit.
         """
-        if self._pid != _getpid():
-            self._fork()
         number = self._numbers.get(name)
         if number is None:
             number = self._define(name)
-        body = _pack(MAGIC, POINT, 0, number, step, timestamp, value)
-        data = body + _crc(crc32(body))
+        body = _pack(MAGIC, POINT, 0, number, step, time_ns, value)
         with self._lock:
             position = self._position
             after = position + POINT_SIZE
-            if after <= self._size and self._buffer is not None:
-                self._buffer[position:after] = data
+            if after <= self._size:
+                _put(self._buffer, position, body, crc32(body))
                 self._position = after
-            else:
-                self._append(data)
+                return
+        self._point_slowly(name, body)
+
+    def _point_slowly(self, name: str, body: bytes) -> None:
+        """A point for which the fast way has no room: the file must grow, is not mapped, or is a parent's."""
+        if self._pid != _getpid():
+            self._fork()
+            _, _, _, _, step, time_ns, value = POINT_BODY.unpack(body)
+            self.point(name, step, time_ns, value)
+            return
+        with self._lock:
+            self._append(body + CRC.pack(crc32(body)))
+
+    def forked(self) -> None:
+        """In a forked child: close the fast way, so that the next write begins a journal of the child's own."""
+        self._size = 0
+        self._numbers = {}
+        self._lock = threading.RLock()  # the parent's may have been held by a thread that does not exist here
 
     def operation(self, operation: Mapping[str, Any], content: bytes | None = None) -> None:
         """Append an operation, with the bytes it carries if any."""
@@ -121,6 +138,8 @@ class JournalWriter:
             self._append(data)
 
     def _define(self, name: str) -> int:
+        if self._pid != _getpid():
+            self._fork()
         with self._lock:
             number = self._numbers.get(name)
             if number is None:
@@ -146,7 +165,7 @@ class JournalWriter:
         try:
             self._grow(max(length, min(max(self._size, FIRST_ROOM), MOST_ROOM)))
         except OSError as error:
-            self.failure = f"cannot grow '{self.path}': {error.strerror}"
+            self._tell(f"cannot grow '{self.path}': {error.strerror}")
             self._retry_at = time.monotonic() + RETRY_SECONDS
             return False
         return True
@@ -168,7 +187,6 @@ class JournalWriter:
         if self._has_room(len(self._waiting)):
             self._put(self._waiting)
             self._waiting = bytearray()
-            self.failure = None
 
     def _grow(self, more: int) -> None:
         size = -(-(self._position + more) // mmap.PAGESIZE) * mmap.PAGESIZE
@@ -194,6 +212,10 @@ class JournalWriter:
         for operation in operations:
             self.operation(operation)
 
+    def _tell(self, failure: str) -> None:
+        if self.on_failure is not None:
+            self.on_failure(failure)
+
     def flush(self) -> None:
         """Bring what was written to the disk (``msync``); for the thread that does it every few seconds."""
         with self._lock:
@@ -207,7 +229,7 @@ class JournalWriter:
             except ValueError:
                 return  # grown or closed meanwhile: the next round flushes the new mapping
             except OSError as error:
-                self.failure = f"cannot flush '{self.path}': {error.strerror}"
+                self._tell(f"cannot flush '{self.path}': {error.strerror}")
 
     def close(self) -> None:
         """Cut the file to what was written, bring it to the disk, keep the lock.
@@ -222,7 +244,7 @@ class JournalWriter:
             if self._waiting:
                 self._wait(b"")
             if self._waiting:
-                raise StorageError(self.failure or f"cannot write '{self.path}'", hint="free some disk space")
+                raise StorageError(f"cannot write '{self.path}': no room", hint="free some disk space")
             try:
                 if self._buffer is not None:
                     self._buffer.flush()

@@ -23,7 +23,7 @@ from gittrack.core.journal import (
 
 
 def point(number: int, step: int, time: int, value: float) -> bytes:
-    body = POINT_BODY.pack(MAGIC, POINT, 0, number, step, time, value)
+    body = POINT_BODY.pack(MAGIC, POINT, 0, number, step, time * 1_000_000, value)
     return body + CRC.pack(crc32(body))
 
 
@@ -82,9 +82,17 @@ def test_points_whose_metric_lost_its_name_are_kept_under_a_name_that_says_so() 
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
-    | st.datetimes() | st.dates() | st.times(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.just("$datetime"), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.datetimes()
+    | st.dates()
+    | st.times(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.just("$datetime"), inner, max_size=3)
+    ),
     max_leaves=10,
 )
 
@@ -103,7 +111,9 @@ def test_a_long_operation_is_deflated_and_comes_back() -> None:
     assert decode_journal(frame).operations[0]["packages"] == text
 
 
-@pytest.mark.parametrize("junk", [b"", bytes(10), b"\xd7", b"\xd7" * 1000, b"\xff" * 100, b"\xd7\x03\0\0\xff\xff\xff\xff"])
+@pytest.mark.parametrize(
+    "junk", [b"", bytes(10), b"\xd7", b"\xd7" * 1000, b"\xff" * 100, b"\xd7\x03\0\0\xff\xff\xff\xff"]
+)
 def test_junk_is_counted_and_never_raises(junk: bytes) -> None:
     contents = decode_journal(junk)
     assert contents.operations == []

@@ -17,7 +17,15 @@ RUN = Subject("run", "ab" * 16)
 ANN, BOB = Person("Ann", "ann@example.com"), Person("Bob", "bob@example.com")
 
 
-def event(number: int, value: str | None, *replaces: str, kind: str = "name", key: str = "", time: int | None = None, author: Person = ANN) -> Event:
+def event(
+    number: int,
+    value: str | None,
+    *replaces: str,
+    kind: str = "name",
+    key: str = "",
+    time: int | None = None,
+    author: Person = ANN,
+) -> Event:
     id = EventId(f"{number:032x}")
     return Event(id, kind, RUN, number if time is None else time, author, "ann", key, value, tuple(sorted(replaces)))
 

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gittrack.core.address import parse_address
-from gittrack.core.ids import event_id_from, experiment_id, parse_event_id, parse_experiment_id, parse_run_id, run_id_from
+from gittrack.core.ids import (
+    event_id_from,
+    experiment_id,
+    parse_event_id,
+    parse_experiment_id,
+    parse_run_id,
+    run_id_from,
+)
 from gittrack.core.refs import InboxRef, LocalLedgerRef, RemoteLedgerRef, is_writer, parse_ref
 from gittrack.errors import InvalidNameError
 

@@ -43,7 +43,14 @@ def test_a_newer_format_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\xff", b"gittrack-batch\n", b"gittrack-batch\t1", b"gittrack-batch\t1\nrun\tx\n", b"gittrack-batch\t1\nrun\t../x\t" + b"b" * 40 + b"\n"],
+    [
+        b"",
+        b"\xff",
+        b"gittrack-batch\n",
+        b"gittrack-batch\t1",
+        b"gittrack-batch\t1\nrun\tx\n",
+        b"gittrack-batch\t1\nrun\t../x\t" + b"b" * 40 + b"\n",
+    ],
 )
 def test_a_damaged_batch_is_refused(data: bytes) -> None:
     with pytest.raises(CorruptRecordError):

@@ -18,7 +18,9 @@ POINT = st.tuples(INT64, INT64, st.floats(width=64))
 
 
 def series_of(points: list[tuple[int, int, float]]) -> Series:
-    return Series(array("q", [p[0] for p in points]), array("q", [p[1] for p in points]), array("d", [p[2] for p in points]))
+    return Series(
+        array("q", [p[0] for p in points]), array("q", [p[1] for p in points]), array("d", [p[2] for p in points])
+    )
 
 
 def same(a: float, b: float) -> bool:

@@ -1,0 +1,1 @@
+"""What gittrack costs, as ratios against floors: the least work anyone could do for the same result."""

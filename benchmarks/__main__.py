@@ -1,0 +1,59 @@
+"""``python -m benchmarks``: measure everything, print the table, write ``benchmarks/RESULTS.md``."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import logging_points, whole_runs
+from benchmarks.measure import Row
+from benchmarks.repositories import environment, make_repository
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+
+
+def main() -> int:
+    """Run all groups; the exit code is 0 whether targets are met or not: figures are for reading."""
+    with tempfile.TemporaryDirectory(prefix="gittrack-bench-") as folder:
+        work = Path(folder)
+        environ = environment(work / "home")
+        os.environ.clear()
+        os.environ.update(environ)
+        repository = make_repository(work / "repository", environ)
+        rows = logging_points.rows(repository) + whole_runs.rows(repository, work, environ)
+        os.chdir("/")
+    table = render(rows)
+    print(table)
+    RESULTS.write_text(f"# Results\n\n{_machine()}\n\n{table}\n")
+    return 0
+
+
+def render(rows: list[Row]) -> str:
+    """The table as Markdown."""
+    lines = ["| row | work | floor | ours | ratio | target | met |", "|---|---|--:|--:|--:|--:|---|"]
+    lines += [
+        f"| {row.name} | {row.work} | {row.floor:.3g} {row.unit} | {row.ours:.3g} {row.unit} "
+        f"| {row.ratio:.2f} | {row.target:.2f} | {'yes' if row.met else '**no**'} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _machine() -> str:
+    import pygit2
+
+    git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    return (
+        f"Measured {datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {platform.system()} {platform.machine()}, "
+        f"{os.cpu_count()} cores, Python {platform.python_version()}, {git}, pygit2 {pygit2.__version__}. "
+        "Floor and ours in turns within one run; medians."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

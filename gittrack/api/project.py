@@ -12,10 +12,9 @@ from typing import Any
 from gittrack.capture.author import author, writer_slug
 from gittrack.config import CONFIG_FILE, Config, Process, read_config, read_process
 from gittrack.core.ids import EventId, RunId, event_id_from, run_id_from
-from gittrack.core.records import Person
+from gittrack.core.records import Person, Writer
 from gittrack.git.repository import Repository
 from gittrack.store.layout import Layout
-from gittrack.store.rollup import Author
 
 
 def now_ms() -> int:
@@ -82,9 +81,9 @@ class Project:
         )
 
     @property
-    def author(self) -> Author:
+    def author(self) -> Writer:
         """Who appends to ledgers."""
-        return Author(self.writer, self.person)
+        return Writer(self.writer, self.person)
 
     def new_run_id(self) -> RunId:
         """A fresh random run id."""

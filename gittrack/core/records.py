@@ -47,6 +47,14 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Writer:
+    """Who appends to ledgers: a stable slug, and the person."""
+
+    slug: str
+    person: Person
+
+
+@dataclass(frozen=True, slots=True)
 class LeftOut:
     """A file of the work tree that the code snapshot does not hold, and why (``size``, ``total``, ``secret``, …)."""
 

@@ -108,7 +108,7 @@ class JournalWriter:
             position = self._position
             after = position + POINT_SIZE
             if after <= self._size:
-                _put(self._buffer, position, body, crc32(body))
+                _put(self._buffer, position, body, crc32(body))  # type: ignore[arg-type]  # no buffer, no size
                 self._position = after
                 return
         self._point_slowly(name, body)
@@ -232,7 +232,10 @@ class JournalWriter:
                 self._tell(f"cannot flush '{self.path}': {error.strerror}")
 
     def close(self) -> None:
-        """Cut the file to what was written, bring it to the disk, keep the lock.
+        """Cut the file to what was written; keep the lock.
+
+        Nothing is synced: a killed process loses nothing of the page cache, and what must survive a power loss is the
+        run's commit and its ``done/`` copy, which are.
 
         Raises:
             StorageError: frames still wait for room, or the disk refuses.
@@ -247,11 +250,9 @@ class JournalWriter:
                 raise StorageError(f"cannot write '{self.path}': no room", hint="free some disk space")
             try:
                 if self._buffer is not None:
-                    self._buffer.flush()
                     self._buffer.close()
                     self._buffer = None
                     os.ftruncate(self._file, self._position)
-                os.fsync(self._file)
             except OSError as error:
                 raise StorageError(f"cannot write '{self.path}': {error.strerror}", hint=_hint(error)) from error
             self._size = self._position

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from gittrack.core.ids import ObjectId, RunId
+from gittrack.core.ids import RunId
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,3 @@ class Layout:
     def live_run(self, id: RunId) -> Path:
         """The folder of a live run."""
         return self.live / id
-
-    def done_run(self, id: RunId, commit: ObjectId) -> Path:
-        """The folder of a finished run not yet rolled up; a resumed run has one for each of its commits."""
-        return self.done / f"{id}-{commit[:16]}"

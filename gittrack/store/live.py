@@ -16,11 +16,11 @@ from gittrack.core.assembly import start_operation
 from gittrack.core.ids import RunId, parse_run_id
 from gittrack.core.journal import JournalContents, decode_journal
 from gittrack.errors import CorruptRecordError, GittrackError, StorageError
+from gittrack.store.done import SUFFIX
 from gittrack.store.journal_file import JournalWriter
 from gittrack.store.layout import Layout
 from gittrack.store.ownership import Liveness, liveness, writer_operation
 
-SUFFIX = ".journal"
 BEING_MADE = ".new-"
 
 NewName = Callable[[], str]
@@ -112,17 +112,6 @@ def live_ids(layout: Layout) -> list[RunId]:
         except GittrackError:
             continue  # a folder that is being made, or not ours
     return ids
-
-
-def done_folders(layout: Layout) -> list[tuple[RunId, str]]:
-    """The finished runs not yet rolled up: id and folder, sorted."""
-    folders = []
-    for name in _names(layout.done):
-        try:
-            folders.append((parse_run_id(name.partition("-")[0]), os.path.join(layout.done, name)))
-        except GittrackError:
-            continue
-    return folders
 
 
 def _names(folder: Path) -> list[str]:

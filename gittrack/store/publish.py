@@ -1,14 +1,13 @@
 """From a live run to a commit: build everything, verify it is stored, then create one ref.
 
 The order is what makes a crash harmless: blobs, tree, commit, the check that each is in the object database, the inbox
-ref, the rename of the live folder to ``done/``. Killed before the ref, the run is still live and the next command
-finishes it; killed after, the next command sees that the ref stands and only moves the folder.
+ref, the copy of the journals under ``done/``, the removal of the live folder. Killed before the ref, the run is still
+live and the next command finishes it; killed after, the next command makes the same commit, sees that the ref stands
+and does the rest.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,9 +18,10 @@ from gittrack.core.message import encode_message
 from gittrack.core.records import Person, RunRecord
 from gittrack.core.refs import hold_ref, inbox_ref
 from gittrack.core.run_tree import RunBody, encode_tree
-from gittrack.errors import RefMovedError, StorageError
+from gittrack.errors import RefMovedError
 from gittrack.git.repository import Repository
 from gittrack.git.retry import retried
+from gittrack.store.done import retire
 from gittrack.store.layout import Layout
 from gittrack.store.run_reader import read_body
 
@@ -77,7 +77,7 @@ def _without_code(body: RunBody) -> RunBody:
 
 
 def publish(repo: Repository, layout: Layout, id: RunId, journals: Sequence[JournalContents]) -> ObjectId:
-    """Make a live run a finished one: commit, inbox ref, folder moved to ``done/``.
+    """Make a live run a finished one: commit, inbox ref, journals moved to ``done/``.
 
     Safe to repeat, and safe against another process doing the same: both make the same commit.
 
@@ -95,7 +95,7 @@ def publish(repo: Repository, layout: Layout, id: RunId, journals: Sequence[Jour
         return commit
 
     commit = retried(attempt)
-    _retire(layout, id, commit)
+    retire(layout, id, commit)
     _drop_hold(repo, id)
     return commit
 
@@ -113,22 +113,6 @@ def _point_inbox(repo: Repository, id: RunId, commit: ObjectId, resumed: ObjectI
         except RefMovedError:
             if repo.refs.get(name) != commit:
                 raise
-
-
-def _retire(layout: Layout, id: RunId, commit: ObjectId) -> None:
-    """Keep the live folder under ``done/`` until roll-up, so that its objects can be made again."""
-    source, target = layout.live_run(id), layout.done_run(id, commit)
-    try:
-        os.makedirs(layout.done, exist_ok=True)
-        os.rename(source, target)
-    except FileNotFoundError:
-        return  # another process finished the same run: its rename came first
-    except OSError as error:
-        if target.is_dir():  # finished before, then killed before the rename: the copy there tells the same
-            shutil.rmtree(source, ignore_errors=True)
-            return
-        text = f"cannot move '{source}' to '{target}': {error.strerror}"
-        raise StorageError(text, hint="gittrack recover") from error
 
 
 def _drop_hold(repo: Repository, id: RunId) -> None:

@@ -14,8 +14,9 @@ from gittrack.core.ids import ObjectId, RunId
 from gittrack.errors import GittrackError
 from gittrack.git.repository import Repository
 from gittrack.store.catalog import read_catalog
+from gittrack.store.done import done_runs, read_done
 from gittrack.store.layout import Layout
-from gittrack.store.live import BEING_MADE, done_folders, list_live, read_live
+from gittrack.store.live import BEING_MADE, list_live, read_live
 from gittrack.store.ownership import Liveness
 from gittrack.store.publish import publish, restore_ref, write_run
 
@@ -99,15 +100,11 @@ def restore_lost(repo: Repository, layout: Layout) -> list[tuple[RunId, ObjectId
     """
     catalog = read_catalog(repo)
     restored = []
-    for id, folder in done_folders(layout):
-        run = read_live(folder, id)
-        if run is None or run.problem:
-            continue
-        prefix = os.path.basename(folder).partition("-")[2]
+    for id, prefix, path in done_runs(layout):
         listed = next((commit for commit in catalog.runs.get(id, {}) if commit.startswith(prefix)), None)
         if listed is not None and _complete(repo, listed):
             continue
-        commit, _ = write_run(repo, run.contents)
+        commit, _ = write_run(repo, read_done(path))
         if commit.startswith(prefix):
             restore_ref(repo, id, commit)
             restored.append((id, commit))

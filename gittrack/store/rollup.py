@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -19,7 +18,7 @@ from gittrack.core.events import is_event_message
 from gittrack.core.ids import ObjectId, RefName
 from gittrack.core.ledger import BATCH_FILE, LEDGER_FILE, MAX_BATCH, BatchKind, BatchRow, batch_subject, encode_batch
 from gittrack.core.message import decode_message
-from gittrack.core.records import Person
+from gittrack.core.records import Writer
 from gittrack.core.refs import INBOX_PREFIX, InboxRef, local_ledger_ref, parse_ref
 from gittrack.core.run_toml import with_version
 from gittrack.errors import ConflictError, GittrackError
@@ -28,18 +27,10 @@ from gittrack.git.program import run_git
 from gittrack.git.refs import RefUpdate
 from gittrack.git.repository import Repository
 from gittrack.store.catalog import Problem
+from gittrack.store.done import done_count, drop_done
 from gittrack.store.layout import Layout
-from gittrack.store.live import done_folders
 
 INBOX_FULL = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Author:
-    """Who rolls up: the writer's slug and the person."""
-
-    writer: str
-    person: Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +58,8 @@ class RollUp:
 
 
 def inbox_is_full(layout: Layout) -> bool:
-    """Whether the next finished run should roll up. Counts the ``done/`` folders: no git is asked."""
-    return len(done_folders(layout)) >= INBOX_FULL
+    """Whether the next finished run should roll up. Counts the ``done/`` copies: no git is asked."""
+    return done_count(layout) >= INBOX_FULL
 
 
 @contextlib.contextmanager
@@ -84,7 +75,7 @@ def _locked(layout: Layout, wait: bool) -> Iterator[bool]:
         os.close(file)
 
 
-def roll_up(repo: Repository, layout: Layout, author: Author, now: int, *, wait: bool = False) -> RollUp:
+def roll_up(repo: Repository, layout: Layout, author: Writer, now: int, *, wait: bool = False) -> RollUp:
     """Move everything in the inbox into the local ledger of this month.
 
     Args:
@@ -105,7 +96,7 @@ def roll_up(repo: Repository, layout: Layout, author: Author, now: int, *, wait:
         members = _members(repo, result)
         for start in range(0, len(members), MAX_BATCH):
             _move(repo, members[start : start + MAX_BATCH], author, now, result)
-        _drop_done(layout, members)
+        drop_done(layout, [(member.row.id, member.row.commit) for member in members])
         if members:
             run_git(["prune-packed", "-q"], cwd=repo.common_dir, git_dir=repo.common_dir)
         return result
@@ -141,7 +132,7 @@ def _member(repo: Repository, name: RefName, ref: InboxRef, tip: ObjectId) -> _M
     return _Member(BatchRow(kind, ref.id, tip), name, experiment, code)
 
 
-def _move(repo: Repository, members: Sequence[_Member], author: Author, now: int, result: RollUp) -> None:
+def _move(repo: Repository, members: Sequence[_Member], author: Writer, now: int, result: RollUp) -> None:
     import datetime
 
     month = datetime.datetime.fromtimestamp(now / 1000, datetime.UTC).strftime("%Y-%m")
@@ -163,15 +154,15 @@ def _move(repo: Repository, members: Sequence[_Member], author: Author, now: int
     result.events += sum(member.row.kind == "event" for member in members)
 
 
-def new_ledger(repo: Repository, month: str, author: Author, now: int) -> ObjectId:
+def new_ledger(repo: Repository, month: str, author: Writer, now: int) -> ObjectId:
     """The root commit of a ledger: its tree is ``ledger.toml``; no ref is touched."""
-    data = with_version(toml.dump({"month": month, "writer": author.writer, "name": author.person.name}))
+    data = with_version(toml.dump({"month": month, "writer": author.slug, "name": author.person.name}))
     tree = repo.objects.write_tree({LEDGER_FILE: data})
-    return repo.objects.write_commit(tree, [], f"ledger {month} of {author.writer}\n", author.person, now // 1000)
+    return repo.objects.write_commit(tree, [], f"ledger {month} of {author.slug}\n", author.person, now // 1000)
 
 
 def append_batch(
-    repo: Repository, base: ObjectId, rows: Sequence[tuple[BatchRow, str]], author: Author, now: int
+    repo: Repository, base: ObjectId, rows: Sequence[tuple[BatchRow, str]], author: Writer, now: int
 ) -> ObjectId:
     """A ledger commit on top of ``base`` that carries a batch; no ref is touched.
 
@@ -187,10 +178,3 @@ def append_batch(
     subject = batch_subject(experiments, len(rows) - len(experiments))
     parents = [base, *sorted(row.commit for row, _ in rows)]
     return repo.objects.write_commit(tree, parents, subject + "\n", author.person, now // 1000)
-
-
-def _drop_done(layout: Layout, members: Sequence[_Member]) -> None:
-    moved = {(member.row.id, member.row.commit[:16]) for member in members}
-    for id, folder in done_folders(layout):
-        if (id, os.path.basename(folder).partition("-")[2]) in moved:
-            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,132 @@
+"""Copies of finished runs that are not rolled up yet: what lost objects are made again from.
+
+One file per run commit, ``done/<run id>-<first 16 hex of the commit>``: a line ``gittrack-done 1``, then, deflated, the
+journals, each preceded by a line of its name and length. Written beside, synced, renamed; then the live folder goes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zlib
+from collections.abc import Iterable
+
+from gittrack.core.ids import ObjectId, RunId, parse_run_id
+from gittrack.core.journal import JournalContents, decode_journal
+from gittrack.errors import CorruptRecordError, GittrackError, StorageError
+from gittrack.store.layout import Layout
+
+MARK = b"gittrack-done 1\n"
+SUFFIX = ".journal"
+MAX_BYTES = 4 << 30
+
+
+def retire(layout: Layout, id: RunId, commit: ObjectId) -> None:
+    """Keep a live run's journals as its ``done/`` copy and remove its live folder.
+
+    Safe to repeat after a kill at any point, and when another process did it first.
+
+    Raises:
+        StorageError: the copy cannot be written; the live folder stays.
+    """
+    source = os.path.join(layout.live, id)
+    target = done_path(layout, id, commit)
+    temporary = f"{target}.{os.getpid()}"
+    try:
+        journals = _journal_bytes(source)
+        if not journals:
+            return
+        os.makedirs(layout.done, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(MARK)
+            file.write(zlib.compress(_joined(journals), 1))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+        # Renamed first: nobody may take a half-removed folder for a live run.
+        os.rename(source, f"{source}.gone")
+    except FileNotFoundError:
+        return  # another process finished the same run: its copy came first
+    except OSError as error:
+        raise StorageError(f"cannot write '{target}': {error.strerror}", hint="gittrack recover") from error
+    shutil.rmtree(f"{source}.gone", ignore_errors=True)
+
+
+def _journal_bytes(folder: str) -> list[tuple[str, bytes]]:
+    journals = []
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+    for name in names:
+        if name.endswith(SUFFIX):
+            with open(os.path.join(folder, name), "rb") as file:
+                journals.append((name, file.read()))
+    return journals
+
+
+def _joined(journals: Iterable[tuple[str, bytes]]) -> bytes:
+    return b"".join(b"%s %d\n" % (name.encode(), len(data)) + data for name, data in journals)
+
+
+def done_path(layout: Layout, id: RunId, commit: ObjectId) -> str:
+    """Where the copy of a run commit lies."""
+    return os.path.join(layout.done, f"{id}-{commit[:16]}")
+
+
+def done_count(layout: Layout) -> int:
+    """How many copies there are: a cheap measure of how full the inbox is."""
+    try:
+        return len(os.listdir(layout.done))
+    except FileNotFoundError:
+        return 0
+
+
+def done_runs(layout: Layout) -> list[tuple[RunId, str, str]]:
+    """The copies: run id, the beginning of its commit, path; sorted."""
+    found = []
+    try:
+        names = sorted(os.listdir(layout.done))
+    except FileNotFoundError:
+        return []
+    for name in names:
+        id, _, commit = name.partition("-")
+        try:
+            found.append((parse_run_id(id), commit, os.path.join(layout.done, name)))
+        except GittrackError:
+            continue
+    return [entry for entry in found if "." not in entry[1]]  # with a dot: a copy that was being written
+
+
+def read_done(path: str) -> list[JournalContents]:
+    """The journals of a copy, in the order of their names.
+
+    Raises:
+        CorruptRecordError: it is damaged.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+        if not data.startswith(MARK):
+            raise ValueError("no mark")
+        rest = zlib.decompressobj().decompress(data[len(MARK) :], MAX_BYTES)
+        journals = []
+        while rest:
+            line, _, rest = rest.partition(b"\n")
+            length = int(line.rpartition(b" ")[2])
+            journals.append(decode_journal(rest[:length]))
+            rest = rest[length:]
+    except (OSError, ValueError, zlib.error) as error:
+        raise CorruptRecordError(f"the copy '{path}' is damaged: {error}", hint="gittrack fsck") from error
+    return journals
+
+
+def drop_done(layout: Layout, commits: Iterable[tuple[str, ObjectId]]) -> None:
+    """Remove the copies of runs that are rolled up: (run id, commit) each."""
+    rolled = {(id, commit[:16]) for id, commit in commits}
+    for id, commit, path in done_runs(layout):
+        if (id, commit) in rolled:
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                continue

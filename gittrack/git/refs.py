@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _DOCTOR = "gittrack doctor"
 _NULL = "0" * 40
+_IN_THE_WAY = ("does not match", "collides with", "parent is not directory", "there are refs beneath")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ class RefStore:
 
     def _failure(self, name: RefName, error: Exception) -> GittrackError:
         said = str(error)
-        if "does not match" in said or "collides" in said:
+        if any(sign in said for sign in _IN_THE_WAY):
             return RefMovedError(f"ref '{name}' was changed meanwhile, or is in the way of another")
         if "is not valid" in said:
             return InvalidNameError(f"'{name}' is not a ref name")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from gittrack.core.records import Person
@@ -72,13 +74,9 @@ def test_metric_files_get_no_search_for_deltas_and_others_do(batch, git):
 def test_the_users_pack_settings_do_not_split_it(batch, git):
     repo, code, runs = batch
     git("config", "pack.packSizeLimit", "1m")
-    big = repo.objects.write_commit(
-        repo.objects.write_tree({f"f{n}": bytes(hash((n, k)) % 256 for k in range(400_000)) for n in range(4)}),
-        [],
-        "x",
-        ME,
-        1,
-    )
+    noise = random.Random(1)
+    tree = repo.objects.write_tree({f"f{n}": noise.randbytes(600_000) for n in range(4)})
+    big = repo.objects.write_commit(tree, [], "x", ME, 1)
     with pack_batch(repo, [*runs, big], [code]) as pack:
         verify(repo, pack, repo.objects.all_objects_of(big))
 

@@ -13,6 +13,8 @@ from gittrack.core.records import Person
 from gittrack.errors import CorruptRecordError, StorageError
 from gittrack.git.failures import not_kept, pygit2_errors, storage_error
 from gittrack.git.loose import RawObject, check_sha1, object_directories, read_loose, too_large
+from gittrack.git.loose_writer import write_loose
+from gittrack.git.pack_index import is_packed
 from gittrack.git.trees import (
     MODE_EXECUTABLE,
     MODE_FILE,
@@ -37,7 +39,6 @@ _TREE_LIMIT = 16 << 20
 _COMMIT_LIMIT = 8 << 20
 _MAX_DEPTH = 16
 _KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
-_COMMIT, _TREE, _BLOB = 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class ObjectStore:
 
     Args:
         common_dir: the git directory that all worktrees share.
-        open_handle: opens the repository with pygit2; called at the first write or packed read.
+        open_handle: opens the repository with pygit2; called at the first packed read.
     """
 
     def __init__(self, common_dir: Path, open_handle: Callable[[], pygit2.Repository]) -> None:
@@ -71,7 +72,7 @@ class ObjectStore:
 
     def write_blob(self, data: bytes) -> ObjectId:
         """Store ``data`` as a blob, durably; cheap if it is there already. Raises StorageError."""
-        return self._write(_BLOB, data, "a file")
+        return self._write("blob", data, "a file")
 
     def write_tree(self, files: Mapping[str, bytes | ObjectId]) -> ObjectId:
         """Store files as a tree.
@@ -99,7 +100,7 @@ class ObjectStore:
                 entries.append((MODE_FILE, name, content))
             else:
                 raise StorageError(f"object '{content}' of file '{name}' is not in the repository")
-        return self._write(_TREE, format_tree(entries), "a directory")
+        return self._write("tree", format_tree(entries), "a directory")
 
     def write_commit(
         self, tree: ObjectId, parents: Sequence[ObjectId], message: str, author: Person, time: int
@@ -110,33 +111,16 @@ class ObjectStore:
             InvalidValueError: a message with NUL or lone surrogates.
             StorageError: not stored.
         """
-        return self._write(_COMMIT, format_commit(tree, parents, message, author, time), "a commit")
+        return self._write("commit", format_commit(tree, parents, message, author, time), "a commit")
 
-    def _write(self, kind: int, data: bytes, what: str) -> ObjectId:
-        odb = self._odb
-        for last_try in (False, True):
-            try:
-                id = ObjectId(str(odb.write(kind, data)))
-            except pygit2_errors() as error:
-                raise storage_error(error, what, self._directory) from error
-            if self._kept(id):
-                return id
-            if last_try:
-                break
-        raise not_kept(f"{what} ('{id}')", self._directory)
-
-    def _kept(self, id: ObjectId) -> bool:
-        """Whether what was just written is there: libgit2 has returned ids of objects that a full disk did not keep."""
-        path = f"{self._directory}/{id[:2]}/{id[2:]}"
+    def _write(self, kind: str, data: bytes, what: str) -> ObjectId:
         try:
-            if os.stat(path).st_size:
-                return True
-            os.unlink(path)  # left empty by a power loss; libgit2 takes it for the object and does not write it again
-        except FileNotFoundError:
-            return self.has(id)  # it was in a pack or a borrowed repository already
+            id = write_loose(str(self._directory), kind, data)
+            if os.stat(f"{self._directory}/{id[:2]}/{id[2:]}").st_size:
+                return id
         except OSError as error:
-            raise storage_error(error, f"object '{id}'", self._directory) from error
-        return False
+            raise storage_error(error, what, self._directory) from error
+        raise not_kept(f"{what} ('{id}')", self._directory)
 
     def has(self, id: ObjectId) -> bool:
         """Whether the object is stored, loose or packed, by whatever process; not whether it is sound.
@@ -149,6 +133,8 @@ class ObjectStore:
                 return os.stat(f"{directory}/{id[:2]}/{id[2:]}").st_size > 0
             except OSError:  # not loose here
                 continue
+        if any(is_packed(directory, id) for directory in self._directories):
+            return True
         import pygit2
 
         return bool(self._odb.exists(pygit2.Oid(hex=id)))

@@ -8,6 +8,7 @@ once through ``git update-ref``, since libgit2's own transaction can stop half w
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,11 +25,13 @@ from gittrack.errors import (
 from gittrack.git.discovery import Location
 from gittrack.git.failures import pygit2_errors, storage_error
 from gittrack.git.loose import check_sha1
+from gittrack.git.loose_refs import create_loose, read_loose_ref
 from gittrack.git.program import run_git
 
 if TYPE_CHECKING:
     import pygit2
 
+_OF_ONE_RUN = re.compile(r"refs/runs/[a-z]+/[0-9a-f]{32}")
 _DOCTOR = "gittrack doctor"
 _NULL = "0" * 40
 _IN_THE_WAY = ("does not match", "collides with", "parent is not directory", "there are refs beneath")
@@ -70,6 +73,9 @@ class RefStore:
 
     def get(self, name: RefName) -> ObjectId | None:
         """What the ref points at; None if there is none. Raises CorruptRecordError when its file is damaged."""
+        found = read_loose_ref(str(self._location.common_dir), name)
+        if found is not None:
+            return found
         ref = self._look_up(name)
         return None if ref is None else ObjectId(str(ref.target))
 
@@ -80,9 +86,11 @@ class RefStore:
             RefMovedError: it exists, or a ref above or below it does.
             StorageError: it is locked, its object is not stored, or it could not be written.
         """
+        check_sha1(new)
+        if self._create_quickly(name, new):
+            return
         import pygit2
 
-        check_sha1(new)
         try:
             self._open_handle().create_reference_direct(name, pygit2.Oid(hex=new), False)
         except pygit2.AlreadyExistsError as error:
@@ -90,6 +98,16 @@ class RefStore:
             raise RefMovedError(f"ref '{name}' exists already") from error
         except pygit2_errors() as error:
             raise self._failure(name, error) from error
+
+    def _create_quickly(self, name: RefName, new: ObjectId) -> bool:
+        """Make the ref of a run just written, without loading libgit2; False when that one must decide."""
+        common = str(self._location.common_dir)
+        if not _OF_ONE_RUN.fullmatch(name) or not os.path.exists(f"{common}/objects/{new[:2]}/{new[2:]}"):
+            return False
+        try:
+            return create_loose(common, name, new)
+        except OSError:
+            return False  # libgit2 meets the same obstacle, and its answer is translated
 
     def update(self, name: RefName, new: ObjectId, old: ObjectId) -> None:
         """Move a ref from ``old`` to ``new``.

@@ -64,6 +64,7 @@ class JournalWriter:
     def _open(self, path: str) -> None:
         self._lock = threading.RLock()  # re-entered by a signal handler that ends the run
         self._numbers: dict[str, int] = {}
+        self._next_number = 0
         self._pid = _getpid()
         self._position = 0
         self._size = 0
@@ -73,11 +74,13 @@ class JournalWriter:
         self._retry_at = 0.0
         self._closed = False
         self.path = path
+        self._file = -1
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             self._take_lock()
             self._grow(FIRST_ROOM)
         except OSError as error:
+            self.release()  # the lock would make a run that never began look alive
             raise StorageError(f"cannot write '{path}': {error.strerror}", hint=_hint(error)) from error
 
     def _take_lock(self) -> None:
@@ -127,6 +130,7 @@ class JournalWriter:
         """In a forked child: close the fast way, so that the next write begins a journal of the child's own."""
         self._size = 0
         self._numbers = {}
+        self._next_number = 0
         self._lock = threading.RLock()  # the parent's may have been held by a thread that does not exist here
 
     def operation(self, operation: Mapping[str, Any], content: bytes | None = None) -> None:
@@ -143,7 +147,9 @@ class JournalWriter:
         with self._lock:
             number = self._numbers.get(name)
             if number is None:
-                number = len(self._numbers)
+                # Taken before it is written: an interrupt in between must not give one number to two metrics.
+                number = self._next_number
+                self._next_number = number + 1
                 self._append(metric_frame(number, name))
                 self._numbers[name] = number
             return number
@@ -152,16 +158,16 @@ class JournalWriter:
         """Append under the lock, making room first; keeps the data in memory when there is none."""
         if self._closed:
             raise StorageError(f"the journal '{self.path}' is closed")
-        if self._waiting or not self._has_room(len(data)):
+        if self._waiting or not self._has_room(len(data)) or not self._stored(data):
             self._wait(data)
-            return
-        self._put(data)
 
     def _has_room(self, length: int) -> bool:
-        if not self._mapped or self._position + length <= self._size:
+        if self._mapped and self._position + length <= self._size:
             return True
         if time.monotonic() < self._retry_at:
             return False
+        if not self._mapped:
+            return True
         try:
             self._grow(max(length, min(max(self._size, FIRST_ROOM), MOST_ROOM)))
         except OSError as error:
@@ -170,22 +176,28 @@ class JournalWriter:
             return False
         return True
 
-    def _put(self, data: bytes | bytearray) -> None:
+    def _stored(self, data: bytes | bytearray) -> bool:
+        """Write at the present position; False when a plain append was refused: it is repeated later as a whole."""
         after = self._position + len(data)
         if self._buffer is not None:
             self._buffer[self._position : after] = data
         else:
             written = 0
-            while written < len(data):
-                written += os.pwrite(self._file, memoryview(data)[written:], self._position + written)
+            try:
+                while written < len(data):
+                    written += os.pwrite(self._file, memoryview(data)[written:], self._position + written)
+            except OSError as error:
+                self._tell(f"cannot write '{self.path}': {error.strerror}")
+                self._retry_at = time.monotonic() + RETRY_SECONDS
+                return False
         self._position = after
+        return True
 
     def _wait(self, data: bytes) -> None:
         if len(self._waiting) + len(data) > MOST_WAITING:
             raise StorageError(f"'{self.path}' cannot be written and too much is waiting", hint="free some disk space")
         self._waiting += data
-        if self._has_room(len(self._waiting)):
-            self._put(self._waiting)
+        if self._has_room(len(self._waiting)) and self._stored(self._waiting):
             self._waiting = bytearray()
 
     def _grow(self, more: int) -> None:
@@ -208,6 +220,9 @@ class JournalWriter:
     def _fork(self) -> None:
         """In a forked child: leave the parent's journal alone and begin one of our own."""
         path, operations = self._successor()
+        if self._file >= 0:
+            os.close(self._file)  # the parent's: held on, it would keep the parent's lock after the parent's death
+        self._buffer = None
         self._open(path)
         for operation in operations:
             self.operation(operation)
@@ -215,6 +230,11 @@ class JournalWriter:
     def _tell(self, failure: str) -> None:
         if self.on_failure is not None:
             self.on_failure(failure)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait in memory because the disk has no room for them."""
+        return len(self._waiting)
 
     def flush(self) -> None:
         """Bring what was written to the disk (``msync``); for the thread that does it every few seconds."""
@@ -260,10 +280,15 @@ class JournalWriter:
 
     def release(self) -> None:
         """Give up the lock; nothing may be written after."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        with self._lock:
             self._closed = True
+            self._size = 0
+            if self._buffer is not None:  # the map holds the file open, hence its lock
+                self._buffer.close()
+                self._buffer = None
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
 
 
 def _hint(error: OSError) -> str:

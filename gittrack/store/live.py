@@ -6,6 +6,7 @@ A folder appears complete (made under another name, then renamed), so nobody eve
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -53,7 +54,14 @@ class LiveRun:
         return tuple(self.journals.values())
 
 
-def create_live(layout: Layout, id: RunId, start: Mapping[str, Any], new_name: NewName, now: Now) -> JournalWriter:
+def create_live(
+    layout: Layout,
+    id: RunId,
+    start: Mapping[str, Any],
+    new_name: NewName,
+    now: Now,
+    hold: Callable[[], None] | None = None,
+) -> JournalWriter:
     """Make the folder of a new live run and the journal of this process.
 
     Args:
@@ -61,9 +69,10 @@ def create_live(layout: Layout, id: RunId, start: Mapping[str, Any], new_name: N
         id: the run.
         start: its ``start`` operation.
         new_name, now: where names and times come from.
+        hold: keeps the run's code from ``git gc``; called when the folder shows that the run is beginning.
 
     Raises:
-        StorageError: the git directory cannot be written.
+        StorageError: the git directory cannot be written; nothing of the run is left then.
     """
     making = layout.live / f"{BEING_MADE}{id}"
     try:
@@ -73,15 +82,32 @@ def create_live(layout: Layout, id: RunId, start: Mapping[str, Any], new_name: N
             f"cannot make '{making}': {error.strerror}",
             hint="make the git directory writable, or set GITTRACK_DISABLED=1",
         ) from error
-    name = new_name() + SUFFIX
-    folder = layout.live_run(id)
-    writer = JournalWriter(str(making / name), partial(_successor, str(folder), new_name, now))
-    writer.operation(writer_operation(now()))
-    writer.operation(start)
     try:
+        return _begin_journal(making, layout.live_run(id), start, new_name, now, hold)
+    except BaseException:
+        shutil.rmtree(making, ignore_errors=True)  # doctor removes what this cannot
+        raise
+
+
+def _begin_journal(
+    making: Path, folder: Path, start: Mapping[str, Any], new_name: NewName, now: Now, hold: Callable[[], None] | None
+) -> JournalWriter:
+    name = new_name() + SUFFIX
+    writer = JournalWriter(str(making / name), partial(_successor, str(folder), new_name, now))
+    try:
+        writer.operation(writer_operation(now()))
+        if hold is not None:
+            hold()
+        writer.operation(start)
+        if writer.waiting:  # points may wait for room in memory; a run whose start does is no run after a crash
+            raise StorageError(f"cannot write '{writer.path}': no space left", hint="free some disk space")
         os.rename(making, folder)
     except OSError as error:
+        writer.release()
         raise StorageError(f"cannot make '{folder}': {error.strerror}", hint="gittrack ls") from error
+    except BaseException:
+        writer.release()
+        raise
     writer.path = str(folder / name)
     return writer
 
@@ -124,22 +150,37 @@ def _names(folder: Path) -> list[str]:
 def read_live(folder: str, id: RunId) -> LiveRun | None:
     """Read a run's folder, live or done; None when it is gone by now."""
     try:
-        names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))
-        journals = {name: _read_journal(os.path.join(folder, name)) for name in names}
-        states = {name: liveness(os.path.join(folder, name), _writer(contents)) for name, contents in journals.items()}
+        journals = _read_journals(folder)
+        alive = _liveness(folder, journals)
+        while alive is Liveness.DEAD:
+            # What the dead wrote after we had read and before they died must not be lost: read again, now for good.
+            before, journals = journals, _read_journals(folder)
+            if journals.keys() == before.keys():
+                break
+            alive = _liveness(folder, journals)  # a forked child began a journal meanwhile
     except FileNotFoundError:
         return None
     except OSError as error:
         return LiveRun(id, folder, problem=f"cannot read '{folder}': {error.strerror}", liveness=Liveness.UNKNOWN)
-    alive = Liveness.DEAD
-    for state in (Liveness.UNKNOWN, Liveness.ALIVE):
-        alive = state if state in states.values() else alive
     try:
         start_operation(journals.values())
         problem = ""
     except CorruptRecordError as error:
         problem = error.message
     return LiveRun(id, folder, journals, alive, problem)
+
+
+def _read_journals(folder: str) -> dict[str, JournalContents]:
+    names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))
+    return {name: _read_journal(os.path.join(folder, name)) for name in names}
+
+
+def _liveness(folder: str, journals: Mapping[str, JournalContents]) -> Liveness:
+    states = {liveness(os.path.join(folder, name), _writer(contents)) for name, contents in journals.items()}
+    for state in (Liveness.ALIVE, Liveness.UNKNOWN):
+        if state in states:
+            return state
+    return Liveness.DEAD
 
 
 def _read_journal(path: str) -> JournalContents:

@@ -94,6 +94,8 @@ def _locked(path: str) -> bool | None:
     """Whether somebody holds the file's lock; None when the file system has no locks."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise  # finished by another process meanwhile: its caller starts over
     except OSError:
         return None
     try:

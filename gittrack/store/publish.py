@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gittrack.core.assembly import assemble, resumed_commit
+from gittrack.core.assembly import assemble, resumed_commit, start_operation
 from gittrack.core.ids import ObjectId, RunId
 from gittrack.core.journal import JournalContents
 from gittrack.core.message import encode_message
@@ -19,6 +19,7 @@ from gittrack.core.records import Person, RunRecord
 from gittrack.core.refs import hold_ref, inbox_ref
 from gittrack.core.run_tree import RunBody, encode_tree
 from gittrack.errors import RefMovedError
+from gittrack.git.refs import RefUpdate
 from gittrack.git.repository import Repository
 from gittrack.git.retry import retried
 from gittrack.store.done import retire
@@ -96,29 +97,29 @@ def publish(repo: Repository, layout: Layout, id: RunId, journals: Sequence[Jour
 
     commit = retried(attempt)
     retire(layout, id, commit)
-    _drop_hold(repo, id)
+    _drop_hold(repo, id, journals)
     return commit
 
 
 def _point_inbox(repo: Repository, id: RunId, commit: ObjectId, resumed: ObjectId | None) -> None:
     name = inbox_ref(id)
-    present = repo.refs.get(name)
-    if present == commit:
+    if resumed is not None and repo.refs.get(name) == resumed:
+        repo.refs.update(name, commit, resumed)
         return
-    if present is not None and present == resumed:
-        repo.refs.update(name, commit, present)
-    else:
-        try:
-            repo.refs.create(name, commit)
-        except RefMovedError:
-            if repo.refs.get(name) != commit:
-                raise
+    try:
+        repo.refs.create(name, commit)
+    except RefMovedError:
+        if repo.refs.get(name) != commit:  # else another process finished the same run
+            raise
 
 
-def _drop_hold(repo: Repository, id: RunId) -> None:
+def _drop_hold(repo: Repository, id: RunId, journals: Sequence[JournalContents]) -> None:
+    code = start_operation(journals)["code"]
+    if code["commit"] is None or code["commit"] == code["head"]:
+        return
     held = repo.refs.get(hold_ref(id))
     if held is not None:
-        repo.refs.delete(hold_ref(id), held)
+        repo.refs.transaction([RefUpdate(hold_ref(id), None, held)])
 
 
 def hold_snapshot(repo: Repository, id: RunId, snapshot: ObjectId) -> None:

@@ -135,7 +135,7 @@ def run_command(project: Project, request: CommandRequest) -> CommandResult:
         params=_params(request),
         tags=request.tags,
         description=request.note,
-        parent=request.parent,
+        parent=request.parent or _around(project),
         system_metrics=request.system_metrics,
         command=tuple(request.command),
     )
@@ -143,6 +143,14 @@ def run_command(project: Project, request: CommandRequest) -> CommandResult:
     run = begin(project, asked, EnvironmentCapture(), ended.append)
     code = _execute(project, run, request.command)
     return CommandResult(find_run(project, run.id), code)
+
+
+def _around(project: Project) -> RunId | None:
+    """The run whose program we are: ``gittrack run`` within ``gittrack run`` makes a child."""
+    from gittrack.api.read import find_run_id
+
+    around = project.process.run_id or project.process.parent
+    return find_run_id(project, around) if around else None
 
 
 def _params(request: CommandRequest) -> dict[str, object]:

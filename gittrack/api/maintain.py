@@ -12,6 +12,18 @@ from gittrack.store.live import live_ids
 from gittrack.store.recovery import Recovery, recover_runs, remove_unfinished, restore_lost, unfinished_folders
 from gittrack.store.rollup import RollUp, roll_up
 
+__all__ = [
+    "Finding",
+    "Recovery",
+    "Repair",
+    "RollUp",
+    "doctor",
+    "fsck",
+    "recover",
+    "recover_one",
+    "roll_up_now",
+]
+
 STALE_LOCK_SECONDS = 600
 
 

@@ -25,6 +25,18 @@ from gittrack.store.run_reader import read_artifact, read_listed, read_record, r
 if TYPE_CHECKING:
     import pandas
 
+__all__ = [
+    "Listing",
+    "Problem",
+    "SavedRun",
+    "events_by_subject",
+    "find_run",
+    "find_run_id",
+    "get_run",
+    "list_runs",
+    "runs",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class SavedRun:
@@ -172,7 +184,7 @@ def list_runs(project: Project, *, experiment: str | None = None, deleted: bool 
         if live.problem:
             problems.append(Problem(f"live run {live.id}", live.problem))
         else:
-            found[live.id] = _live_run(project, live, events.get(f"run:{live.id}", ()))
+            found[live.id] = _live_run(project, live, events)
     runs = [run for run in found.values() if run.deleted == deleted]
     if experiment is not None:
         wanted = _experiment_ids(project, catalog, experiment)
@@ -200,7 +212,15 @@ def _listed(project: Project, catalog: Catalog, events: dict[str, list[Event]], 
     listed = read_listed(project.repo, commit, project.repo.objects.read_commit(commit).message)
     if listed.record.id != id:
         raise CorruptRecordError(f"commit {commit} is of run {listed.record.id}")
+    listed = replace(listed, record=_in_present_experiment(listed.record, events))
     return _folded(project, listed, commit, tuple(others), events.get(f"run:{id}", ()))
+
+
+def _in_present_experiment(record: RunRecord, events: dict[str, list[Event]]) -> RunRecord:
+    """The record with its experiment's present name: a rename is an event of the experiment."""
+    renames = events.get(f"experiment:{record.experiment.id}")
+    name = fold({}, renames).value("name") if renames else None
+    return record if name is None else replace(record, experiment=replace(record.experiment, name=name))
 
 
 def _current(project: Project, catalog: Catalog, id: RunId) -> list[ObjectId]:
@@ -215,16 +235,18 @@ def _folded(
     return SavedRun(record, commit, state, dict(listed.trends), others, _project=project)
 
 
-def _live_run(project: Project, live: LiveRun, events: Iterable[Event]) -> SavedRun:
+def _live_run(project: Project, live: LiveRun, events: dict[str, list[Event]]) -> SavedRun:
     from gittrack.core.series import trend
 
     body = assemble(live.contents)
     status = RunStatus.RUNNING if live.liveness is not Liveness.DEAD else body.record.status
-    record = replace(body.record, status=status)
+    record = replace(_in_present_experiment(body.record, events), status=status)
     if status is RunStatus.RUNNING:
         record = replace(record, end_time=None, error="")
     trends = {name: trend(series) for name, series in body.series.items()}
-    saved = SavedRun(record, None, fold(run_body(record), events), dict(trends), _project=project)
+    saved = SavedRun(
+        record, None, fold(run_body(record), events.get(f"run:{live.id}", ())), dict(trends), _project=project
+    )
     return replace(saved, _live=dict(body.series))
 
 
@@ -242,7 +264,7 @@ def find_run(project: Project, address: str) -> SavedRun:
     run = _match(project, parsed, listing.runs, known)
     if run.commit is None:
         return run
-    record = read_record(project.repo, run.commit)
+    record = replace(read_record(project.repo, run.commit), experiment=run.record.experiment)
     return _folded(project, ListedRun(record, run.trends), run.commit, run.conflicts, run.state.events)
 
 

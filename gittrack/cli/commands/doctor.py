@@ -1,0 +1,32 @@
+"""``gittrack doctor``."""
+
+from __future__ import annotations
+
+import click
+
+from gittrack.cli.session import Session
+from gittrack.cli.terminal import say
+from gittrack.core.names import display
+
+
+@click.command("doctor")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def command(session: Session, dry_run: bool, as_json: bool) -> None:
+    """Clear what crashes and power loss left behind, and make again what can be made again.
+
+    Removes only what holds nothing: empty ref files, stale locks, empty objects, runs that never began.
+    """
+    from gittrack.api.maintain import doctor
+
+    repairs = doctor(session.project(), dry_run=dry_run)
+    if as_json:
+        from gittrack.cli import shapes
+
+        shapes.print_json(dry_run=dry_run, repairs=[shapes.repair(item) for item in repairs])
+    elif repairs:
+        session.stdout.show([f"{display(item.what)}: {display(item.where)}" for item in repairs], session.environ)
+        say("nothing is changed; to do it: gittrack doctor" if dry_run else "next: gittrack fsck")
+    else:
+        say("nothing to clear; to check what is stored: gittrack fsck")

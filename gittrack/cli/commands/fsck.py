@@ -1,0 +1,32 @@
+"""``gittrack fsck``."""
+
+from __future__ import annotations
+
+import click
+
+from gittrack.cli.session import Session
+from gittrack.cli.terminal import say
+from gittrack.core.names import display
+from gittrack.errors import FormatError
+
+
+@click.command("fsck")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def command(context: click.Context, as_json: bool) -> None:
+    """Check everything that is stored. Changes nothing; the exit code is 6 when something is wrong."""
+    from gittrack.api.maintain import fsck
+
+    session: Session = context.obj
+    findings = fsck(session.project())
+    if as_json:
+        from gittrack.cli import shapes
+
+        shapes.print_json(findings=[shapes.finding(item) for item in findings])
+    elif findings:
+        session.stdout.show([f"{display(item.where)}: {display(item.reason)}" for item in findings], session.environ)
+        for mend in sorted({item.mend for item in findings if item.mend}):
+            say(f"next: {mend}")
+    else:
+        say("everything that is stored is sound")
+    context.exit(FormatError.exit_code if findings else 0)

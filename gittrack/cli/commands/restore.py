@@ -1,0 +1,21 @@
+"""``gittrack restore``."""
+
+from __future__ import annotations
+
+import click
+
+from gittrack.cli.session import Session
+from gittrack.cli.terminal import say
+
+
+@click.command("restore")
+@click.argument("runs", metavar="RUN…", nargs=-1, required=True)
+@click.pass_obj
+def command(session: Session, runs: tuple[str, ...]) -> None:
+    """Bring deleted runs back. `gittrack ls --deleted` lists them."""
+    from gittrack.api.annotate import restore_run
+
+    project = session.recovered()
+    for address in runs:
+        run = restore_run(project, address)
+        say(f"run '{run.name}' is back: gittrack show {run.id[:8]}")

@@ -1,0 +1,80 @@
+"""``gittrack run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gittrack.cli.session import Session
+
+PAIR_EXAMPLE = "gittrack run -p lr=0.1 --tag stage=dev -- python train.py"
+
+
+@click.command("run", context_settings={"allow_interspersed_args": False})
+@click.option("-e", "--experiment", metavar="EXP", help="The experiment it belongs to.")
+@click.option("-n", "--name", metavar="NAME", help="Its name; made up when not given.")
+@click.option("-p", "--param", "params", metavar="KEY=VALUE", multiple=True, help="A parameter; wins over all others.")
+@click.option("--tag", "tags", metavar="KEY=VALUE", multiple=True, help="A tag.")
+@click.option(
+    "--params",
+    "files",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A TOML, YAML or JSON file of parameters; of pyproject.toml the table [tool.gittrack.params].",
+)
+@click.option("--note", metavar="TEXT", help="Its note.")
+@click.option("--parent", metavar="RUN", help="The run it is a child of.")
+@click.option(
+    "--system-metrics/--no-system-metrics",
+    default=None,
+    help="Sample CPU, memory, disk, network and GPU while it runs.",
+)
+@click.argument("words", metavar="COMMAND [ARGS]…", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_context
+def command(
+    context: click.Context,
+    experiment: str | None,
+    name: str | None,
+    params: tuple[str, ...],
+    tags: tuple[str, ...],
+    files: tuple[Path, ...],
+    note: str | None,
+    parent: str | None,
+    system_metrics: bool | None,
+    words: tuple[str, ...],
+) -> None:
+    """Run a command and record it as a run.
+
+    Output goes to the terminal as ever and into the run; the exit code is the command's. Parameters on the command
+    line of the script (--lr 0.1, lr=0.1) are recorded. If the script calls gittrack.start_run(), it joins this run.
+    Ctrl-C ends the command and the run, as killed.
+
+    \b
+    gittrack run -e digits -- python train.py --lr 0.1
+    gittrack run --params params.yaml -p seed=3 -- ./train.sh
+    """
+    from gittrack.api.command_run import CommandRequest, run_command
+    from gittrack.api.read import find_run_id
+    from gittrack.cli.arguments import param_value, parse_pairs
+    from gittrack.cli.render import run_ended_lines
+
+    session: Session = context.obj
+    given = {key: param_value(value) for key, value in parse_pairs(params, PAIR_EXAMPLE).items()}
+    project = session.project()
+    request = CommandRequest(
+        command=words,
+        name=name,
+        experiment=experiment,
+        params=given,
+        params_files=files,
+        tags=parse_pairs(tags, PAIR_EXAMPLE),
+        note=note,
+        parent=None if parent is None else find_run_id(project, parent),
+        system_metrics=system_metrics,
+    )
+    result = run_command(project, request)
+    if not project.config.quiet:
+        click.echo("\n".join(run_ended_lines(result.run, project.config.headline)), err=True)
+    context.exit(result.exit_code)

@@ -1,0 +1,161 @@
+"""``gittrack`` and ``git track``: the table of commands, and the one place that catches errors.
+
+A command's module is imported when that command runs: ``--help`` loads click and nothing else.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from gittrack._version import __version__
+from gittrack.errors import GittrackError, UsageError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("init", "Write a file of settings for this repository"),
+    "run": ("run", "Run a command and record it as a run"),
+    "ls": ("ls", "List runs, newest first"),
+    "show": ("show", "Show everything about a run"),
+    "log": ("log", "Show what was changed about a run, and by whom"),
+    "tag": ("tag", "Set or remove tags of a run"),
+    "note": ("note", "Show or change the note of a run"),
+    "rename": ("rename", "Give a run another name"),
+    "rm": ("rm", "Delete runs: they are hidden, and can be restored"),
+    "restore": ("restore", "Bring deleted runs back"),
+    "experiments": ("experiments", "List, show and rename experiments"),
+    "config": ("config", "Show or change settings"),
+    "recover": ("recover", "Finish runs whose process died"),
+    "fsck": ("fsck", "Check everything that is stored"),
+    "doctor": ("doctor", "Clear what crashes and power loss left behind"),
+    "roll-up": ("roll_up", "Move finished runs from the inbox into this month's ledger"),
+}
+"""Command -> its module in ``gittrack.cli.commands``, and the first sentence of its help text."""
+
+INTERRUPTED = 130
+NEXT = "Begin with: gittrack run -- python train.py"
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and loads one when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a command; None when there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"gittrack.cli.commands.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands in the help text, from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments begin with; an unknown one is an error that names a near one."""
+        name = args[0] if args else ""
+        if args and not name.startswith("-") and name not in COMMANDS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, COMMANDS, 1)
+            raise UsageError(f"there is no command '{name}'", hint=f"gittrack {near[0] if near else '--help'}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=NEXT)
+@click.option("-C", "--repo", "directory", metavar="PATH", help="Work as if started in this directory.")
+@click.version_option(__version__, "--version", prog_name="gittrack", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(context: click.Context, directory: str | None) -> None:
+    """Experiment tracking in git: every run is a commit.
+
+    RUN is a unique prefix of a run's id, its name, @latest, @-2 (the one before the latest), or a git revision.
+    """
+    from gittrack.cli.session import Session
+
+    context.obj = Session.start(directory)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: what follows the program's name; those of this process when None.
+
+    Returns:
+        The exit code: 0, that of the error (``gittrack/errors.py``), 130 when interrupted; of ``gittrack run`` that
+        of the command it ran.
+    """
+    _never_fail_to_encode()
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = cli.main(args=words, prog_name="gittrack", standalone_mode=False)
+        sys.stdout.flush()
+    except GittrackError as error:
+        return _complain(error.message, error.hint, error.exit_code)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "gittrack"
+        return _complain(_as_ours(error.format_message()), f"{command} --help", UsageError.exit_code)
+    except click.ClickException as error:
+        return _complain(_as_ours(error.format_message()), None, error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _go_quietly()
+    except SystemExit as stop:  # click's own answer to a reader that is gone
+        return stop.code if isinstance(stop.code, int) else 1
+    except Exception as error:  # noqa: BLE001  whatever it is, the user gets a line and a file, not a traceback
+        return _report_bug(error, words)
+    return code if isinstance(code, int) else 0
+
+
+def _never_fail_to_encode() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _as_ours(message: str) -> str:
+    """Click's message in our style: lower case, no full stop."""
+    text = message.rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def _complain(message: str, hint: str | None, code: int) -> int:
+    from gittrack.cli.terminal import say
+
+    say(f"error: {message}", role="bad")
+    if hint:
+        click.echo(f"hint: {_shown(hint)}", err=True)
+    return code
+
+
+def _shown(text: str) -> str:
+    from gittrack.core.names import display
+
+    return display(text)
+
+
+def _go_quietly() -> int:
+    """Nobody reads what we print (``gittrack ls | head``): say nothing, also when the interpreter flushes."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def _report_bug(error: Exception, words: Sequence[str]) -> int:
+    from gittrack.cli.bug_report import write_bug_report
+    from gittrack.config import read_process
+
+    path = write_bug_report(error, words, read_process().environ)
+    return _complain(f"a bug in gittrack: {type(error).__name__}: {error}", f"send us {path}", 1)

@@ -1,0 +1,208 @@
+"""Tables, trees and the few lines at a run's end, as texts."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from gittrack.api.farewell import how_it_ended
+from gittrack.cli.terminal import Role, Terminal
+from gittrack.core.message import headline
+from gittrack.core.names import cell_width, display
+from gittrack.core.records import CodeState, RunStatus
+from gittrack.core.sparkline import format_number, sparkline
+
+if TYPE_CHECKING:
+    from gittrack.api.read import SavedRun
+
+GAP = "  "
+ID_LENGTH = 8
+SPARKLINE_WIDTH = 8
+HEADLINES = 3
+ENDED_LINES = 8
+STATUS_ROLES: dict[RunStatus, Role] = {
+    RunStatus.RUNNING: "active",
+    RunStatus.FINISHED: "good",
+    RunStatus.FAILED: "bad",
+    RunStatus.CRASHED: "bad",
+    RunStatus.KILLED: "warning",
+    RunStatus.PRUNED: "faint",
+    RunStatus.ABANDONED: "faint",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a table: its text, which may hold anything, and how it is painted."""
+
+    text: str
+    role: Role = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its title, whether it is set to the right, and how narrow it may become (0: not at all)."""
+
+    title: str
+    right: bool = False
+    least: int = 0
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], terminal: Terminal) -> list[str]:
+    """The lines of a table, with its titles.
+
+    On a terminal, columns that may become narrower are cut until a line fits; elsewhere nothing is cut.
+    """
+    shown = [[Cell(display(cell.text), cell.role) for cell in row] for row in rows]
+    titles = [Cell(column.title, "faint") for column in columns]
+    widths = [max(cell_width(cell.text) for cell in cells) for cells in zip(titles, *shown, strict=True)]
+    if terminal.width is not None:
+        widths = _fitted(widths, columns, terminal.width)
+    return [_line(row, columns, widths, terminal) for row in (titles, *shown)]
+
+
+def _fitted(widths: list[int], columns: Sequence[Column], room: int) -> list[int]:
+    excess = sum(widths) + len(GAP) * (len(widths) - 1) - room
+    while excess > 0:
+        narrowable = [i for i, column in enumerate(columns) if column.least and widths[i] > column.least]
+        if not narrowable:
+            break
+        widest = max(narrowable, key=lambda i: widths[i])
+        widths[widest] -= 1
+        excess -= 1
+    return widths
+
+
+def _line(row: Sequence[Cell], columns: Sequence[Column], widths: Sequence[int], terminal: Terminal) -> str:
+    parts = []
+    for cell, column, width in zip(row, columns, widths, strict=True):
+        text = display(cell.text, width) if cell_width(cell.text) > width else cell.text
+        blank = " " * (width - cell_width(text))
+        painted = terminal.paint(text, cell.role)
+        parts.append(blank + painted if column.right else painted + blank)
+    return GAP.join(parts).rstrip()
+
+
+def short_ids(runs: Sequence[SavedRun]) -> dict[str, str]:
+    """Each run's id cut to eight digits, or as many as tell it from the others."""
+    ordered = sorted(run.id for run in runs)
+    lengths = dict.fromkeys(ordered, ID_LENGTH)
+    for one, other in pairwise(ordered):
+        same = next((i for i, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), len(one))
+        lengths[one] = max(lengths[one], same + 1)
+        lengths[other] = max(lengths[other], same + 1)
+    return {id: id[:length] for id, length in lengths.items()}
+
+
+def tree(runs: Sequence[SavedRun]) -> list[tuple[str, SavedRun]]:
+    """Runs with the branches drawn before their names: children under their parent, oldest first.
+
+    Args:
+        runs: newest first; a run whose parent is not among them stands at the top, in the order given.
+    """
+    known = {run.id for run in runs}
+    children: dict[str, list[SavedRun]] = {}
+    for run in reversed(runs):
+        if run.record.parent in known:
+            children.setdefault(str(run.record.parent), []).append(run)
+    lines: list[tuple[str, SavedRun]] = []
+    seen: set[str] = set()
+    tops = [run for run in runs if run.record.parent not in known]
+    # Hostile runs may be each other's parents: what no top reaches is put at the top itself.
+    for top in [*tops, *runs]:
+        waiting = [("", "", top)]
+        while waiting:
+            head, tail, run = waiting.pop()
+            if run.id in seen:
+                continue
+            seen.add(run.id)
+            lines.append((head, run))
+            below = children.get(run.id, [])
+            for child in reversed(below):
+                last = child is below[-1]
+                waiting.append((tail + ("└─ " if last else "├─ "), tail + ("   " if last else "│  "), child))
+    return lines
+
+
+def chosen_metrics(run: SavedRun, first: Sequence[str], count: int = HEADLINES) -> list[str]:
+    """The metrics to show: those that the settings name, then the run's own headline."""
+    named = [name for name in first if name in run.record.metrics]
+    return [*named, *(name for name in headline(run.record.metrics, len(named) + count) if name not in named)][:count]
+
+
+def metric_text(run: SavedRun, name: str) -> str:
+    """``acc 0.97 ▂▄▆█``."""
+    value = format_number(run.record.metrics[name].last)
+    trend = run.trends.get(name, ())
+    curve = f" {sparkline(trend, SPARKLINE_WIDTH)}" if len(trend) > 1 else ""
+    return f"{display(name)} {value}{curve}".rstrip()
+
+
+def duration_of(run: SavedRun, now: int) -> int:
+    """How long a run took, or has taken until ``now``; ms."""
+    end = run.record.end_time
+    return (now if end is None else end) - run.record.start_time
+
+
+def status_text(run: SavedRun) -> str:
+    """``failed (exit code 3)``."""
+    code = run.record.exit_code
+    return run.status.value + (f" (exit code {code})" if code else "")
+
+
+def time_text(milliseconds: int) -> str:
+    """``2026-11-21 09:52:27 UTC``; the first or last second of the calendar for what lies beyond it."""
+    from gittrack.core.run_toml import moment
+
+    return moment(milliseconds).astimezone(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def code_text(code: CodeState) -> str:
+    """The code that ran, in a line: commit, branch, and whether it was committed."""
+    if code.commit is None:
+        return f"unknown: {display(code.reason)}" if code.reason else "unknown"
+    branch = "" if code.branch is None else f" on {display(code.branch, 60)}"
+    if not code.dirty:
+        return f"{code.commit[:ID_LENGTH]}{branch}, clean"
+    base = "" if code.head is None else f" on top of {code.head[:ID_LENGTH]}"
+    return f"{code.commit[:ID_LENGTH]}, a snapshot of uncommitted changes{base}{branch}"
+
+
+def run_ended_lines(run: SavedRun, first: Sequence[str] = ()) -> list[str]:
+    """What ``gittrack run`` says at the end: at most eight lines, the last one what to type next.
+
+    Args:
+        run: the run.
+        first: metrics that the settings want to be shown first.
+    """
+    record = run.record
+    short = run.id[:ID_LENGTH]
+    code = f", exit code {record.exit_code}" if record.exit_code else ""
+    facts = [("id", short), ("experiment", display(record.experiment.name, 80)), ("code", code_text(record.code))]
+    if record.code.left_out:
+        facts.append(("left out", f"{plural(len(record.code.left_out), 'file')} of the work tree"))
+    if record.error:
+        facts.append(("error", display(record.error, 100)))
+    room = ENDED_LINES - 2 - len(facts)
+    facts += [("metric", metric_text(run, name)) for name in chosen_metrics(run, first, min(room, HEADLINES))]
+    facts.append(("next", f"gittrack show {short}"))
+    headline_text = how_it_ended(run.name, run.status, duration_of(run, record.start_time))
+    return [f"gittrack: {headline_text}{code}", *(f"  {name:<10} {text}" for name, text in facts)]
+
+
+def facts_lines(facts: Mapping[str, str], terminal: Terminal) -> list[str]:
+    """Names and values below each other; empty values are left out. Values may hold anything."""
+    kept = {display(name): display(value) for name, value in facts.items() if value}
+    width = max((cell_width(name) for name in kept), default=0)
+    return [
+        f"  {terminal.paint(name, 'faint')}{' ' * (width - cell_width(name))}{GAP}{value}"
+        for name, value in kept.items()
+    ]
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

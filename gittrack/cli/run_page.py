@@ -1,0 +1,247 @@
+"""The page that ``gittrack show`` prints: a section for each kind of fact, empty ones left out."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from gittrack.cli.render import (
+    ID_LENGTH,
+    SPARKLINE_WIDTH,
+    STATUS_ROLES,
+    Cell,
+    Column,
+    code_text,
+    duration_of,
+    facts_lines,
+    plural,
+    status_text,
+    table,
+    time_text,
+)
+from gittrack.cli.terminal import Terminal
+from gittrack.core.message import headline
+from gittrack.core.names import display
+from gittrack.core.sparkline import format_age, format_duration, format_number, sparkline
+from gittrack.errors import FormatError
+
+if TYPE_CHECKING:
+    from gittrack.api.read import SavedRun
+
+OUTPUT_LINES = 10
+TRACEBACK_LINES = 20
+_TOML_LIMIT = 1 << 20
+
+
+def run_page(run: SavedRun, now: int, terminal: Terminal) -> list[str]:
+    """The lines of the page.
+
+    Args:
+        run: the run.
+        now: ms since the epoch, for ages.
+        terminal: where it is shown.
+    """
+    lines = [f"{terminal.paint(display(run.name), 'title')}  {terminal.paint(run.status, STATUS_ROLES[run.status])}"]
+    lines += facts_lines(_run_facts(run, now), terminal)
+    for title, section in _sections(run, terminal):
+        if section:
+            lines += ["", terminal.paint(title, "title"), *section]
+    return lines
+
+
+def _sections(run: SavedRun, terminal: Terminal) -> Iterator[tuple[str, list[str]]]:
+    record = run.record
+    yield "code", facts_lines(_code_facts(run), terminal)
+    yield "left out of the snapshot", _left_out(run, terminal)
+    yield "params", facts_lines({name: value_text(value) for name, value in sorted(record.params.items())}, terminal)
+    yield "metrics", _metrics(run, terminal)
+    yield "tags", facts_lines(dict(sorted(record.tags.items())), terminal)
+    yield "note", [f"  {display(line)}" for line in record.note.splitlines()]
+    yield "inputs", _inputs(run, terminal)
+    yield "artifacts", _artifacts(run, terminal)
+    yield "environment", facts_lines(_environment(run), terminal)
+    for title, path, count in (
+        ("output", "logs/output.txt", OUTPUT_LINES),
+        ("traceback", "logs/traceback.txt", TRACEBACK_LINES),
+        ("errors of logging", "logs/errors.log", OUTPUT_LINES),
+    ):
+        yield _last_lines(run, title, path, count)
+    yield "conflicts", _conflicts(run)
+    yield "without gittrack", _git_commands(run)
+
+
+def _run_facts(run: SavedRun, now: int) -> dict[str, str]:
+    record = run.record
+    return {
+        "id": run.id,
+        "experiment": record.experiment.name,
+        "status": status_text(run),
+        "error": record.error,
+        "problem": run.problem,
+        "started": f"{time_text(record.start_time)} ({format_age(now - record.start_time)})",
+        "duration": format_duration(duration_of(run, now)),
+        "author": f"{record.author.name} <{record.author.email}>",
+        "host": record.host,
+        "command": shlex.join(record.command),
+        "parent": str(record.parent or ""),
+        "kind": "" if record.kind == "run" else record.kind,
+        "seeds": ", ".join(f"{name} {seed}" for name, seed in sorted(record.seeds.items())),
+        "deleted": f"yes; bring it back: gittrack restore {run.id[:ID_LENGTH]}" if run.deleted else "",
+    }
+
+
+def _code_facts(run: SavedRun) -> dict[str, str]:
+    code = run.record.code
+    return {
+        "commit": code.commit or "",
+        "state": code_text(code),
+        "directory": code.directory,
+        "remote": code.remote or "",
+        "submodules": ", ".join(
+            f"{module.path} at {module.commit[:ID_LENGTH]}{' (changed)' if module.dirty else ''}"
+            for module in code.submodules
+        ),
+    }
+
+
+def _left_out(run: SavedRun, terminal: Terminal) -> list[str]:
+    rows = [
+        [Cell(f"  {file.path}"), Cell(file.reason), Cell(size_text(file.size))] for file in run.record.code.left_out
+    ]
+    return (
+        table([Column("  FILE", least=12), Column("WHY"), Column("SIZE", right=True)], rows, terminal) if rows else []
+    )
+
+
+def _metrics(run: SavedRun, terminal: Terminal) -> list[str]:
+    metrics = run.record.metrics
+    names = headline(metrics, len(metrics))
+    rows = []
+    for name in [*names, *sorted(metrics.keys() - set(names))]:
+        summary = metrics[name]
+        numbers = [format_number(value) for value in (summary.last, summary.min, summary.max, summary.mean)]
+        trend = run.trends.get(name, ())
+        curve = sparkline(trend, 2 * SPARKLINE_WIDTH) if len(trend) > 1 else ""
+        rows.append([Cell(f"  {name}"), *map(Cell, numbers), Cell(str(summary.count)), Cell(curve)])
+    titles = [Column(title, right=True) for title in ("LAST", "MIN", "MAX", "MEAN", "POINTS")]
+    return table([Column("  NAME", least=12), *titles, Column("")], rows, terminal) if rows else []
+
+
+def _inputs(run: SavedRun, terminal: Terminal) -> list[str]:
+    rows = [
+        [Cell(f"  {data.name}"), Cell(data.role), Cell(data.uri), Cell(size_text(data.size)), Cell(data.digest)]
+        for data in run.record.inputs
+    ]
+    columns = [
+        Column("  NAME", least=12),
+        Column("ROLE"),
+        Column("FROM", least=12),
+        Column("SIZE"),
+        Column("DIGEST", least=8),
+    ]
+    return table(columns, rows, terminal) if rows else []
+
+
+def _artifacts(run: SavedRun, terminal: Terminal) -> list[str]:
+    rows = [
+        [Cell(f"  {entry.path}"), Cell(size_text(entry.size)), Cell(entry.media_type), Cell(entry.digest)]
+        for entry in run.record.artifacts
+    ]
+    columns = [
+        Column("  PATH", least=12),
+        Column("SIZE", right=True),
+        Column("TYPE", least=8),
+        Column("DIGEST", least=8),
+    ]
+    return table(columns, rows, terminal) if rows else []
+
+
+def _environment(run: SavedRun) -> dict[str, str]:
+    said = _table_in(run, "environment/environment.toml")
+    machine = _table_in(run, "environment/hardware.toml")
+    if "damaged" in said:
+        return {"damaged": str(said["damaged"])}
+    python, system = _part(said, "python"), _part(said, "platform")
+    memory = _part(machine, "memory").get("bytes")
+    packages = (run.file("environment/packages.txt") or b"").splitlines()
+    gpus = machine.get("gpus", [])
+    return {
+        "python": " ".join(str(python.get(key, "")) for key in ("implementation", "version", "environment")).strip(),
+        "system": ", ".join(str(system[key]) for key in ("distribution", "system", "machine") if key in system),
+        "processor": str(_part(machine, "cpu").get("model", "")),
+        "memory": size_text(memory) if isinstance(memory, int) else "",
+        "gpus": ", ".join(str(gpu.get("name", "")) for gpu in gpus if isinstance(gpu, dict)) if gpus else "",
+        "packages": plural(len(packages), "package") if packages else "",
+    }
+
+
+def _table_in(run: SavedRun, path: str) -> Mapping[str, Any]:
+    from gittrack.core import toml
+
+    data = run.file(path)
+    try:
+        return {} if data is None else toml.parse(data, limit=_TOML_LIMIT, what=path)
+    except FormatError as error:
+        return {"damaged": error.message}
+
+
+def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = whole.get(name, {})
+    return part if isinstance(part, dict) else {}
+
+
+def _last_lines(run: SavedRun, title: str, path: str, count: int) -> tuple[str, list[str]]:
+    lines = (run.file(path) or b"").decode("utf-8", "replace").rstrip("\n").split("\n")
+    # What a progress bar wrote over is not shown: only what follows the last carriage return.
+    shown = [f"  {display(line.rstrip(chr(13)).rpartition(chr(13))[2])}" for line in lines[-count:]]
+    if lines == [""]:
+        return title, []
+    return (f"{title} (last {count} of {len(lines)} lines)" if len(lines) > count else title), shown
+
+
+def _conflicts(run: SavedRun) -> list[str]:
+    lines = [f"  commit {commit} also says it is this run" for commit in run.conflicts]
+    for kind, key in run.state.conflicts:
+        what = f"{kind} '{display(key)}'" if key else kind
+        lines.append(f"  {what} was set by several people at once: gittrack log {run.id[:ID_LENGTH]}")
+    return lines
+
+
+def _git_commands(run: SavedRun) -> list[str]:
+    if run.commit is None:
+        return []
+    short = run.commit[:12]
+    lines = [f"  git show {short}:params.toml", f"  git ls-tree -r {short}"]
+    if run.record.code.commit is not None:
+        lines.append(f"  git diff {short}^ HEAD")
+    return lines
+
+
+def value_text(value: object) -> str:
+    """A param as one would type it: texts bare, anything else as JSON or in ISO 8601."""
+    import json
+
+    from gittrack.cli.shapes import plain
+
+    if isinstance(value, str):
+        return value or '""'
+    if isinstance(value, float):
+        return repr(value)
+    shape = plain(value)
+    return shape if isinstance(shape, str) else json.dumps(shape, ensure_ascii=False)
+
+
+def size_text(size: int | None) -> str:
+    """Bytes in the largest unit of 1,024 that leaves a number above one.
+
+    >>> [size_text(size) for size in (12, 65536, 25276502016, None)]
+    ['12 B', '64 KiB', '23.5 GiB', '']
+    """
+    if size is None:
+        return ""
+    number, units = float(size), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while number >= 1024 and len(units) > 1:
+        number /= 1024
+        units.pop(0)
+    return f"{number:.3g} {units[0]}" if number < 1000 else f"{number:.0f} {units[0]}"

@@ -1,0 +1,150 @@
+"""What ``--json`` prints: one document, stable names, times in ms since the epoch, no NaN or Infinity but as texts.
+
+Names are only added; ``schema`` is raised when one changes its meaning or goes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from gittrack.api.experiments import Experiment
+    from gittrack.api.maintain import Finding, Recovery, Repair
+    from gittrack.api.read import Problem, SavedRun
+    from gittrack.api.settings import Setting
+    from gittrack.core.records import Event
+
+SCHEMA = 1
+
+
+def print_json(**parts: Any) -> None:
+    """Print one document: ``schema``, then the parts. Only ASCII: what would mislead a terminal is an escape."""
+    document = {"schema": SCHEMA, **{name: plain(value) for name, value in parts.items()}}
+    click.echo(json.dumps(document, indent=2, allow_nan=False))
+
+
+def plain(value: Any) -> Any:
+    """``value`` as strict JSON: ``"nan"``, ``"inf"`` and ``"-inf"`` as texts, moments in ISO 8601.
+
+    >>> plain({"loss": float("nan"), "steps": (1, 2)})
+    {'loss': 'nan', 'steps': [1, 2]}
+    """
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else repr(float(value))
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def listed_run(run: SavedRun) -> dict[str, Any]:
+    """A run as ``ls`` prints it."""
+    record = run.record
+    end = record.end_time
+    return {
+        "id": run.id,
+        "name": run.name,
+        "experiment": {"id": record.experiment.id, "name": record.experiment.name},
+        "status": record.status.value,
+        "kind": record.kind,
+        "start_time": record.start_time,
+        "end_time": end,
+        "duration_ms": None if end is None else end - record.start_time,
+        "parent": record.parent,
+        "author": {"name": record.author.name, "email": record.author.email},
+        "host": record.host,
+        "entry": record.entry,
+        "exit_code": record.exit_code,
+        "error": record.error,
+        "params": dict(sorted(record.params.items())),
+        "metrics": {name: asdict(summary) for name, summary in sorted(record.metrics.items())},
+        "tags": dict(sorted(record.tags.items())),
+        "note": record.note,
+        "code": {
+            "commit": record.code.commit,
+            "head": record.code.head,
+            "branch": record.code.branch,
+            "dirty": record.code.dirty,
+        },
+        "commit": run.commit,
+        "deleted": run.deleted,
+        "conflicts": list(run.conflicts),
+    }
+
+
+def whole_run(run: SavedRun) -> dict[str, Any]:
+    """A run as ``show`` prints it: as ``ls`` does, and what only the run's tree tells."""
+    record = run.record
+    shape = listed_run(run)
+    shape["code"] |= {
+        "remote": record.code.remote,
+        "directory": record.code.directory,
+        "left_out": [asdict(file) for file in record.code.left_out],
+        "submodules": [asdict(submodule) for submodule in record.code.submodules],
+        "reason": record.code.reason,
+    }
+    return shape | {
+        "command": list(record.command),
+        "seeds": dict(sorted(record.seeds.items())),
+        "inputs": [asdict(data) for data in record.inputs],
+        "artifacts": [asdict(artifact) for artifact in record.artifacts],
+        "conflicting": [{"kind": kind, "key": key} for kind, key in run.state.conflicts],
+        "problem": run.problem,
+    }
+
+
+def event(item: Event) -> dict[str, Any]:
+    """An event as ``log`` prints it."""
+    return {
+        "id": item.id,
+        "kind": item.kind,
+        "key": item.key,
+        "value": item.value,
+        "time": item.time,
+        "author": {"name": item.author.name, "email": item.author.email},
+        "writer": item.writer,
+        "replaces": list(item.replaces),
+    }
+
+
+def experiment(item: Experiment) -> dict[str, Any]:
+    """An experiment as ``experiments ls`` prints it."""
+    return {"id": item.id, "name": item.name, "runs": item.runs, "latest": item.latest}
+
+
+def problem(item: Problem) -> dict[str, Any]:
+    """Something that could not be read."""
+    return {"where": item.where, "reason": item.reason}
+
+
+def finding(item: Finding) -> dict[str, Any]:
+    """A finding of ``fsck``."""
+    return {"where": item.where, "reason": item.reason, "mend": item.mend}
+
+
+def repair(item: Repair) -> dict[str, Any]:
+    """What ``doctor`` did or would do."""
+    return {"what": item.what, "where": item.where}
+
+
+def recovery(item: Recovery) -> dict[str, Any]:
+    """What became of a live run."""
+    return {"id": item.id, "outcome": item.outcome, "reason": item.reason, "commit": item.commit}
+
+
+def setting(item: Setting) -> dict[str, Any]:
+    """A setting."""
+    return {"name": item.name, "value": item.value, "source": item.source, "default": item.default}

@@ -1,0 +1,90 @@
+"""The terminal: colours, width, the pager. Data goes to stdout, messages to stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any, Literal
+
+import click
+
+from gittrack.core.names import display
+
+Role = Literal["", "good", "bad", "warning", "active", "faint", "title"]
+
+_STYLES: dict[str, dict[str, Any]] = {
+    "good": {"fg": "green"},
+    "bad": {"fg": "red"},
+    "warning": {"fg": "yellow"},
+    "active": {"fg": "cyan"},
+    "faint": {"dim": True},
+    "title": {"bold": True},
+}
+_PAGER = "less"
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Where something is printed.
+
+    Attributes:
+        width: columns; None when it is no terminal: then nothing is cut, painted or paged.
+        height: lines of a terminal.
+        colour: whether to paint.
+        pager: the command that shows what is longer than the terminal; empty for none.
+    """
+
+    width: int | None = None
+    height: int = 24
+    colour: bool = False
+    pager: str = ""
+
+    @classmethod
+    def of(cls, stream: IO[str], environ: Mapping[str, str]) -> Terminal:
+        """What a stream leads to. ``NO_COLOR``, ``TERM=dumb``, ``COLUMNS`` and ``PAGER`` are honoured."""
+        if not stream.isatty():
+            return cls()
+        from shutil import get_terminal_size
+
+        size = get_terminal_size()
+        dumb = environ.get("TERM") == "dumb"
+        pager = "" if dumb else environ.get("PAGER", _PAGER)
+        return cls(size.columns, size.lines, not (environ.get("NO_COLOR") or dumb), pager)
+
+    def paint(self, text: str, role: Role) -> str:
+        """``text`` in the colour of its role, where there are colours."""
+        return click.style(text, **_STYLES[role]) if role and self.colour and text else text
+
+    def show(self, lines: Sequence[str], environ: Mapping[str, str]) -> None:
+        """Print lines on stdout, by the pager when they are more than the terminal holds."""
+        text = "\n".join(lines)
+        if not lines:
+            return
+        fits = self.width is None or len(lines) < self.height or self.pager in ("", "cat")
+        if fits or not _paged(self.pager, text, environ):
+            click.echo(text)
+
+
+def _paged(pager: str, text: str, environ: Mapping[str, str]) -> bool:
+    import shlex
+    import signal
+    import subprocess
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the pager
+    try:
+        subprocess.run(shlex.split(pager), input=text.encode(), env={"LESS": "FRX", **environ}, check=False)
+    except (OSError, ValueError):
+        return False  # there is no such pager: printed without
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return True
+
+
+def say(text: str, role: Role = "") -> None:
+    """Print a message on stderr, one line, whatever it holds; ``role`` paints its first word."""
+    from gittrack.config import read_process
+
+    head, colon, rest = display(text).partition(":") if role else ("", "", display(text))
+    painted = Terminal.of(sys.stderr, read_process().environ).paint(head, role) if role else ""
+    click.echo(f"gittrack: {painted}{colon}{rest}", err=True)

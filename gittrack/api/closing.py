@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gittrack.api.guarded import warn
 from gittrack.core.ids import ObjectId, RunId
+from gittrack.core.names import display
 from gittrack.core.records import RunStatus
 from gittrack.errors import ConflictError, GittrackError
 
@@ -60,6 +62,11 @@ class Closing:
     sampler: SystemSampler | None = None
     commit: ObjectId | None = field(default=None)
 
+    def stop_sampling(self) -> None:
+        """Take the last sample of the system metrics, while the run still takes points."""
+        if self.sampler is not None:
+            self.sampler.stop()
+
     def close(self, run: Run, *, error: BaseException | None, exit_code: int | None) -> None:
         """Write the end, commit the run, publish it.
 
@@ -67,8 +74,6 @@ class Closing:
             StorageError: git could not store it; the live run stays and the next command finishes it.
         """
         try:
-            if self.sampler is not None:
-                self.sampler.stop()
             self.flusher.stop()
             self.writer.operation(_end_operation(self.project, run.status, error, exit_code))
             self.writer.close()
@@ -85,9 +90,9 @@ def _end_operation(
     project: Project, status: RunStatus, error: BaseException | None, exit_code: int | None
 ) -> dict[str, Any]:
     operation: dict[str, Any] = {"op": "end", "t": project.now(), "status": status.value}
-    if exit_code is not None:
-        operation["exit_code"] = exit_code
-    if error is not None and not isinstance(error, SystemExit | KeyboardInterrupt):
+    if isinstance(exit_code, int) and -(1 << 31) <= exit_code < 1 << 32:
+        operation["exit_code"] = int(exit_code)
+    if isinstance(error, BaseException) and not isinstance(error, SystemExit | KeyboardInterrupt | GeneratorExit):
         from gittrack.capture.failure import format_traceback, one_line
 
         operation |= {"error": one_line(error), "traceback": format_traceback(error)}
@@ -125,18 +130,27 @@ def roll_up_when_full(project: Project) -> None:
             roll_up(project.repo, project.layout, project.author, project.now())
         except ConflictError:
             return  # an inbox ref moved meanwhile: the next finished run rolls up
+        except GittrackError as error:  # the run itself is stored
+            warn(f"runs could not be rolled up: {display(error.message)}")
 
 
 def status_of(error: BaseException | None) -> tuple[str, int | None]:
     """The status and exit code that an exception at the end of a ``with`` block stands for."""
-    if error is None:
+    if error is None or isinstance(error, GeneratorExit):  # who reads a generator may stop before its end
         return RunStatus.FINISHED.value, None
     if isinstance(error, KeyboardInterrupt):
         return RunStatus.KILLED.value, 130
     if isinstance(error, SystemExit):
-        code = error.code if isinstance(error.code, int) else (0 if error.code is None else 1)
-        return (RunStatus.FINISHED.value if code == 0 else RunStatus.FAILED.value), code
+        return status_of_exit(error.code)
+    if type(error).__name__ == "CancelledError":
+        return RunStatus.KILLED.value, None
     return RunStatus.FAILED.value, 1
+
+
+def status_of_exit(code: object) -> tuple[str, int]:
+    """The status and exit code that ``sys.exit(code)`` stands for."""
+    number = (int(code) if -(1 << 31) <= code < 1 << 31 else -1) & 0xFF if isinstance(code, int) else code is not None
+    return (RunStatus.FAILED.value if number else RunStatus.FINISHED.value), int(number)
 
 
 def forked_child(pid: int) -> bool:

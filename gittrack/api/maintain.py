@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from gittrack.api.project import Project
 from gittrack.errors import RunActiveError, RunNotFoundError
-from gittrack.git import health
 from gittrack.store.integrity import Finding, check
+from gittrack.store.leftovers import find_leftovers, remove_leftovers
 from gittrack.store.live import live_ids
-from gittrack.store.recovery import Recovery, recover_runs, remove_unfinished, restore_lost, unfinished_folders
+from gittrack.store.publish import drop_stale_holds
+from gittrack.store.recovery import Recovery, recover_runs, restore
 from gittrack.store.rollup import RollUp, roll_up
 
 __all__ = [
@@ -23,8 +24,6 @@ __all__ = [
     "recover_one",
     "roll_up_now",
 ]
-
-STALE_LOCK_SECONDS = 600
 
 
 def recover(project: Project) -> list[Recovery]:
@@ -77,32 +76,31 @@ class Repair:
 def doctor(project: Project, *, dry_run: bool = False) -> list[Repair]:
     """Clear what crashes and power loss leave behind, and make again what can be made again.
 
-    Empty ref files (git's own fetch and gc die of them), stale locks below ``refs/runs``, empty loose objects, folders
-    of runs that never began, lost objects and refs of runs that are not rolled up yet, live runs of dead processes.
+    Empty ref files (git's own fetch and gc die of them), stale locks, empty loose objects, folders of runs that never
+    began, half-written copies; then lost or damaged objects and lost refs of runs that are not rolled up yet, live runs
+    of dead processes, refs that hold the code of runs which are over.
 
     Args:
         project: where.
-        dry_run: only say what would be done.
+        dry_run: only say which files would be removed.
+
+    Raises:
+        StorageError: something cannot be removed or written.
     """
     repo, layout = project.repo, project.layout
-    refs = health.zero_length_refs(repo)
-    locks = health.stale_locks(repo, "refs/runs", STALE_LOCK_SECONDS)
-    objects = health.empty_loose_objects(repo)
-    folders = unfinished_folders(layout)
-    repairs = [Repair("remove an empty ref file", str(path)) for path in refs]
-    repairs += [Repair("remove a stale lock", str(path)) for path in locks]
-    repairs += [Repair("remove an empty object", str(path)) for path in objects]
-    repairs += [Repair("remove a run that never began", folder) for folder in folders]
+    found = find_leftovers(repo, layout)
+    repairs = [Repair(f"remove {leftover.what}", str(leftover.path)) for leftover in found]
     if dry_run:
         return repairs
-    for path in [*refs, *locks, *objects]:
-        path.unlink(missing_ok=True)
-    remove_unfinished(layout)
-    restored = restore_lost(repo, layout)
-    repairs += [Repair("made a lost run again", f"run {id} (commit {commit[:12]})") for id, commit in restored]
-    for result in recover_runs(repo, layout):
-        if result.outcome == "recovered":
-            repairs.append(Repair("finished a crashed run", f"run {result.id}"))
+    remove_leftovers(found)
+    restoration = restore(repo, layout)
+    for id, commit in restoration.restored:
+        repairs.append(Repair("made a lost run again", f"run {id} (commit {commit[:12]})"))
+    for id, reason in restoration.failed:
+        repairs.append(Repair("could not make a lost run again", f"run {id}: {reason}"))
+    recovered = [result for result in recover_runs(repo, layout) if result.outcome == "recovered"]
+    repairs += [Repair("finished a crashed run", f"run {result.id}") for result in recovered]
+    repairs += [Repair("let go of the code of a run that is over", name) for name in drop_stale_holds(repo, layout)]
     return repairs
 
 

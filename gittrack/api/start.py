@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gittrack.api.closing import Closing, Flusher
@@ -23,7 +24,7 @@ from gittrack.store.ownership import Liveness
 
 if TYPE_CHECKING:
     from gittrack.capture.environment import EnvironmentCapture
-    from gittrack.core.records import ParamValue
+    from gittrack.core.records import ParamValue, RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ def begin(project: Project, request: Request, environment: EnvironmentCapture, o
     code = pending.result()
     start["code"] = code_operation(_with_remote(project, code))
     id = RunId(start["id"])
-    _hold(project, id, code)
-    writer = create_live(project.layout, id, start, project.new_event_id, project.now)
+    hold = partial(_hold, project, id, code)
+    writer = create_live(project.layout, id, start, project.new_event_id, project.now, hold)
     run = Run(
         id,
         start["name"],
@@ -108,7 +109,7 @@ def join(project: Project, request: Request, on_end: Callable[[Run], None]) -> R
         closing=Closing(project, writer, True, Flusher(writer), on_end),
         strict=project.config.strict if request.strict is None else request.strict,
         known_steps={name: summary.last_step for name, summary in record.metrics.items()},
-        known_params=record.params,
+        known_params=_without_guesses(record),
     )
     if request.name is not None:
         run.rename(request.name)
@@ -116,6 +117,19 @@ def join(project: Project, request: Request, on_end: Callable[[Run], None]) -> R
         run.set_note(request.description)
     _apply(project, run, request)
     return run
+
+
+def _without_guesses(record: RunRecord) -> dict[str, ParamValue]:
+    """The params known for sure: those guessed from the command line give way to what the program itself says."""
+    from gittrack.capture.script_params import params_from_argv
+    from gittrack.core.values import flatten_params, same_value
+
+    guesses = flatten_params(params_from_argv(record.command))
+    return {
+        name: value
+        for name, value in record.params.items()
+        if name not in guesses or not same_value(guesses[name], value)
+    }
 
 
 def silent(request: Request) -> Run:

@@ -1,11 +1,13 @@
-"""Creating one ref without libgit2, by the protocol of git's files backend.
+"""Creating one ref without libgit2 and without a lock that a kill would leave behind.
 
-``<ref>.lock`` is made exclusively, the ref is looked for loose and in ``packed-refs``, the id is written and synced,
-and the lock renamed to the ref: the same steps as git's own, so that the two exclude each other.
+The ref is looked for in ``packed-refs``; the id is written beside it, synced, and hard-linked to the ref's name, which
+fails when the ref exists. Git ignores names that end in ``.lock``, so nobody takes the file beside it for a ref, and
+``doctor`` clears it away. (A stale ``<ref>.lock`` would keep the next command from finishing a killed run.)
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from gittrack.core.ids import ObjectId, RefName
@@ -25,34 +27,32 @@ def create_loose(common_dir: str, name: RefName, new: ObjectId) -> bool:
         False when a ref of that name exists.
 
     Raises:
-        OSError: it is locked (FileExistsError), or could not be written.
+        OSError: it could not be written.
     """
     path = f"{common_dir}/{name}"
-    lock = f"{path}.lock"
-    file = _open_lock(lock)
+    beside = f"{path}.{os.urandom(8).hex()}.lock"
+    file = _open_new(beside)
     try:
-        try:
-            if os.path.lexists(path) or _in_packed_refs(common_dir, name):
-                os.unlink(lock)
-                return False
-            os.write(file, f"{new}\n".encode())
-            os.fsync(file)
-        finally:
-            os.close(file)
-        os.rename(lock, path)
-    except BaseException:
-        if os.path.exists(lock):
-            os.unlink(lock)
-        raise
+        if _in_packed_refs(common_dir, name):
+            return False
+        os.write(file, f"{new}\n".encode())
+        os.fsync(file)
+        os.link(beside, path)
+    except FileExistsError:
+        return False
+    finally:
+        os.close(file)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(beside)
     return True
 
 
-def _open_lock(lock: str) -> int:
+def _open_new(path: str) -> int:
     try:
-        return os.open(lock, _NEW, 0o644)
+        return os.open(path, _NEW, 0o644)
     except FileNotFoundError:  # the first ref of its folder, or pack-refs has just removed the empty folder
-        os.makedirs(os.path.dirname(lock), exist_ok=True)
-        return os.open(lock, _NEW, 0o644)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return os.open(path, _NEW, 0o644)
 
 
 def _in_packed_refs(common_dir: str, name: RefName) -> bool:

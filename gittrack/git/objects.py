@@ -56,9 +56,11 @@ class ObjectStore:
     Args:
         common_dir: the git directory that all worktrees share.
         open_handle: opens the repository with pygit2; called at the first packed read.
+        mends: read every object after writing it, and write it anew when what lay there already was damaged.
     """
 
-    def __init__(self, common_dir: Path, open_handle: Callable[[], pygit2.Repository]) -> None:
+    def __init__(self, common_dir: Path, open_handle: Callable[[], pygit2.Repository], *, mends: bool = False) -> None:
+        self._mends = mends
         self._directory = common_dir / "objects"
         self._directories = object_directories(common_dir)
         self._open_handle = open_handle
@@ -116,11 +118,21 @@ class ObjectStore:
     def _write(self, kind: str, data: bytes, what: str) -> ObjectId:
         try:
             id = write_loose(str(self._directory), kind, data)
+            if self._mends and self._is_damaged(id, len(data)):
+                os.unlink(f"{self._directory}/{id[:2]}/{id[2:]}")
+                id = write_loose(str(self._directory), kind, data)
             if os.stat(f"{self._directory}/{id[:2]}/{id[2:]}").st_size:
                 return id
         except OSError as error:
             raise storage_error(error, what, self._directory) from error
         raise not_kept(f"{what} ('{id}')", self._directory)
+
+    def _is_damaged(self, id: ObjectId, size: int) -> bool:
+        try:
+            read_loose(str(self._directory), id, size)
+        except CorruptRecordError:
+            return True
+        return False
 
     def has(self, id: ObjectId) -> bool:
         """Whether the object is stored, loose or packed, by whatever process; not whether it is sound.

@@ -69,6 +69,12 @@ class Repository:
         """The same repository with nothing cached."""
         return Repository(self._location)
 
+    def mending(self) -> Repository:
+        """The same repository, writing anew what lies there damaged (cut short, a flipped bit) when it is written."""
+        found = self.reopened()
+        found.objects = ObjectStore(self.common_dir, found._open, mends=True)
+        return found
+
     def _open(self) -> pygit2.Repository:
         if self._handle is None:
             import pygit2

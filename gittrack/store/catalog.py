@@ -6,7 +6,7 @@ One damaged run, event or ledger is one line in ``problems`` and never hides the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from gittrack.core.events import is_event_message
@@ -116,6 +116,19 @@ def _check_root(repo: Repository, commit: ObjectId) -> None:
     if data is None:
         raise CorruptRecordError(f"commit {commit} is part of no ledger", hint="gittrack fsck")
     strip_version(data, LEDGER_FILE)
+
+
+def with_earlier(repo: Repository, commits: Iterable[ObjectId]) -> Iterator[ObjectId]:
+    """Run commits, and those that each of them continues (a resumption's second parent), as far as they are stored."""
+    for commit in commits:
+        found: ObjectId | None = commit
+        while found is not None:
+            yield found
+            try:
+                parents = repo.objects.read_commit(found).parents
+            except CorruptRecordError:
+                break
+            found = parents[1] if len(parents) > 1 else None
 
 
 def current_commits(repo: Repository, commits: dict[ObjectId, set[str]]) -> list[ObjectId]:

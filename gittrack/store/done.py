@@ -6,10 +6,12 @@ journals, each preceded by a line of its name and length. Written beside, synced
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from gittrack.core.ids import ObjectId, RunId, parse_run_id
 from gittrack.core.journal import JournalContents, decode_journal
@@ -18,13 +20,20 @@ from gittrack.store.layout import Layout
 
 MARK = b"gittrack-done 1\n"
 SUFFIX = ".journal"
+GONE = ".gone"
 MAX_BYTES = 4 << 30
 
 
-def retire(layout: Layout, id: RunId, commit: ObjectId) -> None:
+def retire(layout: Layout, id: RunId, commit: ObjectId, published: Sequence[JournalContents]) -> None:
     """Keep a live run's journals as its ``done/`` copy and remove its live folder.
 
     Safe to repeat after a kill at any point, and when another process did it first.
+
+    Args:
+        layout: the repository's folders.
+        id: the run.
+        commit: what it became,
+        published: out of these journals.
 
     Raises:
         StorageError: the copy cannot be written; the live folder stays.
@@ -36,6 +45,8 @@ def retire(layout: Layout, id: RunId, commit: ObjectId) -> None:
         journals = _journal_bytes(source)
         if not journals:
             return
+        # What a forked child logged meanwhile is not in the commit; with it the copy would make another one.
+        journals = [(name, _as_read(data, read)) for (name, data), read in zip(journals, published, strict=False)]
         os.makedirs(layout.done, exist_ok=True)
         with open(temporary, "wb") as file:
             file.write(MARK)
@@ -44,12 +55,18 @@ def retire(layout: Layout, id: RunId, commit: ObjectId) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, target)
         # Renamed first: nobody may take a half-removed folder for a live run.
-        os.rename(source, f"{source}.gone")
+        os.rename(source, source + GONE)
     except FileNotFoundError:
         return  # another process finished the same run: its copy came first
     except OSError as error:
+        with contextlib.suppress(OSError):  # what cannot be removed now, doctor removes
+            os.unlink(temporary)
         raise StorageError(f"cannot write '{target}': {error.strerror}", hint="gittrack recover") from error
-    shutil.rmtree(f"{source}.gone", ignore_errors=True)
+    shutil.rmtree(source + GONE, ignore_errors=True)
+
+
+def _as_read(data: bytes, read: JournalContents) -> bytes:
+    return data if read.damaged else data[: read.end]  # damage may lie beyond the last good frame
 
 
 def _journal_bytes(folder: str) -> list[tuple[str, bytes]]:
@@ -72,6 +89,13 @@ def _joined(journals: Iterable[tuple[str, bytes]]) -> bytes:
 def done_path(layout: Layout, id: RunId, commit: ObjectId) -> str:
     """Where the copy of a run commit lies."""
     return os.path.join(layout.done, f"{id}-{commit[:16]}")
+
+
+def unfinished_copies(layout: Layout) -> list[Path]:
+    """Copies whose writing a kill or a full disk cut short."""
+    if not layout.done.is_dir():
+        return []
+    return sorted(path for path in layout.done.iterdir() if "." in path.name)
 
 
 def done_count(layout: Layout) -> int:
@@ -109,7 +133,10 @@ def read_done(path: str) -> list[JournalContents]:
             data = file.read()
         if not data.startswith(MARK):
             raise ValueError("no mark")
-        rest = zlib.decompressobj().decompress(data[len(MARK) :], MAX_BYTES)
+        inflater = zlib.decompressobj()
+        rest = inflater.decompress(data[len(MARK) :], MAX_BYTES)
+        if not inflater.eof:
+            raise ValueError("cut short")
         journals = []
         while rest:
             line, _, rest = rest.partition(b"\n")

@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass, replace
 from gittrack.core.ids import ObjectId, RunId
 from gittrack.core.message import decode_message, listed_form
 from gittrack.core.records import MetricSummary, RunRecord
-from gittrack.core.refs import REMOTE_PREFIX, RUNS_PREFIX, parse_ref
+from gittrack.core.refs import INBOX_PREFIX, REMOTE_PREFIX, RUNS_PREFIX, parse_ref
 from gittrack.core.series import summarise
 from gittrack.errors import GittrackError
 from gittrack.git import health
@@ -47,7 +47,10 @@ def check(repo: Repository, layout: Layout) -> list[Finding]:
         if parse_ref(ref) is None and not ref.startswith((RUNS_PREFIX + "pending/", REMOTE_PREFIX)):
             findings.append(Finding(ref, "a ref that follows no grammar of gittrack"))
     catalog = read_catalog(repo)
-    findings += [Finding(problem.where, problem.reason) for problem in catalog.problems]
+    findings += [
+        Finding(problem.where, problem.reason, "gittrack doctor" if problem.where.startswith(INBOX_PREFIX) else "")
+        for problem in catalog.problems
+    ]
     findings += _objects(repo, {commit: str(id) for id, commits in catalog.runs.items() for commit in commits})
     for id, commits in catalog.runs.items():
         findings += [finding for commit in commits for finding in _run(repo, id, commit)]

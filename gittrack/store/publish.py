@@ -11,22 +11,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gittrack.core.assembly import assemble, resumed_commit, start_operation
-from gittrack.core.ids import ObjectId, RunId
+from gittrack.core.assembly import ERRORS_LOG, assemble, resumed_commit, start_operation
+from gittrack.core.ids import ObjectId, RefName, RunId
 from gittrack.core.journal import JournalContents
 from gittrack.core.message import encode_message
 from gittrack.core.records import Person, RunRecord
-from gittrack.core.refs import hold_ref, inbox_ref
+from gittrack.core.refs import HOLD_PREFIX, HoldRef, hold_ref, inbox_ref, parse_ref
 from gittrack.core.run_tree import RunBody, encode_tree
-from gittrack.errors import RefMovedError
+from gittrack.errors import CorruptRecordError, RefMovedError
 from gittrack.git.refs import RefUpdate
 from gittrack.git.repository import Repository
 from gittrack.git.retry import retried
 from gittrack.store.done import retire
 from gittrack.store.layout import Layout
+from gittrack.store.live import BEING_MADE
 from gittrack.store.run_reader import read_body
 
 NOBODY = Person("gittrack", "gittrack@localhost")
+_VERIFICATIONS = 3
 
 
 def empty_root(repo: Repository) -> ObjectId:
@@ -49,7 +51,7 @@ def write_run(repo: Repository, journals: Sequence[JournalContents]) -> tuple[Ob
         CorruptRecordError: the journals have no start.
     """
     resumed = resumed_commit(journals)
-    body = assemble(journals, None if resumed is None else read_body(repo, resumed))
+    body = _with_damage(assemble(journals, None if resumed is None else read_body(repo, resumed)), journals)
     parents = [_code_parent(repo, body)]
     if parents[0] != body.record.code.commit:
         body = _without_code(body)
@@ -60,6 +62,15 @@ def write_run(repo: Repository, journals: Sequence[JournalContents]) -> tuple[Ob
     moment = (record.start_time if record.end_time is None else record.end_time) // 1000
     message = encode_message(record, body.series)
     return repo.objects.write_commit(tree, parents, message, record.author, moment), record
+
+
+def _with_damage(body: RunBody, journals: Sequence[JournalContents]) -> RunBody:
+    """The run says itself that some of what it logged could not be read: its journals are gone one day."""
+    damaged = sum(journal.damaged for journal in journals)
+    if not damaged:
+        return body
+    line = f"journal: {damaged} bytes could not be read and were left out\n".encode()
+    return replace(body, logs={**body.logs, ERRORS_LOG: body.logs.get(ERRORS_LOG, b"") + line})
 
 
 def _code_parent(repo: Repository, body: RunBody) -> ObjectId:
@@ -96,7 +107,11 @@ def publish(repo: Repository, layout: Layout, id: RunId, journals: Sequence[Jour
         return commit
 
     commit = retried(attempt)
-    retire(layout, id, commit)
+    for _ in range(_VERIFICATIONS):
+        if is_whole(repo, commit):
+            break
+        write_run(repo, journals)  # `git gc --prune=now` took some of it before the ref stood
+    retire(layout, id, commit, journals)
     _drop_hold(repo, id, journals)
     return commit
 
@@ -113,21 +128,57 @@ def _point_inbox(repo: Repository, id: RunId, commit: ObjectId, resumed: ObjectI
             raise
 
 
+def is_whole(repo: Repository, commit: ObjectId) -> bool:
+    """Whether every object of a run commit is stored; not whether each is sound."""
+    try:
+        return not repo.objects.missing(repo.objects.all_objects_of(commit))
+    except CorruptRecordError:
+        return False
+
+
 def _drop_hold(repo: Repository, id: RunId, journals: Sequence[JournalContents]) -> None:
     code = start_operation(journals)["code"]
     if code["commit"] is None or code["commit"] == code["head"]:
         return
     held = repo.refs.get(hold_ref(id))
     if held is not None:
-        repo.refs.transaction([RefUpdate(hold_ref(id), None, held)])
+        try:
+            repo.refs.transaction([RefUpdate(hold_ref(id), None, held)])
+        except RefMovedError:
+            return  # another process finished the same run and let go first
 
 
 def hold_snapshot(repo: Repository, id: RunId, snapshot: ObjectId) -> None:
     """Keep a live run's snapshot from ``git gc --prune=now`` until the run commit refers to it."""
-    repo.refs.create(hold_ref(id), snapshot)
+    name = hold_ref(id)
+    left = repo.refs.get(name)  # by a process that died before it let go
+    if left is None:
+        repo.refs.create(name, snapshot)
+    elif left != snapshot:
+        repo.refs.update(name, snapshot, left)
 
 
 def restore_ref(repo: Repository, id: RunId, commit: ObjectId) -> None:
-    """Point the inbox at a run commit that was made again, unless a ref of that name stands."""
+    """Point the inbox at a run commit that was made again, unless a ref of that name stands.
+
+    Raises:
+        CorruptRecordError: the ref's file is damaged.
+    """
     if repo.refs.get(inbox_ref(id)) is None:
         repo.refs.create(inbox_ref(id), commit)
+
+
+def drop_stale_holds(repo: Repository, layout: Layout) -> list[RefName]:
+    """Remove refs that hold the code of runs which are neither beginning nor live; returns them."""
+    dropped = []
+    for name, tip in repo.refs.list(HOLD_PREFIX):
+        ref = parse_ref(name)
+        if not isinstance(ref, HoldRef):
+            continue
+        id = RunId(ref.id)
+        # In the order in which a folder moves, and the end of the way again: it may move while we look.
+        places = (layout.live / f"{BEING_MADE}{id}", layout.live_run(id))
+        if not any(place.exists() for place in places):
+            repo.refs.delete(name, tip)
+            dropped.append(name)
+    return dropped

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Literal
 
 from gittrack.core.ids import ObjectId, RunId
-from gittrack.errors import GittrackError
+from gittrack.errors import CorruptRecordError, FormatError, GittrackError
+from gittrack.git import health
 from gittrack.git.repository import Repository
-from gittrack.store.catalog import read_catalog
-from gittrack.store.done import done_runs, read_done
+from gittrack.store.catalog import read_catalog, with_earlier
+from gittrack.store.done import GONE, done_runs, read_done
 from gittrack.store.layout import Layout
 from gittrack.store.live import BEING_MADE, list_live, read_live
 from gittrack.store.ownership import Liveness
 from gittrack.store.publish import publish, restore_ref, write_run
+
+BEGINNING_SECONDS = 60
 
 Outcome = Literal["recovered", "alive", "unknown", "damaged", "failed"]
 
@@ -63,13 +68,17 @@ def recover_runs(repo: Repository, layout: Layout, only: RunId | None = None, *,
         else:
             try:
                 results.append(Recovery(run.id, "recovered", commit=publish(repo, layout, run.id, run.contents)))
+            except FormatError as error:
+                results.append(Recovery(run.id, "damaged", error.message))
             except GittrackError as error:
                 results.append(Recovery(run.id, "failed", error.message))
     return results
 
 
 def unfinished_folders(layout: Layout) -> list[str]:
-    """Folders of runs whose ``start_run`` never returned because its process died first."""
+    """Folders of runs whose ``start_run`` never returned because its process died first, and of finished ones that a
+    kill kept from being removed.
+    """
     try:
         names = sorted(os.listdir(layout.live))
     except FileNotFoundError:
@@ -79,9 +88,19 @@ def unfinished_folders(layout: Layout) -> list[str]:
         if name.startswith(BEING_MADE):
             folder = str(layout.live / name)
             run = read_live(folder, RunId(name.removeprefix(BEING_MADE)))
-            if run is not None and run.liveness is Liveness.DEAD:
+            # Between its folder and its lock, a run that begins looks dead for a moment.
+            if run is not None and run.liveness is Liveness.DEAD and (run.journals or _is_old(folder)):
                 folders.append(folder)
+        elif name.endswith(GONE):
+            folders.append(str(layout.live / name))
     return folders
+
+
+def _is_old(path: str) -> bool:
+    try:
+        return time.time() - os.stat(path).st_mtime > BEGINNING_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 def remove_unfinished(layout: Layout) -> list[str]:
@@ -98,21 +117,38 @@ def restore_lost(repo: Repository, layout: Layout) -> list[tuple[RunId, ObjectId
     Returns:
         The runs restored, with their commits.
     """
-    catalog = read_catalog(repo)
-    restored = []
-    for id, prefix, path in done_runs(layout):
-        listed = next((commit for commit in catalog.runs.get(id, {}) if commit.startswith(prefix)), None)
-        if listed is not None and _complete(repo, listed):
+    return restore(repo, layout).restored
+
+
+@dataclass(slots=True)
+class Restoration:
+    """What was made again from the ``done/`` copies, and what could not be: each with the reason."""
+
+    restored: list[tuple[RunId, ObjectId]] = field(default_factory=list)
+    failed: list[tuple[RunId, str]] = field(default_factory=list)
+
+
+def restore(repo: Repository, layout: Layout) -> Restoration:
+    """Make again what git lost or damaged of runs that are not rolled up yet. One that cannot be hides no other."""
+    result = Restoration()
+    runs = read_catalog(repo).runs
+    copies = [(id, prefix, path, _listed(repo, runs.get(id, {}), prefix)) for id, prefix, path in done_runs(layout)]
+    damaged = health.fsck_objects(repo, [listed for *_, listed in copies if listed is not None])
+    mending = repo.mending()
+    for id, prefix, path, listed in copies:
+        if listed is not None and listed not in damaged:
             continue
-        commit, _ = write_run(repo, read_done(path))
-        if commit.startswith(prefix):
-            restore_ref(repo, id, commit)
-            restored.append((id, commit))
-    return restored
+        try:
+            commit, _ = write_run(mending, read_done(path))
+            if not commit.startswith(prefix):
+                raise CorruptRecordError(f"its copy '{path}' makes another commit, '{commit}'")
+            if listed is None:
+                restore_ref(repo, id, commit)
+            result.restored.append((id, commit))
+        except GittrackError as error:
+            result.failed.append((id, error.message))
+    return result
 
 
-def _complete(repo: Repository, commit: ObjectId) -> bool:
-    try:
-        return not repo.objects.missing(repo.objects.all_objects_of(commit))
-    except GittrackError:
-        return False
+def _listed(repo: Repository, commits: Iterable[ObjectId], prefix: str) -> ObjectId | None:
+    return next((commit for commit in with_earlier(repo, commits) if commit.startswith(prefix)), None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gittrack.core import toml
@@ -19,16 +19,19 @@ from gittrack.core.ids import ObjectId, RefName
 from gittrack.core.ledger import BATCH_FILE, LEDGER_FILE, MAX_BATCH, BatchKind, BatchRow, batch_subject, encode_batch
 from gittrack.core.message import decode_message
 from gittrack.core.records import Writer
-from gittrack.core.refs import INBOX_PREFIX, InboxRef, local_ledger_ref, parse_ref
+from gittrack.core.refs import INBOX_PREFIX, LOCAL_PREFIX, InboxRef, local_ledger_ref, parse_ref
 from gittrack.core.run_toml import with_version
-from gittrack.errors import ConflictError, GittrackError
+from gittrack.errors import ConflictError, CorruptRecordError, GitProgramError, GittrackError
+from gittrack.git import health
 from gittrack.git.pack import pack_batch, verify
 from gittrack.git.program import run_git
 from gittrack.git.refs import RefUpdate
 from gittrack.git.repository import Repository
-from gittrack.store.catalog import Problem
-from gittrack.store.done import done_count, drop_done
+from gittrack.store.catalog import Problem, walk_ledger, with_earlier
+from gittrack.store.done import done_count, done_runs, drop_done
 from gittrack.store.layout import Layout
+from gittrack.store.publish import is_whole
+from gittrack.store.recovery import restore
 
 INBOX_FULL = 500
 
@@ -93,30 +96,73 @@ def roll_up(repo: Repository, layout: Layout, author: Writer, now: int, *, wait:
         result = RollUp()
         if not ours:
             return result
-        members = _members(repo, result)
+        members = _members(repo, layout, result)
+        rolled = _rolled_up(repo)
+        _forget_moved(repo, [member for member in members if member.row.commit in rolled])
+        members = [member for member in members if member.row.commit not in rolled]
         for start in range(0, len(members), MAX_BATCH):
-            _move(repo, members[start : start + MAX_BATCH], author, now, result)
-        drop_done(layout, [(member.row.id, member.row.commit) for member in members])
+            _move_sound(repo, members[start : start + MAX_BATCH], author, now, result)
+        drop_done(layout, _safe_copies(repo, layout, _rolled_up(repo)))
         if members:
             run_git(["prune-packed", "-q"], cwd=repo.common_dir, git_dir=repo.common_dir)
         return result
 
 
-def _members(repo: Repository, result: RollUp) -> list[_Member]:
+def _members(repo: Repository, layout: Layout, result: RollUp) -> list[_Member]:
+    refs = [(name, parse_ref(name), tip) for name, tip in repo.refs.list(INBOX_PREFIX)]
+    damaged = health.fsck_objects(repo, [tip for _, _, tip in refs])
+    if damaged:
+        restore(repo, layout)
+        damaged = health.fsck_objects(repo, damaged)
     members = []
-    for name, tip in repo.refs.list(INBOX_PREFIX):
-        ref = parse_ref(name)
+    for name, ref, tip in refs:
         if not isinstance(ref, InboxRef):
             continue
         try:
-            missing = repo.objects.missing(repo.objects.all_objects_of(tip))
-            if missing:
-                result.problems.append(Problem(name, f"object {missing[0]} is missing"))
-            else:
-                members.append(_member(repo, name, ref, tip))
+            if tip in damaged:
+                raise CorruptRecordError(damaged[tip])
+            members.append(_member(repo, name, ref, tip))
         except GittrackError as error:
             result.problems.append(Problem(name, error.message))
     return members
+
+
+def _rolled_up(repo: Repository) -> dict[ObjectId, str]:
+    """What the local ledgers hold: commit -> id. A damaged ledger is told by the catalog and by ``fsck``."""
+    rows: dict[ObjectId, str] = {}
+    for _, tip in repo.refs.list(LOCAL_PREFIX):
+        with contextlib.suppress(CorruptRecordError):
+            rows.update((row.commit, row.id) for row in walk_ledger(repo, tip))
+    return rows
+
+
+def _forget_moved(repo: Repository, members: Sequence[_Member]) -> None:
+    """Drop inbox refs of what a ledger holds already: an earlier roll-up was killed, or a run was finished twice."""
+    repo.refs.transaction([RefUpdate(member.ref, None, member.row.commit) for member in members])
+
+
+def _safe_copies(repo: Repository, layout: Layout, rolled: Mapping[ObjectId, str]) -> list[tuple[str, ObjectId]]:
+    """The runs whose ``done/`` copies are needed no more; a run rolled up takes those it continued with it."""
+    commits: dict[str, list[ObjectId]] = {}
+    for commit, id in rolled.items():
+        commits.setdefault(id, []).append(commit)
+    found: list[tuple[str, ObjectId]] = []
+    for id in {id for id, _, _ in done_runs(layout)} & commits.keys():
+        found += [(id, commit) for commit in with_earlier(repo, commits[id]) if is_whole(repo, commit)]
+    return found
+
+
+def _move_sound(repo: Repository, members: Sequence[_Member], author: Writer, now: int, result: RollUp) -> None:
+    """Move a batch; when git cannot pack it, find by halving what it cannot pack, and move the rest."""
+    try:
+        _move(repo, members, author, now, result)
+    except GitProgramError as error:
+        if len(members) == 1:
+            result.problems.append(Problem(members[0].ref, error.message))
+            return
+        half = len(members) // 2
+        _move_sound(repo, members[:half], author, now, result)
+        _move_sound(repo, members[half:], author, now, result)
 
 
 def _member(repo: Repository, name: RefName, ref: InboxRef, tip: ObjectId) -> _Member:

@@ -26,6 +26,7 @@ from gittrack.core.records import (
     Series,
     SubmoduleState,
 )
+from gittrack.core.run_toml import LATEST
 from gittrack.core.run_tree import RunBody, with_summaries
 from gittrack.errors import CorruptRecordError
 
@@ -265,7 +266,7 @@ def _record(state: _State, start: Operation, earlier: RunBody | None, series: Ma
         experiment=ExperimentRef(parse_experiment_id(start["experiment"]["id"]), start["experiment"]["name"]),
         status=status,
         start_time=start["t"],
-        end_time=end["t"] if end else max(state.last_time, last_point),
+        end_time=end["t"] if end else min(max(state.last_time, last_point), LATEST),
         author=Person(**start["author"]),
         code=_code(start["code"]),
         host=start.get("host", ""),
@@ -295,6 +296,7 @@ def _record(state: _State, start: Operation, earlier: RunBody | None, series: Ma
         start_time=before.start_time,
         experiment=before.experiment,
         parent=before.parent,
+        kind=before.kind,
         extra=before.extra,
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+_LONGEST_KEY = 1000  # YAML takes no longer key without "?" (1,024 characters, and readers differ by a few)
 _FIXED = {
     ".dvc/config": b"",
     # What `dvc init` writes: without it `git checkout RUN; dvc pull` leaves an untracked file that blocks checkout.
@@ -28,5 +29,7 @@ def dvc_files(metric_files: Sequence[str]) -> dict[str, bytes]:
     if metric_files:
         lines.append("plots:")
         for path in metric_files:
-            lines += [f"- {json.dumps(path, ensure_ascii=False)}:", "    x: step", "    y: value"]
+            key = json.dumps(path, ensure_ascii=False)
+            lines += [f"- {key}:"] if len(key) < _LONGEST_KEY else [f"- ? {key}", "  :"]
+            lines += ["    x: step", "    y: value"]
     return {**_FIXED, "dvc.yaml": ("\n".join(lines) + "\n").encode()}

@@ -15,6 +15,7 @@ from typing import Any
 
 from gittrack.core import toml
 from gittrack.core.ids import EventId, parse_event_id, parse_experiment_id, parse_run_id
+from gittrack.core.names import display
 from gittrack.core.records import Event, Person, RunRecord, Subject
 from gittrack.core.refs import is_writer
 from gittrack.core.run_toml import milliseconds, moment, strip_version, with_version
@@ -92,8 +93,10 @@ def _event(table: Mapping[str, Any]) -> Event:
     author, value, replaces = table["author"], table.get("value"), table.get("replaces", [])
     texts = [table["id"], table["kind"], table["subject"], table["writer"], table.get("key", ""), *replaces]
     texts += [author["name"], author["email"]] + ([] if value is None else [value])
-    if any(not isinstance(text, str) for text in texts) or len(replaces) > MAX_REPLACES:
+    if any(not isinstance(text, str) for text in texts) or not isinstance(replaces, list):
         raise TypeError("a field has another type")
+    if len(replaces) > MAX_REPLACES:
+        raise ValueError(f"it replaces more than {MAX_REPLACES} others")
     if not _KIND.fullmatch(table["kind"]) or not is_writer(table["writer"]):
         raise ValueError("its kind or writer follows no grammar")
     return Event(
@@ -114,7 +117,8 @@ def event_message(event: Event) -> str:
     """The message of an event's commit: what happened, then trailers."""
     what = f"{event.kind} {event.key}".strip()
     said = "" if event.value is None else f": {event.value}"
-    subject = " ".join(f"{what} of {event.subject.kind} {event.subject.key[:12]}{said}".split())[:100]
+    # Git refuses NUL in a message, and an escape sequence would reach terminals.
+    subject = display(" ".join(f"{what} of {event.subject.kind} {event.subject.key[:12]}{said}".split()))[:100]
     return f"{subject}\n\nEvent-Id: {event.id}\nEvent-Subject: {event.subject}\n"
 
 

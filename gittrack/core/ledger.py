@@ -90,7 +90,10 @@ def check_version(found: int, what: str) -> None:
 
     Raises:
         UnsupportedFormatError: ``found`` is newer than FORMAT_VERSION.
+        CorruptRecordError: ``found`` is 0: versions count from 1.
     """
+    if found < 1:
+        raise CorruptRecordError(f"{what} is damaged: there is no format {found}", hint="gittrack fsck")
     if found > FORMAT_VERSION:
         raise UnsupportedFormatError(
             f"{what} is in format {found}, this gittrack reads up to {FORMAT_VERSION}",

@@ -6,6 +6,7 @@ the tree; ``fsck`` compares the two.
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -13,9 +14,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gittrack.core.ids import parse_experiment_id, parse_object_id, parse_run_id
+from gittrack.core.names import display
+from gittrack.core.params import stored_integer
 from gittrack.core.records import FORMAT_VERSION, CodeState, ExperimentRef, Person, RunRecord, RunStatus, Series
 from gittrack.core.run_tree import decode_summary
 from gittrack.core.series import trend
+from gittrack.core.toml import stored_moment
 from gittrack.errors import CorruptRecordError, GittrackError
 
 MAX_JSON = 64 << 10
@@ -46,7 +50,8 @@ def encode_message(record: RunRecord, series: Mapping[str, Series]) -> str:
     document = json.dumps(_document(record, series), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     if len(document.encode()) <= MAX_JSON:
         blocks.append(document)
-    trailers = [f"Run-Id: {record.id}", f"Experiment: {record.experiment.name}", f"Status: {record.status}"]
+    experiment = _one_line(record.experiment.name)
+    trailers = [f"Run-Id: {record.id}", f"Experiment: {experiment}", f"Status: {record.status}"]
     if record.parent is not None:
         trailers.append(f"Parent-Run: {record.parent}")
     blocks.append("\n".join(trailers))
@@ -60,8 +65,13 @@ def _subject(record: RunRecord) -> str:
         text += f" {record.status}"
     if shown:
         text += ": " + ", ".join(shown)
-    flat = " ".join(text.split())
+    flat = _one_line(text)
     return flat if len(flat) <= SUBJECT_WIDTH else flat[: SUBJECT_WIDTH - 1] + "…"
+
+
+def _one_line(text: str) -> str:
+    # Git refuses NUL in a message, a blank line would end the block, and an escape sequence would reach terminals.
+    return display(" ".join(text.split()))
 
 
 def headline(metrics: Mapping[str, Any], count: int = HEADLINE) -> list[str]:
@@ -122,15 +132,19 @@ def _document(record: RunRecord, series: Mapping[str, Series]) -> dict[str, Any]
 
 
 def _plain(value: Any) -> Any:
-    """``value`` as strict JSON: NaN and infinities as texts, moments in ISO 8601."""
+    """``value`` as strict JSON, as the tree will state it: NaN, infinities and large integers as texts."""
     if isinstance(value, float):
         return value if math.isfinite(value) else repr(value)
-    if value is None or isinstance(value, str | int):
+    if value is None or isinstance(value, str | bool):
         return value
+    if isinstance(value, int):
+        return stored_integer(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, datetime.datetime):
+        value = stored_moment(value)
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
@@ -151,14 +165,17 @@ def decode_message(message: str) -> ListedRun | None:
         if document["schema"] > FORMAT_VERSION:
             return None
         return _listed(document)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, GittrackError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, GittrackError) as error:
         raise CorruptRecordError(f"a run's message is damaged: {error}", hint="gittrack fsck") from error
 
 
 def _listed(document: Mapping[str, Any]) -> ListedRun:
     said = document["attributes"]
     commit, head, parent = said.get("commit"), said.get("head"), said.get("parent")
-    summary = document["summary"]
+    summary, params = document["summary"], document["params"]
+    branch, exit_code = said.get("branch"), said.get("exit_code")
+    if not isinstance(params, dict) or not isinstance(branch, str | None) or not isinstance(exit_code, int | None):
+        raise TypeError("a field has another type")
     record = RunRecord(
         id=parse_run_id(document["id"]),
         name=str(said["name"]),
@@ -170,17 +187,17 @@ def _listed(document: Mapping[str, Any]) -> ListedRun:
         code=CodeState(
             commit=None if commit is None else parse_object_id(commit),
             head=None if head is None else parse_object_id(head),
-            branch=said.get("branch"),
+            branch=branch,
             dirty=bool(said.get("dirty", False)),
         ),
         host=str(said.get("host", "")),
         entry=str(said.get("entry", "")),
-        exit_code=said.get("exit_code"),
+        exit_code=exit_code,
         error=str(said.get("error", "")),
         parent=None if parent is None else parse_run_id(parent),
         kind=str(said["kind"]),
         note=str(said.get("note", "")),
-        params=document["params"],
+        params=params,
         tags={str(key): str(value) for key, value in document["tags"].items()},
         metrics={str(name): decode_summary(table) for name, table in summary.items()},
     )

@@ -76,11 +76,22 @@ def _leaves(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{key}", value
 
 
+def stored_integer(value: int) -> int | str:
+    """An integer as a run's tree states it: one beyond 64 bits is a text.
+
+    >>> stored_integer(7), stored_integer(1 << 64)
+    (7, '18446744073709551616')
+    """
+    if -_INT64 <= value < _INT64:
+        return value
+    return str(value) if value.bit_length() <= _MAX_DECIMAL_BITS else hex(value)
+
+
 def _stored(value: Any) -> Any:
     if value is None:
         return _NONE
-    if isinstance(value, int) and not -_INT64 <= value < _INT64:
-        return str(value) if value.bit_length() <= _MAX_DECIMAL_BITS else hex(value)
+    if isinstance(value, int):
+        return stored_integer(value)
     if isinstance(value, list | tuple):
         return [_stored(item) for item in value]
     if isinstance(value, Mapping):

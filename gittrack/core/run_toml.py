@@ -29,12 +29,13 @@ from gittrack.errors import CorruptRecordError, GittrackError
 _VERSION = re.compile(rb"format = ([0-9]{1,9})\n")
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MILLISECOND = datetime.timedelta(milliseconds=1)
-_LAST = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the end of what TOML can write
+LATEST = 253_402_300_799_999
+"""9999-12-31T23:59:59.999Z in ms since the epoch, the end of what TOML can write."""
 
 
 def moment(milliseconds: int) -> datetime.datetime:
     """A time in ms since the epoch as the UTC moment TOML writes; clamped to the years 1 to 9999."""
-    return _EPOCH + _MILLISECOND * min(max(milliseconds, -62_135_596_800_000), _LAST)
+    return _EPOCH + _MILLISECOND * min(max(milliseconds, -62_135_596_800_000), LATEST)
 
 
 def milliseconds(when: datetime.datetime) -> int:

@@ -177,7 +177,7 @@ def decode_summary(table: Mapping[str, Any]) -> MetricSummary:
             first_step=int(table["first_step"]),
             last_step=int(table["last_step"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CorruptRecordError(f"a metric's summary is damaged: {error}", hint="gittrack fsck") from error
 
 
@@ -211,7 +211,7 @@ def decode_inputs(data: bytes) -> tuple[Input, ...]:
             )
             for row in toml.parse(data, what=INPUTS_FILE).get("input", [])
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CorruptRecordError(f"inputs.toml is damaged: {error}", hint="gittrack fsck") from error
 
 
@@ -243,5 +243,5 @@ def decode_artifacts(data: bytes) -> tuple[ArtifactEntry, ...]:
             )
             for row in toml.parse(data, what=ARTIFACTS_FILE).get("artifact", [])
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CorruptRecordError(f"artifacts.toml is damaged: {error}", hint="gittrack fsck") from error

@@ -8,6 +8,7 @@ Gay 1990), or ``nan``, ``inf``, ``-inf``.
 from __future__ import annotations
 
 import math
+import re
 from array import array
 from collections.abc import Iterable, Sequence
 
@@ -17,6 +18,7 @@ from gittrack.errors import CorruptRecordError
 HEADER = "step,timestamp,value"
 HEADER_ABOUT = "step,timestamp,value,model,data"
 NAN = float("nan")
+_SPECIAL = re.compile('[",\r\n]')
 TREND_WIDTH = 16
 
 
@@ -30,18 +32,14 @@ def encode_csv(series: Series) -> bytes:
 
 
 def _encode_about(series: Series) -> bytes:
-    import csv
-    import io
-
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    out.write(HEADER_ABOUT + "\n")
     models, data = _padded(series.models, len(series)), _padded(series.data, len(series))
-    for step, time, value, model, about in zip(
-        series.steps, series.timestamps, series.values, models, data, strict=True
-    ):
-        writer.writerow((step, time, repr(value), model, about))
-    return out.getvalue().encode()
+    rows = zip(series.steps, series.timestamps, series.values, map(_quoted, models), map(_quoted, data), strict=True)
+    return "".join([HEADER_ABOUT + "\n", *map("%d,%d,%r,%s,%s\n".__mod__, rows)]).encode()
+
+
+def _quoted(cell: str) -> str:
+    # Not by `csv`: which cells it quotes differs between versions of Python.
+    return '"' + cell.replace('"', '""') + '"' if _SPECIAL.search(cell) else cell
 
 
 def _padded(column: list[str], length: int) -> list[str]:
@@ -64,12 +62,12 @@ def decode_csv(data: bytes, what: str = "a metric") -> Series:
     try:
         text = data.decode()
         header, _, body = text.partition("\n")
-        if header == HEADER_ABOUT:
-            return _decode_about(body)
-        if header != HEADER:
+        if header not in (HEADER, HEADER_ABOUT):
             raise ValueError(f"header is '{header[:40]}'")
         if body and not body.endswith("\n"):
             raise ValueError("the last row is cut")
+        if header == HEADER_ABOUT:
+            return _decode_about(body)
         cells = [row.split(",") for row in body.split("\n")[:-1]]
         steps, times, values = zip(*cells, strict=True) if cells else ((), (), ())
         return Series(_integers(steps), _integers(times), array("d", map(_number, values)))
@@ -99,14 +97,17 @@ def _decode_about(body: str) -> Series:
     import io
 
     series = Series()
-    for row in csv.reader(io.StringIO(body), strict=True):
-        if len(row) != 5:
-            raise ValueError(f"a row has {len(row)} cells")
-        series.steps.append(_integer(row[0]))
-        series.timestamps.append(_integer(row[1]))
-        series.values.append(_number(row[2]))
-        series.models.append(row[3])
-        series.data.append(row[4])
+    try:
+        for row in csv.reader(io.StringIO(body, newline=""), strict=True):
+            if len(row) != 5:
+                raise ValueError(f"a row has {len(row)} cells")
+            series.steps.append(_integer(row[0]))
+            series.timestamps.append(_integer(row[1]))
+            series.values.append(_number(row[2]))
+            series.models.append(row[3])
+            series.data.append(row[4])
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
     return series
 
 

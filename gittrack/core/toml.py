@@ -62,10 +62,14 @@ def _plain(value: Any) -> Any:
         return _sorted_table(value)
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if isinstance(value, datetime.datetime):
-        offset = value.utcoffset()
-        if offset is not None and offset % datetime.timedelta(minutes=1):
-            return value.astimezone(datetime.UTC)
+    return stored_moment(value) if isinstance(value, datetime.datetime) else value
+
+
+def stored_moment(value: datetime.datetime) -> datetime.datetime:
+    """A moment as TOML can state it: a zone that is not a whole number of minutes from UTC becomes UTC."""
+    offset = value.utcoffset()
+    if offset is not None and offset % datetime.timedelta(minutes=1):
+        return value.astimezone(datetime.UTC)
     return value
 
 

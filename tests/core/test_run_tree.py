@@ -1,0 +1,217 @@
+"""A run's tree: what is written is read back, whatever things are called."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gittrack.core.ids import ExperimentId, ObjectId, RunId
+from gittrack.core.names import artifact_paths, metric_paths
+from gittrack.core.records import ArtifactEntry, CodeState, ExperimentRef, Person, RunRecord, RunStatus, Series
+from gittrack.core.run_tree import (
+    ARTIFACTS_FILE,
+    INPUTS_FILE,
+    RUN_FILE,
+    SUMMARY_FILE,
+    TAGS_FILE,
+    RunBody,
+    decode_tree,
+    encode_tree,
+    with_summaries,
+)
+from gittrack.core.series import decode_csv
+from gittrack.errors import CorruptRecordError, FormatError, UnsupportedFormatError
+from gittrack.git.trees import nested
+from tests.format.run_strategies import WHOLE_RUNS, bodies, comparable
+
+SMALL = RunRecord(
+    id=RunId("0123456789abcdef" * 2),
+    name="brisk-otter-417",
+    experiment=ExperimentRef(ExperimentId("0"), "Default"),
+    status=RunStatus.FINISHED,
+    start_time=1_700_000_000_000,
+    end_time=None,
+    author=Person("Ann", "ann@example.com"),
+    code=CodeState(None),
+)
+
+
+def reader(files: Mapping[str, bytes | ObjectId]):  # type: ignore[no-untyped-def]
+    def read(path: str) -> bytes | None:
+        found = files.get(path)
+        assert found is None or isinstance(found, bytes)
+        return found
+
+    return read
+
+
+@WHOLE_RUNS
+@given(bodies())
+def test_a_body_is_read_back_from_its_tree(body: RunBody) -> None:
+    files = encode_tree(body)
+    assert comparable(decode_tree(reader(files))) == comparable(body.record)
+    for name, path in metric_paths(body.record.metrics).items():
+        data = files[path]
+        assert isinstance(data, bytes)
+        assert comparable(decode_csv(data)) == comparable(body.series[name])
+
+
+@WHOLE_RUNS
+@given(bodies())
+def test_every_path_can_be_stored_in_git_and_differs_from_all_others_without_case(body: RunBody) -> None:
+    files = encode_tree(body)
+    nested(files)  # raises for a path that is unsafe, or below another file
+    assert len({path.casefold() for path in files}) == len(files)
+    assert max(len(part) for path in files for part in path.split("/")) <= 160
+
+
+@WHOLE_RUNS
+@given(bodies(), st.randoms())
+def test_the_same_body_gives_the_same_bytes_in_whatever_order_it_was_logged(body: RunBody, random) -> None:  # type: ignore[no-untyped-def]
+    def shuffled(mapping):  # type: ignore[no-untyped-def]
+        items = list(mapping.items())
+        random.shuffle(items)
+        return dict(items)
+
+    def mixed(rows):  # type: ignore[no-untyped-def]
+        rows = list(rows)
+        random.shuffle(rows)
+        return tuple(rows)
+
+    record = body.record
+    other = replace(
+        copy.deepcopy(body),
+        series=shuffled(body.series),
+        environment=shuffled(body.environment),
+        logs=shuffled(body.logs),
+        contents=shuffled(body.contents),
+        record=replace(
+            record,
+            params=shuffled(record.params),
+            tags=shuffled(record.tags),
+            metrics=shuffled(record.metrics),
+            seeds=shuffled(record.seeds),
+            inputs=mixed(record.inputs),
+            artifacts=mixed(record.artifacts),
+            extra=shuffled(record.extra),
+        ),
+    )
+    assert encode_tree(other) == encode_tree(body)
+
+
+@WHOLE_RUNS
+@given(bodies())
+def test_what_was_read_writes_the_same_bytes_again(body: RunBody) -> None:
+    files = encode_tree(body)
+    again = replace(body, record=decode_tree(reader(files)))
+    assert encode_tree(again) == files
+
+
+def test_a_run_without_anything_has_the_fixed_files_only() -> None:
+    assert sorted(encode_tree(with_summaries(RunBody(SMALL)))) == [
+        *(".dvc/.gitignore", ".dvc/config", ".dvcignore", "dvc.yaml", "params.toml", "run.toml", "summary.toml")
+    ]
+
+
+def test_a_series_without_points_is_no_metric() -> None:
+    body = with_summaries(RunBody(SMALL, series={"loss": Series()}))
+    assert body.record.metrics == {}
+    assert not [path for path in encode_tree(body) if path.startswith("metrics/")]
+
+
+def test_a_stored_file_is_a_pointer_beside_a_gitignore_that_names_it() -> None:
+    entry = ArtifactEntry("out/model.pt", 7, "md5:" + "ab" * 16, "application/octet-stream", "pointer")
+    files = encode_tree(RunBody(replace(SMALL, artifacts=(entry,))))
+    assert files["artifacts/out/model.pt.dvc"] == (
+        b'outs:\n- md5: abababababababababababababababab\n  size: 7\n  hash: md5\n  path: "model.pt"\n'
+    )
+    assert files["artifacts/out/.gitignore"] == b"/model.pt\n"
+    assert "artifacts/out/model.pt" not in files
+
+
+def test_a_pointer_taken_over_from_an_earlier_commit_stays_the_object_it_was() -> None:
+    entry = ArtifactEntry("model.pt", 7, "md5:" + "ab" * 16, "application/octet-stream", "pointer")
+    body = RunBody(replace(SMALL, artifacts=(entry,)), contents={"model.pt": ObjectId("c" * 40)})
+    assert encode_tree(body)["artifacts/model.pt.dvc"] == "c" * 40
+
+
+def test_an_artifact_may_be_called_as_dvc_or_git_call_their_own_files() -> None:
+    names = ["dvc.yaml", "x.dvc", ".gitignore", ".dvc/config", "a", "a/b", ".gitattributes"]
+    for path in artifact_paths(names).values():
+        assert not path.endswith((".dvc", "dvc.yaml", ".gitignore"))
+        assert not any(part.startswith(".") for part in path.split("/"))
+
+
+def test_a_newer_format_is_refused_before_anything_else_is_read() -> None:
+    asked = []
+
+    def read(path: str) -> bytes | None:
+        asked.append(path)
+        return b"format = 2\nthis is no TOML at all"
+
+    with pytest.raises(UnsupportedFormatError):
+        decode_tree(read)
+    assert asked == [RUN_FILE]
+
+
+def test_a_commit_without_run_toml_is_no_run() -> None:
+    with pytest.raises(CorruptRecordError, match=r"no run\.toml"):
+        decode_tree(lambda path: None)
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        (SUMMARY_FILE, b"[loss]\nlast = 1.0\n"),
+        (SUMMARY_FILE, b"loss = 1.0\n"),
+        (SUMMARY_FILE, b"[loss]\nlast=1.0\nmin=1.0\nmax=1.0\nmean=1.0\ncount=inf\nfirst_step=0\nlast_step=0\n"),
+        (TAGS_FILE, b"k = 1\n"),
+        (INPUTS_FILE, b"input = 5\n"),
+        (INPUTS_FILE, b'[[input]]\nname = "x"\n'),
+        (INPUTS_FILE, b'[[input]]\nname = "x"\nrole = ""\nuri = ""\nsize = inf\n'),
+        (ARTIFACTS_FILE, b"[[artifact]]\npath = 3\n"),
+        (ARTIFACTS_FILE, b'[[artifact]]\npath="x"\nsize=nan\ndigest=""\nmedia_type=""\nstorage="inline"\n'),
+        ("params.toml", b"a = 1\na.b = 2\n"),
+        (RUN_FILE, b'name = "x"\n'),
+        (RUN_FILE, b'format = 1\nname = "x"\n'),
+        (RUN_FILE, b"format = 0\n"),
+        (RUN_FILE, b"\xff"),
+    ],
+)
+def test_a_damaged_file_is_refused_by_name(path: str, data: bytes) -> None:
+    files = {**encode_tree(with_summaries(RunBody(SMALL))), path: data}
+    with pytest.raises(CorruptRecordError, match="damaged"):
+        decode_tree(reader(files))
+
+
+@WHOLE_RUNS
+@given(bodies(), st.data())
+def test_a_flipped_byte_in_any_file_never_raises_anything_but_a_format_error(
+    body: RunBody, data: st.DataObject
+) -> None:
+    files = {path: content for path, content in encode_tree(body).items() if isinstance(content, bytes)}
+    path = data.draw(st.sampled_from(sorted(name for name in files if name.endswith(".toml") and files[name])))
+    damaged = bytearray(files[path])
+    damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= data.draw(st.integers(1, 255))
+    files[path] = bytes(damaged)
+    try:
+        decode_tree(reader(files))
+    except FormatError:
+        pass
+
+
+def test_keys_of_a_newer_writer_are_kept() -> None:
+    data = encode_tree(with_summaries(RunBody(SMALL)))
+    run = data[RUN_FILE]
+    assert isinstance(run, bytes)
+    data[RUN_FILE] = run.replace(b"kind =", b"future = { a = [1, 2] }\nkind =")
+    record = decode_tree(reader(data))
+    assert record.extra == {"future": {"a": [1, 2]}}
+    written = encode_tree(RunBody(record))[RUN_FILE]
+    assert isinstance(written, bytes)
+    assert b"[future]\na = [" in written

@@ -55,11 +55,11 @@ class CommandResult:
     """How it ended.
 
     Attributes:
-        run: the finished run.
+        run: the finished run; None when ``GITTRACK_DISABLED`` is set.
         exit_code: what the shell should see: the program's, or 128 + the signal that ended it.
     """
 
-    run: SavedRun
+    run: SavedRun | None
     exit_code: int
 
 
@@ -127,6 +127,8 @@ def run_command(project: Project, request: CommandRequest) -> CommandResult:
     """
     if not request.command:
         raise UsageError("no command given", hint="gittrack run -- python train.py")
+    if project.process.disabled:
+        return CommandResult(None, _execute_alone(request.command))
     from gittrack.capture.environment import EnvironmentCapture
 
     asked = Request(
@@ -153,6 +155,20 @@ def _around(project: Project) -> RunId | None:
     return find_run_id(project, around) if around else None
 
 
+def _execute_alone(command: Sequence[str]) -> int:
+    try:
+        child = subprocess.Popen(list(command))
+    except OSError as error:
+        raise UsageError(f"cannot start '{command[0]}': {_reason(error)}", hint="check the command") from error
+    with _SignalsPassedOn(child):
+        code = child.wait()
+    return 128 - code if code < 0 else code
+
+
+def _reason(error: OSError) -> str:
+    return "not found" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
+
+
 def _params(request: CommandRequest) -> dict[str, object]:
     from gittrack.capture.script_params import params_from_argv, read_params_file
 
@@ -172,8 +188,8 @@ def _execute(project: Project, run: Run, command: Sequence[str]) -> int:
         )
     except OSError as error:
         run.end("failed", exit_code=127, error=error)
-        reason = "not found" if isinstance(error, FileNotFoundError) else error.strerror
-        raise UsageError(f"cannot start '{command[0]}': {reason}", hint=f"gittrack show {run.id[:8]}") from error
+        hint = f"gittrack show {run.id[:8]}"
+        raise UsageError(f"cannot start '{command[0]}': {_reason(error)}", hint=hint) from error
     assert child.stdout is not None and child.stderr is not None
     copies = [
         threading.Thread(target=recorder.copy, args=(source, target), daemon=True)

@@ -7,6 +7,7 @@ way also spares the commands that only show something the loading of pygit2.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import zlib
 from dataclasses import dataclass
@@ -55,8 +56,9 @@ def read_loose(directory: str, id: ObjectId, limit: int) -> RawObject | None:
     try:
         with open(f"{directory}/{id[:2]}/{id[2:]}", "rb") as file:
             head = file.read(4096)
-            # Zlib never needs more than this for ``limit`` bytes.
-            packed = head + (file.read(limit + (limit >> 8) + 4096) if len(head) == 4096 else b"")
+            # Zlib never needs more than this for ``limit`` bytes; ``read`` reserves all that it is asked for.
+            most = min(limit + (limit >> 8) + 4096, os.fstat(file.fileno()).st_size)
+            packed = head + (file.read(most) if len(head) == 4096 else b"")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

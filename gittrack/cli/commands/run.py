@@ -75,6 +75,6 @@ def command(
         system_metrics=system_metrics,
     )
     result = run_command(project, request)
-    if not project.config.quiet:
+    if result.run is not None and not project.config.quiet:
         click.echo("\n".join(run_ended_lines(result.run, project.config.headline)), err=True)
     context.exit(result.exit_code)

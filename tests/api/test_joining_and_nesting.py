@@ -1,0 +1,61 @@
+"""What a run takes from the run around it, and from the command line that it was started with."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import gittrack
+
+JOINING = """
+import sys
+import gittrack
+with gittrack.start_run(params={"lr": float(sys.argv[2]) * 2}, strict=True) as run:
+    run.log_metric("loss", 0.5)
+"""
+
+
+def test_a_child_is_in_the_experiment_of_its_parent(repo):
+    gittrack.set_experiment("elsewhere")
+    try:
+        with gittrack.start_run(name="parent", experiment="a/b"):
+            with gittrack.start_run(name="child"):
+                pass
+            with gittrack.start_run(name="other", experiment="c/d", nested=True):
+                pass
+        with gittrack.start_run(name="after"):
+            pass
+    finally:
+        gittrack.set_experiment("Default")
+    found = {run.name: run.record.experiment.name for run in gittrack.runs()}
+    assert found == {"parent": "a/b", "child": "a/b", "other": "c/d", "after": "elsewhere"}
+
+
+def test_a_param_guessed_from_the_command_line_gives_way_to_what_the_program_says(repo, gittrack_cli):
+    (repo / "join.py").write_text(JOINING)
+    done = gittrack_cli("run", "-n", "it", "--", sys.executable, "join.py", "--lr", "5", "--depth", "3", cwd=repo)
+    assert done.returncode == 0, done.stderr
+    assert "log_param" not in done.stderr
+    assert gittrack.get_run("it").params == {"lr": 10.0, "depth": 3}
+
+
+def test_a_param_given_to_gittrack_itself_does_not_give_way_in_silence(repo, gittrack_cli):
+    (repo / "join.py").write_text(JOINING)
+    done = gittrack_cli("run", "-p", "lr=1", "--", sys.executable, "join.py", "--lr", "5", cwd=repo)
+    assert "param 'lr' was 1, is now 10.0" in done.stderr
+    assert done.returncode == 1  # the program is strict
+
+
+def test_a_disabled_gittrack_only_runs_the_command(repo, gittrack_cli):
+    done = gittrack_cli("run", "--", "sh", "-c", "echo hello; exit 7", cwd=repo, env={"GITTRACK_DISABLED": "1"})
+    assert (done.stdout, done.stderr, done.returncode) == ("hello\n", "", 7)
+    assert gittrack.runs() == []
+    refs = subprocess.run(["git", "for-each-ref", "refs/runs"], cwd=repo, capture_output=True, text=True, check=True)
+    assert refs.stdout == ""
+
+
+def test_fsck_reads_objects_larger_than_one_page(repo, gittrack_cli):
+    with gittrack.start_run() as run:
+        run.log_text("".join(str(number * 7919 % 10007) for number in range(12000)), "long.txt")
+    done = gittrack_cli("fsck", cwd=repo)
+    assert done.returncode == 0, done.stderr

@@ -25,7 +25,8 @@ def public_functions() -> Iterator[tuple[str, Callable[..., object]]]:
         if inspect.isfunction(value):
             yield name, value
         elif inspect.isclass(value):
-            for member, found in vars(value).items():
+            for member in dir(value):
+                found = inspect.getattr_static(value, member)
                 function = found.fget if isinstance(found, property) else found
                 if not member.startswith("_") and inspect.isfunction(function):
                     yield f"{name}.{member}", function
@@ -117,7 +118,7 @@ def test_every_attribute_of_the_classes_is_in_the_reference():
     for cls in (gittrack.Run, gittrack.SavedRun):
         page = re.search(rf"^### `{cls.__name__}`$\n(.*?)(?=^### |^## )", API_PAGE, re.MULTILINE | re.DOTALL)
         assert page
-        names = {name for name, value in vars(cls).items() if isinstance(value, property)}
+        names = {name for name in dir(cls) if isinstance(inspect.getattr_static(cls, name), property)}
         names |= set(listed(inspect.getdoc(cls) or "", "Attributes"))
         assert not {name for name in names if not name.startswith("_") and f"`{name}`" not in page[1]}
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from gittrack.api.project import Project
     from gittrack.api.run import Run
     from gittrack.capture.system_metrics import SystemSampler
+    from gittrack.core.journal import JournalContents
     from gittrack.store.journal_file import JournalWriter
 
 FLUSH_SECONDS = 5.0
@@ -50,6 +50,7 @@ class Closing:
         writer: its journal here.
         joined: whether another process (``gittrack run``) owns it and publishes it.
         on_end: told when it has ended (the fluent API forgets it).
+        says_goodbye: whether a line on stderr tells how it went.
         sampler: the system metrics thread, if any.
         flusher: the flushing thread.
     """
@@ -59,6 +60,7 @@ class Closing:
     joined: bool
     flusher: Flusher
     on_end: Callable[[Run], None]
+    says_goodbye: bool = False
     sampler: SystemSampler | None = None
     commit: ObjectId | None = field(default=None)
 
@@ -78,12 +80,24 @@ class Closing:
             self.writer.operation(_end_operation(self.project, run.status, error, exit_code))
             self.writer.close()
             if not self.joined:
-                self.commit = finish(self.project, run.id)
+                self._publish(run)
         finally:
             self.writer.release()
             self.on_end(run)
         if not self.joined:
             roll_up_when_full(self.project)
+
+    def _publish(self, run: Run) -> None:
+        from gittrack.store.live import read_live
+
+        live = read_live(str(self.project.layout.live_run(run.id)), run.id)
+        if live is None:
+            raise GittrackError(f"live run {run.id} is gone", hint=f"gittrack show {run.id[:8]}")
+        self.commit = finish(self.project, run.id, live.contents)
+        if self.says_goodbye and not self.project.config.quiet:
+            from gittrack.api.farewell import last_line
+
+            warn(last_line(run.name, run.id, run.status, live.contents, self.project.config.headline))
 
 
 def _end_operation(
@@ -99,25 +113,21 @@ def _end_operation(
     return operation
 
 
-def finish(project: Project, id: RunId) -> ObjectId:
+def finish(project: Project, id: RunId, journals: Sequence[JournalContents]) -> ObjectId:
     """Publish a live run whose end is written, and the events of a resumption.
 
     Raises:
         StorageError: git could not store it.
-        GittrackError: the live run is gone or cannot be read.
+        CorruptRecordError: the journals have no start.
     """
     from gittrack.core.assembly import resumed_commit, resumption_changes
-    from gittrack.store.live import read_live
     from gittrack.store.publish import publish
 
-    live = read_live(str(project.layout.live_run(id)), id)
-    if live is None:
-        raise GittrackError(f"live run {id} is gone", hint=f"gittrack show {id[:8]}")
-    commit = publish(project.repo, project.layout, id, live.contents)
-    if resumed_commit(live.contents) is not None:
+    commit = publish(project.repo, project.layout, id, journals)
+    if resumed_commit(journals) is not None:
         from gittrack.api.annotate import state_changes
 
-        state_changes(project, id, resumption_changes(live.contents))
+        state_changes(project, id, resumption_changes(journals))
     return commit
 
 
@@ -151,8 +161,3 @@ def status_of_exit(code: object) -> tuple[str, int]:
     """The status and exit code that ``sys.exit(code)`` stands for."""
     number = (int(code) if -(1 << 31) <= code < 1 << 31 else -1) & 0xFF if isinstance(code, int) else code is not None
     return (RunStatus.FAILED.value if number else RunStatus.FINISHED.value), int(number)
-
-
-def forked_child(pid: int) -> bool:
-    """Whether this process is a fork of the one that had ``pid``: it then ends nothing."""
-    return os.getpid() != pid

@@ -1,92 +1,47 @@
 """The fluent functions: the same as the methods of ``Run``, on the run that is active here.
 
-Active is the latest run that this thread began, else the latest that the main thread began: a worker thread logs to the
-run around it, and threads that begin runs of their own do not disturb each other.
-
 The one module with state: which runs are active, and what is worth keeping between two runs of one process.
 """
 
 from __future__ import annotations
 
-import atexit
 import os
-import sys
-import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from gittrack.api.closing import status_of
+from gittrack.api.active_runs import ActiveRuns
 from gittrack.api.guarded import warn
 from gittrack.api.project import Project
 from gittrack.api.run import Run
-from gittrack.api.signals import KillGuard
 from gittrack.config import Process, read_process
-from gittrack.core.ids import RunId
+from gittrack.core.ids import RunId, parse_run_id
 from gittrack.core.names import check_experiment_name, display
-from gittrack.errors import ConflictError, GittrackError, NotFoundError, UsageError
+from gittrack.errors import AmbiguousError, ConflictError, GittrackError, InvalidValueError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from gittrack.api.read import SavedRun
     from gittrack.capture.environment import EnvironmentCapture
 
 
-class _Active(threading.local):
-    """The runs that this thread began and that have not ended, oldest first."""
-
-    def __init__(self) -> None:
-        self.runs: list[Run] = []
+V = TypeVar("V")
 
 
 class _State:
     """What this process remembers between two calls."""
 
     def __init__(self) -> None:
-        self.here = _Active()
-        self.main: list[Run] = []
-        self.all: list[Run] = []
-        self.sole: Run | None = None
         self.experiment: str | None = None
         self.environment: EnvironmentCapture | None = None
         self.repo: tuple[str, Any] | None = None
-        self.pid = os.getpid()
-        self.guard = KillGuard(self.end_all, self.ending)
-        self.exit_registered = False
-
-    def settle(self) -> None:
-        """Find the run that is the active one in every thread, if there is one: the usual case, made fast."""
-        only_main = all(run in self.main for run in self.all)
-        self.sole = self.main[-1] if self.main and only_main else None
-
-    def after_fork(self) -> None:
-        """In a forked child: the parent's runs go on in journals of the child's own."""
-        for run in self.all:
-            run.forked()
-
-    def end_all(self) -> None:
-        """End every active run as killed."""
-        for run in reversed(list(self.all)):
-            run.end("killed")
-
-    def ending(self) -> bool:
-        """Whether some run is just being ended."""
-        return any(not run.active for run in self.all)
 
 
 _state = _State()
-
-
-def _current() -> Run | None:
-    for runs in (_state.here.runs, _state.main):
-        while runs and not runs[-1].active:  # ended by another thread
-            runs.pop()
-        if runs:
-            return runs[-1]
-    return None
+_active = ActiveRuns()
 
 
 def active_run() -> Run | None:
     """The run that the fluent functions write to, or None."""
-    return _current()
+    return _active.current()
 
 
 def set_experiment(name: str) -> str:
@@ -124,7 +79,7 @@ def start_run(
 
     Args:
         name: its label; made up when None.
-        experiment: its experiment; that of ``set_experiment`` or of the settings when None.
+        experiment: its experiment; when None that of the run around it, of ``set_experiment`` or of the settings.
         params: what ``log_params`` takes.
         tags: what ``set_tags`` takes.
         description: its note.
@@ -153,7 +108,7 @@ def start_run(
     process = read_process()
     request = Request(
         name=name,
-        experiment=experiment or process.environ.get("GITTRACK_EXPERIMENT") or _state.experiment,
+        experiment=experiment or _experiment_around(parent, nested) or _chosen_experiment(process),
         params=params,
         tags=tags,
         description=description,
@@ -162,18 +117,39 @@ def start_run(
         system_metrics=system_metrics,
     )
     if process.disabled or not _is_primary(process):
-        return _activate(silent(request))
+        return _active.add(silent(request))
     try:
-        return _activate(_begin(process, request, parent, nested))
-    except (UsageError, NotFoundError, ConflictError):
+        return _active.add(_begin(process, request, parent, nested))
+    except (UsageError, NotFoundError, AmbiguousError, ConflictError):
         raise
     except Exception as error:
         if strict or (strict is None and _strict(process)):
             raise
-        text = error.message if isinstance(error, GittrackError) else f"{type(error).__name__}: {error}"
-        hint = f"; {error.hint}" if isinstance(error, GittrackError) and error.hint else ""
-        warn(f"{display(text)}: this run is not kept{hint}")
-        return _activate(silent(request))
+        return _not_kept(error, request)
+
+
+def _not_kept(error: Exception, request: Any) -> Run:
+    """A silent run in place of one that could not begin, after a line that says so."""
+    from gittrack.api.start import silent
+
+    text = error.message if isinstance(error, GittrackError) else f"{type(error).__name__}: {error}"
+    hint = f"; {error.hint}" if isinstance(error, GittrackError) and error.hint else ""
+    warn(f"{display(text)}: this run is not kept{hint}")
+    return _active.add(silent(request))
+
+
+def _experiment_around(parent: Run | SavedRun | str | None, nested: bool) -> str | None:
+    """The experiment of the run that the run to come is a child of."""
+    if parent is not None:
+        given = getattr(parent, "experiment", None)
+        return given if isinstance(given, str) and given else None
+    current = _active.current()
+    is_child = current is not None and (nested or current is not _active.forgotten())
+    return current.experiment if current is not None and is_child else None
+
+
+def _chosen_experiment(process: Process) -> str | None:
+    return process.environ.get("GITTRACK_EXPERIMENT") or _state.experiment
 
 
 def _is_primary(process: Process) -> bool:
@@ -193,12 +169,12 @@ def _begin(process: Process, request: Any, parent: Run | SavedRun | str | None, 
     from gittrack.capture.environment import EnvironmentCapture
 
     project = _project(process)
-    if process.run_id and request.run_id is None and _current() is None:
-        return join(project, request, _forget)
+    if process.run_id and request.run_id is None and _active.current() is None:
+        return join(project, request, _active.forget)
     if _state.environment is None:
         _state.environment = EnvironmentCapture()
     request = replace(request, parent=_parent(project, parent, nested))
-    return begin(project, request, _state.environment, _forget)
+    return begin(project, request, _state.environment, _active.forget)
 
 
 def _project(process: Process) -> Project:
@@ -211,17 +187,26 @@ def _project(process: Process) -> Project:
 
 
 def _parent(project: Project, parent: Run | SavedRun | str | None, nested: bool) -> RunId | None:
-    if parent is not None:
-        return RunId(parent.id) if not isinstance(parent, str) else _find(project, parent)
-    current = _current()
-    if current is not None and not nested and not current._entered:
-        # A cell of a notebook that ran twice, a forgotten end_run(): the earlier run is over.
-        warn(f"run '{display(current.name)}' was still active and is ended; pass nested=True for a child run")
-        current.end()
-        current = _current()
+    given = None if parent is None else _given_parent(project, parent)
+    forgotten = None if nested else _active.forgotten()
+    if forgotten is not None and forgotten.id != given:
+        warn(f"run '{display(forgotten.name)}' was still active and is ended; pass nested=True for a child run")
+        forgotten.end()
+    if given is not None:
+        return given
+    current = _active.current()
     if current is not None and not current.silent:
         return current.id
     return _find(project, project.process.parent) if project.process.parent else None
+
+
+def _given_parent(project: Project, parent: Run | SavedRun | str) -> RunId:
+    if isinstance(parent, str):
+        return _find(project, parent)
+    try:
+        return parse_run_id(parent.id)
+    except AttributeError as error:
+        raise InvalidValueError(f"a {type(parent).__name__} cannot be a run's parent", hint="parent=run.id") from error
 
 
 def _find(project: Project, address: str) -> RunId:
@@ -230,69 +215,38 @@ def _find(project: Project, address: str) -> RunId:
     return find_run_id(project, address)
 
 
-def _activate(run: Run) -> Run:
-    _state.here.runs.append(run)
-    _state.all.append(run)
-    if threading.current_thread() is threading.main_thread():
-        _state.main = _state.here.runs
-    _state.settle()
-    if not run.silent:
-        _state.guard.install()
-        if not _state.exit_registered:
-            atexit.register(_at_exit)
-            os.register_at_fork(after_in_child=_state.after_fork)
-            _state.exit_registered = True
-    elif run._closing is None:
-        run._closing = _SilentClosing()  # type: ignore[assignment]
-    return run
-
-
-class _SilentClosing:
-    """Ends a silent run: it only stops being the active one."""
-
-    def close(self, run: Run, *, error: BaseException | None, exit_code: int | None) -> None:
-        _forget(run)
-
-
-def _forget(run: Run) -> None:
-    # A run may end in another thread than the one that began it: it is taken out wherever it stands.
-    for runs in (_state.here.runs, _state.main, _state.all):
-        if run in runs:
-            runs.remove(run)
-    _state.settle()
-    if not _state.all:
-        _state.guard.remove()
-
-
-def _at_exit() -> None:
-    """The program ends: so do its runs, as the last unhandled exception says."""
-    if os.getpid() != _state.pid and not any(run._pid == os.getpid() for run in _state.all):
-        return
-    error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-    status, code = status_of(error)
-    for run in reversed(list(_state.all)):
-        run.end(status, error=error, exit_code=code)
-
-
 def end_run(status: str = "finished") -> None:
     """End the active run; does nothing when there is none.
 
     Args:
         status: ``finished``, ``failed``, ``killed``, ``pruned`` or ``abandoned``.
     """
-    run = _current()
+    run = _active.current()
     if run is not None:
         run.end(status)
 
 
 def _run() -> Run:
-    """The active run; one is begun when there is none, as in MLflow."""
-    return _current() or start_run()
+    """The active run; one is begun when there is none, as in MLflow.
+
+    Nobody asked for that one, and training is under way: its start never raises, unless strict.
+    """
+    current = _active.current()
+    if current is not None:
+        return current
+    try:
+        return start_run()
+    except GittrackError as error:
+        from gittrack.api.start import Request
+
+        if _strict(read_process()):
+            raise
+        return _not_kept(error, Request())
 
 
-def log_param(key: str, value: object) -> None:
-    """Set a param of the active run; see :meth:`Run.log_param`."""
-    _run().log_param(key, value)
+def log_param(key: str, value: V) -> V:
+    """Set a param of the active run and return its value; see :meth:`Run.log_param`."""
+    return _run().log_param(key, value)
 
 
 def log_params(params: object) -> None:
@@ -303,7 +257,7 @@ def log_params(params: object) -> None:
 def log_metric(key: str, value: object, step: int | None = None, timestamp: int | None = None) -> None:
     """Add a point to a metric of the active run; see :meth:`Run.log_metric`."""
     # `sole` is the shortest way to the active run: this is called once per point.
-    (_state.sole or _run()).log_metric(key, value, step, timestamp)
+    (_active.sole or _run()).log_metric(key, value, step, timestamp)
 
 
 def log_metrics(metrics: Mapping[str, object], step: int | None = None, timestamp: int | None = None) -> None:
@@ -378,5 +332,5 @@ def log_input(data: object, name: str | None = None, role: str = "", *, digest: 
 
 def should_stop() -> bool:
     """Whether training should end early; False when no run is active."""
-    run = _current()
+    run = _active.current()
     return run is not None and run.should_stop()

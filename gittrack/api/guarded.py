@@ -15,10 +15,18 @@ if TYPE_CHECKING:
     from gittrack.store.journal_file import JournalWriter
 
 
+MOST_ERRORS = 1000
+"""Lines kept in ``errors.log``: a mistake within a training loop must not become the largest file of the run."""
+_LONGEST_ERROR = 2000
+
+
 def warn(text: str) -> None:
     """Say something on stderr. Not ``warnings.warn``: a filter that turns warnings into errors would stop training."""
     if sys.stderr is not None:
-        print(f"gittrack: {text}", file=sys.stderr)
+        try:
+            print(f"gittrack: {text}", file=sys.stderr)
+        except (OSError, ValueError):
+            return  # stderr is closed: nobody is left to be told, and training goes on
 
 
 class Guarded:
@@ -34,6 +42,7 @@ class Guarded:
         self._writer = writer
         self._status = RunStatus.RUNNING
         self._warned: set[str] = set()
+        self._errors = 0
         if writer is not None:
             writer.on_failure = self._note_failure
 
@@ -63,9 +72,16 @@ class Guarded:
             self._failed(what, error)
 
     def _failed(self, what: str, error: Exception) -> None:
+        if self._writer is None:
+            return  # a silent run keeps nothing, so nothing of it can be lost
+        if isinstance(error, GittrackError):
+            text = error.message
+        else:
+            from gittrack.capture.failure import one_line
+
+            text = one_line(error)  # foreign code: its message may hold secrets, or fail to be made
         if self.strict:
-            raise error
-        text = error.message if isinstance(error, GittrackError) else f"{type(error).__name__}: {error}"
+            raise error if isinstance(error, GittrackError) else InvalidValueError(f"{what}: {text}") from error
         self._note_error(what, text)
 
     def _note_failure(self, text: str) -> None:
@@ -73,12 +89,15 @@ class Guarded:
 
     def _note_error(self, what: str, text: str) -> None:
         self._say_once(what, f"{what}: {text}")
-        if self._writer is not None and self._status is RunStatus.RUNNING:
-            try:
-                line = f"{what}: {text}\n".encode("utf-8", "backslashreplace")
-                self._writer.operation({"op": "log", "name": "errors.log", "t": int(time() * 1000)}, line)
-            except Exception as error:
-                self._say_once("errors.log", f"errors.log cannot be written: {error}")
+        if self._writer is None or self._status is not RunStatus.RUNNING or self._errors > MOST_ERRORS:
+            return
+        self._errors += 1
+        line = f"{what}: {text}"[:_LONGEST_ERROR] if self._errors <= MOST_ERRORS else "further errors are left out"
+        try:
+            data = f"{line}\n".encode("utf-8", "backslashreplace")
+            self._writer.operation({"op": "log", "name": "errors.log", "t": int(time() * 1000)}, data)
+        except Exception as error:
+            self._say_once("errors.log", f"errors.log cannot be written: {error}")
 
     def _say_once(self, key: str, text: str) -> None:
         if key not in self._warned:

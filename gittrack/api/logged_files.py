@@ -7,9 +7,10 @@ from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any
 
+from gittrack.api.kept import Room, entry_size
 from gittrack.artifacts.bytes_store import StoredBytes, take_bytes, take_file
-from gittrack.core.names import check_artifact_path
-from gittrack.errors import ArtifactNotFoundError
+from gittrack.core.names import MAX_NAME_BYTES, check_artifact_path, display
+from gittrack.errors import ArtifactNotFoundError, GittrackError, InvalidValueError, StorageError
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
@@ -27,32 +28,43 @@ class LoggedFiles:
     def __init__(self, project: Project, writer: JournalWriter) -> None:
         self._project = project
         self._writer = writer
+        self._room = Room()
 
     def add_path(self, path: str | os.PathLike[str], folder: str | None) -> None:
         """Take a file, or a directory with everything in it under its own name."""
-        source = Path(path)
+        source = _path(path)
         if source.is_dir():
             name = source.resolve().name
-            self.add_folder(source, f"{folder}/{name}" if folder else name)
+            self.add_folder(source, _joined(folder, name))
         else:
-            self._add_file(source, f"{folder}/{source.name}" if folder else source.name)
+            self._add_file(source, _joined(folder, source.name))
 
     def add_folder(self, directory: str | os.PathLike[str], folder: str | None) -> None:
-        """Take every regular file below a directory; symbolic links to directories are not followed.
+        """Take every regular file below a directory, except git's own; links to directories are not followed.
 
         Raises:
             ArtifactNotFoundError: there is no such directory.
+            StorageError: some of its files could not be kept; the others are.
         """
-        root = Path(directory)
+        root = _path(directory)
         if not root.is_dir():
             raise ArtifactNotFoundError(f"there is no directory '{root}'")
-        for place, folders, names in os.walk(root):
-            folders.sort()
-            for name in sorted(names):
-                source = Path(place, name)
-                if source.is_file():
-                    relative = source.relative_to(root).as_posix()
-                    self._add_file(source, f"{folder}/{relative}" if folder else relative)
+        refused: list[GittrackError] = []
+        for place, inner, names in os.walk(root):
+            inner[:] = sorted(name for name in inner if name != ".git")
+            for source in (Path(place, name) for name in sorted(names)):
+                try:
+                    if source.is_file():
+                        self._add_file(source, _joined(folder, source.relative_to(root).as_posix()))
+                except GittrackError as error:  # the other files can still be kept
+                    refused.append(error)
+        if refused:
+            first, count = refused[0], len(refused)
+            raise StorageError(f"{count} files of '{root}' are not kept: {first.message}", hint=first.hint)
+
+    def add_text(self, text: object, name: str) -> None:
+        """Take a text; bytes are taken as they are."""
+        self.add_bytes(bytes(text) if isinstance(text, bytes | bytearray) else str(text).encode(), name)
 
     def add_bytes(self, data: bytes, name: str) -> None:
         """Take bytes as a file."""
@@ -89,8 +101,16 @@ class LoggedFiles:
 
         from gittrack.capture.inputs import describe_input
 
+        for what, text in (("name", name), ("role", role), ("digest", digest)):
+            _check_text(what, text)
+        if isinstance(data, os.PathLike) or (isinstance(data, str) and "://" not in data):
+            source = _path(data)
+            if source.exists() and not source.is_file() and not source.is_dir():
+                raise InvalidValueError(f"'{source}' is neither a file nor a directory: reading it might never end")
         item = describe_input(data, name=name, role=role, digest=digest, work_tree=self._project.repo.work_tree)
-        self._writer.operation({"op": "input", "t": _now(), "input": asdict(item)})
+        entry = asdict(item)
+        self._room.take("inputs.toml", entry_size(entry))
+        self._writer.operation({"op": "input", "t": _now(), "input": entry})
 
     def _add_file(self, source: Path, name: str) -> None:
         path = check_artifact_path(name)
@@ -104,6 +124,7 @@ class LoggedFiles:
             "media_type": _media_type(path),
             "storage": "pointer" if stored.content is None else "inline",
         }
+        self._room.take("artifacts.toml", entry_size(entry))
         self._writer.operation({"op": "artifact", "t": _now(), "artifact": entry}, stored.content)
 
     @property
@@ -113,6 +134,37 @@ class LoggedFiles:
     @property
     def _limit(self) -> int:
         return self._project.config.inline_limit
+
+
+def _path(path: object) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise InvalidValueError(f"a {type(path).__name__} is no path")
+    text = os.fspath(path)
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise InvalidValueError(f"{display(repr(text), 60)} is no path")
+    return Path(text)
+
+
+def _joined(folder: object, name: str) -> str:
+    if folder is None:
+        return name
+    if not isinstance(folder, str | os.PathLike):
+        raise InvalidValueError(f"the folder of an artifact must be a string, not {type(folder).__name__}")
+    return f"{os.fspath(folder)}/{name}"
+
+
+def _check_text(what: str, text: object) -> None:
+    if text is None:
+        return
+    if not isinstance(text, str):
+        raise InvalidValueError(f"the {what} of an input is a {type(text).__name__}, not a string")
+    if len(text) > MAX_NAME_BYTES or not text.isascii():
+        try:
+            if len(text.encode()) <= MAX_NAME_BYTES:
+                return
+        except UnicodeEncodeError as error:
+            raise InvalidValueError(f"the {what} of an input is not valid Unicode") from error
+        raise InvalidValueError(f"the {what} of an input is longer than {MAX_NAME_BYTES} bytes")
 
 
 _TYPES = {

@@ -116,6 +116,8 @@ def _png(image: Any) -> bytes:
     array = numpy.asarray(image)
     if array.ndim == 2:
         array = array[:, :, None]
+    if array.ndim == 3 and array.shape[2] not in _CHANNELS and array.shape[0] in _CHANNELS:
+        array = numpy.moveaxis(array, 0, 2)  # (channels, height, width)
     if array.ndim != 3 or array.shape[2] not in _CHANNELS or 0 in array.shape:
         raise InvalidValueError(f"an array of shape {array.shape} is no image (height, width[, channels])")
     if array.dtype == bool:
@@ -141,6 +143,8 @@ def table_bytes(table: Any, name: str) -> bytes:
         InvalidValueError: another object, columns of different lengths, Parquet of a dict without pandas.
     """
     suffix = _suffix(name)
+    if isinstance(table, str | bytes) or table is None:
+        raise InvalidValueError(f"a {type(table).__name__} is no table: give a dict of columns or a DataFrame")
     if not hasattr(table, "to_csv"):
         if suffix == "parquet" or "pandas" in sys.modules:
             table = _frame(table)

@@ -13,26 +13,29 @@ import threading
 from collections.abc import Callable, Mapping
 from time import time, time_ns
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from gittrack.api.guarded import Guarded
+from gittrack.api.file_methods import TakesFiles
+from gittrack.api.kept import SUMMARY_BYTES, Room, checked_text, param_size, text_size, without_secret
 from gittrack.core.ids import RunId
 from gittrack.core.names import check_metric_name, check_param_name, check_run_name, check_tag_key, display
 from gittrack.core.records import ParamValue, RunStatus
 from gittrack.core.values import coerce_scalar, flatten_params, metric_value, same_value
-from gittrack.errors import InvalidValueError, ParamConflictError
+from gittrack.errors import InvalidNameError, InvalidValueError, ParamConflictError
 
 if TYPE_CHECKING:
     from gittrack.api.closing import Closing
     from gittrack.api.logged_files import LoggedFiles
     from gittrack.store.journal_file import JournalWriter
 
+V = TypeVar("V")
+
 _INT64 = range(-(1 << 63), 1 << 63)
 _MILLISECONDS = range(-(1 << 63) // 1_000_000 + 1, (1 << 63) // 1_000_000)
 """Times that a journal can keep in nanoseconds: the years 1678 to 2262."""
 
 
-class Run(Guarded):
+class Run(TakesFiles):
     """A run that is being written. Made by :func:`gittrack.start_run`.
 
     Every method may be called from any thread, and from forked processes. A silent run (``GITTRACK_DISABLED``, ranks
@@ -61,12 +64,12 @@ class Run(Guarded):
         self.id = id
         self.name = name
         self.experiment = experiment
-        super().__init__(writer, strict=strict)
-        self._files = files
+        super().__init__(writer, files, strict=strict)
         self._closing = closing
         self._steps: dict[str, int] = dict(known_steps or {})
         self._params: dict[str, ParamValue] = dict(known_params or {})
         self._tags: dict[str, str] = {}
+        self._room = Room()
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._stop_requested = False
@@ -113,33 +116,53 @@ class Run(Guarded):
             f"({escape(display(self.experiment))})<table>{rows}</table>"
         )
 
+    def forked(self) -> None:
+        """Told in a forked child: what it logs goes into a journal of its own."""
+        self._lock = threading.RLock()  # the parent's may have been held by a thread that does not exist here
+        super().forked()
+
     # -- params ---------------------------------------------------------------------------------------------------
 
-    def log_param(self, key: str, value: object) -> None:
-        """Set a param.
+    def log_param(self, key: str, value: V) -> V:
+        """Set a param and return its value as it was given.
 
         Args:
             key: its name; dots make a hierarchy.
             value: any value; nested dicts, dataclasses and namespaces become dotted names. A later different value
-                is kept with a warning; with ``strict`` it is an error.
+                is kept with a warning; with ``strict`` it is an error. A password or key is kept as ``***``.
 
         Example:
             >>> run.log_param("lr", 3e-4)  # doctest: +SKIP
         """
-        self.log_params({key: value})
+        self._guarded("log_param", self._set_one, key, value)
+        return value
 
     def log_params(self, params: object) -> None:
         """Set several params: a (nested) dict, an ``argparse.Namespace``, a dataclass, a pydantic model."""
-        if self._writer is None:
-            return
+        self._guarded("log_params", self._set_params, params)
+
+    def _set_params(self, params: object) -> None:
         try:
-            for name, value in flatten_params(params).items():
-                self._guarded("log_params", self._set_param, name, value)
-        except Exception as error:
-            self._failed("log_params", error)
+            flat = flatten_params(params)
+        except InvalidValueError:
+            if not isinstance(params, Mapping) or len(params) < 2 or self.strict:
+                raise
+            for key in params:  # one of them cannot be stored: the others can
+                self._guarded("log_params", self._set_one, key, params[key])
+            return
+        for name, value in flat.items():
+            self._guarded("log_params", self._set_param, name, value)
+
+    def _set_one(self, key: object, value: object) -> None:
+        if not isinstance(key, str):
+            raise InvalidNameError(f"the name of a param must be a string, not {type(key).__name__}")
+        self._set_params({key: value})
 
     def _set_param(self, name: str, value: ParamValue) -> None:
         check_param_name(name)
+        given, value = value, without_secret(name, value)
+        if not same_value(given, value):
+            self._note_error("log_param", f"param '{display(name, 60)}' holds a secret and is kept without it")
         with self._lock:
             if name in self._params:
                 if same_value(self._params[name], value):
@@ -149,6 +172,7 @@ class Run(Guarded):
                 if self.strict:
                     raise ParamConflictError(change, hint="log it under another name")
                 self._note_error("log_param", change)
+            self._room.take("params.toml", param_size(name, value))
             self._operation({"op": "param", "name": name, "value": value})
             self._params[name] = value
 
@@ -171,6 +195,7 @@ class Run(Guarded):
             last = self._steps.get(key)
             if last is None:
                 check_metric_name(key)
+                self._room.take("summary.toml", text_size(key) + SUMMARY_BYTES)
             if step is None:
                 step = 0 if last is None else last + 1
             if timestamp is None and type(step) is int:
@@ -180,7 +205,7 @@ class Run(Guarded):
                 self._point_at(key, step, timestamp, number)
             self._steps[key] = step
         except struct.error:
-            self._failed("log_metric", InvalidValueError(f"step {str(step)[:30]} does not fit into 64 bits"))
+            self._failed("log_metric", InvalidValueError(f"step {_shown(step)} does not fit into 64 bits"))
         except Exception as error:
             self._failed("log_metric", error)
 
@@ -200,14 +225,18 @@ class Run(Guarded):
         """Add a point to each of several metrics, at one step and one time."""
         if self._writer is None:
             return
-        try:
-            moment = int(time() * 1000) if timestamp is None else timestamp
-            items = list(metrics.items())
-        except Exception as error:
-            self._failed("log_metrics", error)
-            return
-        for key, value in items:
+        moment = int(time() * 1000) if timestamp is None else timestamp
+        for key, value in self._items("log_metrics", metrics):
             self.log_metric(key, value, step, moment)
+
+    def _items(self, what: str, values: Mapping[str, object]) -> list[tuple[str, object]]:
+        try:
+            if not hasattr(values, "items"):
+                raise InvalidValueError(f"a {type(values).__name__} has no names and values")
+            return [(key, value) for key, value in values.items()]
+        except Exception as error:
+            self._failed(what, error)
+            return []
 
     # -- tags, note, name -----------------------------------------------------------------------------------------
 
@@ -217,25 +246,31 @@ class Run(Guarded):
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Set several tags."""
-        for key, value in tags.items():
-            self._guarded("set_tags", self._set_tag, key, value)
+        if self._writer is not None:
+            for key, value in self._items("set_tags", tags):
+                self._guarded("set_tags", self._set_tag, key, value)
 
     def delete_tag(self, key: str) -> None:
-        """Remove a tag."""
-        self._guarded("delete_tag", self._set_tag, key, None)
+        """Remove a tag; nothing happens when there is none of that key."""
+        self._guarded("delete_tag", self._delete_tag, key)
 
     def _set_tag(self, key: str, value: object) -> None:
         check_tag_key(key)
-        text = None if value is None else str(coerce_scalar(value))
-        self._operation({"op": "tag", "key": key, "value": text})
-        if text is None:
-            self._tags.pop(key, None)
-        else:
-            self._tags[key] = text
+        text = checked_text("a tag", coerce_scalar(value))
+        kept = without_secret(key, text)
+        if kept != text:
+            self._note_error("set_tag", f"tag '{display(key, 60)}' holds a secret and is kept without it")
+        self._room.take("tags.toml", text_size(key) + text_size(kept))
+        self._operation({"op": "tag", "key": key, "value": kept})
+        self._tags[key] = kept
+
+    def _delete_tag(self, key: str) -> None:
+        self._operation({"op": "tag", "key": check_tag_key(key), "value": None})
+        self._tags.pop(key, None)
 
     def set_note(self, text: str) -> None:
         """Set the run's note, replacing an earlier one."""
-        self._guarded("set_note", self._operation, {"op": "note", "value": str(text)})
+        self._guarded("set_note", lambda: self._operation({"op": "note", "value": checked_text("a note", text)}))
 
     def rename(self, name: str) -> None:
         """Give the run another name."""
@@ -257,76 +292,11 @@ class Run(Guarded):
         """
         from gittrack.capture.seeds import set_seeds
 
-        def change() -> None:
-            seeds = set_seeds(value)
-            if self._writer is not None:
-                self._operation({"op": "seed", "seeds": seeds})
-
         try:
-            change()
+            seeds = set_seeds(value)
+            self._operation({"op": "seed", "seeds": seeds})
         except Exception as error:
             self._failed("seed", error)
-
-    # -- files ----------------------------------------------------------------------------------------------------
-
-    def log_artifact(self, path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
-        """Keep a file.
-
-        Args:
-            path: the file; a directory is kept with everything in it.
-            artifact_path: folder within the run to put it in; its top when None.
-        """
-        self._file("log_artifact", lambda files: files.add_path(path, artifact_path))
-
-    def log_artifacts(self, directory: str | os.PathLike[str], artifact_path: str | None = None) -> None:
-        """Keep every file of a directory, under the names they have in it."""
-        self._file("log_artifacts", lambda files: files.add_folder(directory, artifact_path))
-
-    def log_text(self, text: str, artifact_file: str) -> None:
-        """Keep a text as a file of the run."""
-        self._file("log_text", lambda files: files.add_bytes(str(text).encode(), artifact_file))
-
-    def log_dict(self, data: object, artifact_file: str) -> None:
-        """Keep a dict (or list) as JSON, YAML or TOML, by the file's suffix; JSON for any other."""
-        self._file("log_dict", lambda files: files.add_document(data, artifact_file))
-
-    def log_figure(self, figure: object, artifact_file: str) -> None:
-        """Keep a matplotlib or plotly figure, in the format of the file's suffix."""
-        self._file("log_figure", lambda files: files.add_figure(figure, artifact_file))
-
-    def log_image(self, image: object, artifact_file: str | None = None, *, key: str = "", step: int = 0) -> None:
-        """Keep an image: PIL, or an array of shape (height, width) or (height, width, 1, 3 or 4), uint8 or 0..1.
-
-        Args:
-            image: the image.
-            artifact_file: its file; ``images/<key>/<step>.png`` when None.
-            key, step: what it shows, and when.
-        """
-        name = artifact_file or f"images/{key or 'image'}/{step}.png"
-        self._file("log_image", lambda files: files.add_image(image, name))
-
-    def log_table(self, table: object, artifact_file: str) -> None:
-        """Keep a table (pandas, or a dict of equally long columns) as CSV, JSON or Parquet, by the file's suffix."""
-        self._file("log_table", lambda files: files.add_table(table, artifact_file))
-
-    def log_input(self, data: object, name: str | None = None, role: str = "", *, digest: str | None = None) -> None:
-        """Record data that the run reads: a path, a URI, a DataFrame or an array.
-
-        Args:
-            data: what is read; a path inside the repository is kept relative to it.
-            name: how the run calls it; made from the path when None.
-            role: ``train``, ``validation``, ``test``, ``model``, …
-            digest: ``<algorithm>:<hex>`` when known; else taken from a ``.dvc`` file or computed.
-        """
-        self._file("log_input", lambda files: files.add_input(data, name, role, digest))
-
-    def _file(self, what: str, action: Callable[[LoggedFiles], None]) -> None:
-        if self._files is not None:
-            self._guarded(what, action, self._files)
-
-    def log_output(self, data: bytes) -> None:
-        """Append to the captured output of the run's program (``logs/output.txt``)."""
-        self._guarded("log_output", self._operation, {"op": "log", "name": "output.txt"}, data)
 
     # -- the end --------------------------------------------------------------------------------------------------
 
@@ -351,13 +321,9 @@ class Run(Guarded):
         with self._lock:
             if self._status is not RunStatus.RUNNING or os.getpid() != self._pid:
                 return
-            try:
-                ended = RunStatus(status)
-                if ended is RunStatus.RUNNING:
-                    raise ValueError
-            except ValueError:
-                self._failed("end_run", InvalidValueError(f"'{status}' is not the status of an ended run"))
-                ended = RunStatus.FINISHED
+            ended = self._end_status(status)
+            if self._closing is not None:
+                self._closing.stop_sampling()
             self._status = ended
             self._point = _keep_nothing if self.silent else self._refuse_point
             if self._closing is not None:
@@ -365,6 +331,17 @@ class Run(Guarded):
                     self._closing.close(self, error=error, exit_code=exit_code)
                 except Exception as failure:
                     self._failed("end_run", failure)
+
+    def _end_status(self, status: str) -> RunStatus:
+        try:
+            ended = RunStatus(status.lower())  # MLflow writes FINISHED
+            if ended is not RunStatus.RUNNING:
+                return ended
+        except (ValueError, AttributeError):
+            pass  # no status: said below, and the run still ends
+        shown = display(str(coerce_scalar(status)), 60)
+        self._failed("end_run", InvalidValueError(f"'{shown}' is not the status of an ended run"))
+        return RunStatus.FINISHED
 
     def __enter__(self) -> Self:
         self._entered = True
@@ -383,19 +360,26 @@ def _keep_nothing(name: str, step: int, time: int, value: float) -> None:
     """What a silent run does with a point."""
 
 
-def _integer(value: object, what: str) -> int:
+def _shown(value: object) -> str:
+    return display(str(coerce_scalar(value)), 30)  # Python refuses to write an integer of 5,000 digits
+
+
+def _integer(value: Any, what: str) -> int:
     from operator import index
 
     try:
-        number = int(value) if isinstance(value, float) and value.is_integer() else index(value)  # type: ignore[arg-type]
+        number = int(value) if hasattr(value, "is_integer") and value.is_integer() else index(value)
     except TypeError as error:
         raise InvalidValueError(f"{what} is a {type(value).__name__}, not an integer") from error
     if number not in _INT64:
-        raise InvalidValueError(f"{what} {str(number)[:30]} does not fit into 64 bits")
+        raise InvalidValueError(f"{what} {_shown(number)} does not fit into 64 bits")
     return number
 
 
 def _timestamp(value: object) -> int:
     from gittrack.core.run_toml import milliseconds
 
-    return milliseconds(value) if hasattr(value, "tzinfo") else _integer(value, "timestamp")  # type: ignore[arg-type]
+    if hasattr(value, "tzinfo"):
+        return milliseconds(value)  # type: ignore[arg-type]
+    # time.time() * 1000 is a float; no clock tells parts of a millisecond that matter.
+    return _integer(round(value) if isinstance(value, float) and value - value == 0 else value, "timestamp")

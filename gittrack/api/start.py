@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gittrack.api.closing import Closing, Flusher
 from gittrack.api.guarded import warn
+from gittrack.api.kept import checked_text
 from gittrack.api.project import Project
 from gittrack.api.run import Run
 from gittrack.config import leave_run_to_children
@@ -76,12 +77,12 @@ def begin(project: Project, request: Request, environment: EnvironmentCapture, o
         start["experiment"]["name"],
         writer=writer,
         files=_files(project, writer),
-        closing=Closing(project, writer, False, Flusher(writer), on_end),
+        closing=Closing(project, writer, False, Flusher(writer), on_end, says_goodbye=request.command is None),
         strict=project.config.strict if request.strict is None else request.strict,
         known_steps=None if earlier is None else earlier.steps,
         known_params=None if earlier is None else earlier.params,
     )
-    _apply(project, run, request)
+    _apply(project, run, request, named=earlier is not None)
     return run
 
 
@@ -111,11 +112,7 @@ def join(project: Project, request: Request, on_end: Callable[[Run], None]) -> R
         known_steps={name: summary.last_step for name, summary in record.metrics.items()},
         known_params=_without_guesses(record),
     )
-    if request.name is not None:
-        run.rename(request.name)
-    if request.description is not None:
-        run.set_note(request.description)
-    _apply(project, run, request)
+    _apply(project, run, request, named=True)
     return run
 
 
@@ -158,6 +155,12 @@ def _earlier(project: Project, address: str) -> _Earlier:
 
     saved = find_run(project, address)
     live = read_live(str(project.layout.live_run(saved.id)), saved.id)
+    if live is not None and live.liveness is Liveness.DEAD:  # its process was killed: this is why it is resumed
+        from gittrack.api.maintain import recover
+
+        recover(project)
+        saved = find_run(project, saved.id)
+        live = read_live(str(project.layout.live_run(saved.id)), saved.id)
     if saved.commit is None or live is not None:
         alive = live is not None and live.liveness is not Liveness.DEAD
         raise RunActiveError(
@@ -198,7 +201,7 @@ def _start_operation(
         "command": list(command.command),
         "entry": command.entry,
         "parent": request.parent,
-        "note": request.description or "",
+        "note": "" if request.description is None else checked_text("a note", request.description),
         "environment": {name: data.decode() for name, data in files.items()},
     }
     if earlier is not None:
@@ -214,11 +217,28 @@ def _start_operation(
     return start | {"name": name, "experiment": {"id": experiment.id, "name": experiment.name}}
 
 
-def _apply(project: Project, run: Run, request: Request) -> None:
+def _apply(project: Project, run: Run, request: Request, *, named: bool) -> None:
+    """Give a run that has just begun what the caller asked for; ``named``: it had a name and a note before."""
+    try:
+        _log_request(run, request, named)
+        _sample(project, run, request)
+    except BaseException as error:  # strict: nobody gets the handle, so nobody else could end it
+        run.end("failed", error=error)
+        raise
+
+
+def _log_request(run: Run, request: Request, named: bool) -> None:
+    if named and request.name is not None:
+        run.rename(request.name)
+    if named and request.description is not None:
+        run.set_note(request.description)
     if request.params is not None:
         run.log_params(request.params)
     if request.tags:
         run.set_tags(request.tags)
+
+
+def _sample(project: Project, run: Run, request: Request) -> None:
     wanted = project.config.system_metrics if request.system_metrics is None else request.system_metrics
     if wanted and run._closing is not None:
         from gittrack.capture.system_metrics import SystemSampler

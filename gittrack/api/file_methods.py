@@ -1,0 +1,94 @@
+"""The part of a run that takes files, and the data that a run reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gittrack.api.guarded import Guarded
+from gittrack.errors import InvalidNameError
+
+if TYPE_CHECKING:
+    from gittrack.api.logged_files import LoggedFiles
+    from gittrack.store.journal_file import JournalWriter
+
+
+class TakesFiles(Guarded):
+    """The methods of a run that keep files.
+
+    Args:
+        writer: the journal; None for a silent run.
+        files: what takes them; None for a silent run.
+        strict: raise failures instead of keeping them in ``errors.log``.
+    """
+
+    def __init__(self, writer: JournalWriter | None, files: LoggedFiles | None, *, strict: bool) -> None:
+        super().__init__(writer, strict=strict)
+        self._files = files
+
+    def log_artifact(self, path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
+        """Keep a file.
+
+        Args:
+            path: the file; a directory is kept with everything in it.
+            artifact_path: folder within the run to put it in; its top when None.
+        """
+        self._file("log_artifact", lambda files: files.add_path(path, artifact_path))
+
+    def log_artifacts(self, directory: str | os.PathLike[str], artifact_path: str | None = None) -> None:
+        """Keep every file of a directory, under the names they have in it."""
+        self._file("log_artifacts", lambda files: files.add_folder(directory, artifact_path))
+
+    def log_text(self, text: str, artifact_file: str) -> None:
+        """Keep a text as a file of the run."""
+        self._file("log_text", lambda files: files.add_text(text, artifact_file))
+
+    def log_dict(self, data: object, artifact_file: str) -> None:
+        """Keep a dict (or list) as JSON, YAML or TOML, by the file's suffix; JSON for any other."""
+        self._file("log_dict", lambda files: files.add_document(data, artifact_file))
+
+    def log_figure(self, figure: object, artifact_file: str) -> None:
+        """Keep a matplotlib or plotly figure, in the format of the file's suffix."""
+        self._file("log_figure", lambda files: files.add_figure(figure, artifact_file))
+
+    def log_image(self, image: object, artifact_file: str | None = None, *, key: str = "", step: int = 0) -> None:
+        """Keep an image: PIL, or an array of shape (height, width) or (height, width, 1 to 4), uint8 or 0..1.
+
+        A shape of (channels, height, width), as PyTorch has it, is understood where it cannot be the other.
+
+        Args:
+            image: the image.
+            artifact_file: its file; ``images/<key>/<step>.png`` when None.
+            key, step: what it shows, and when.
+        """
+        self._file("log_image", lambda files: files.add_image(image, artifact_file or _image_name(key, step)))
+
+    def log_table(self, table: object, artifact_file: str) -> None:
+        """Keep a table (pandas, or a dict of equally long columns) as CSV, JSON or Parquet, by the file's suffix."""
+        self._file("log_table", lambda files: files.add_table(table, artifact_file))
+
+    def log_input(self, data: object, name: str | None = None, role: str = "", *, digest: str | None = None) -> None:
+        """Record data that the run reads: a path, a URI, a DataFrame or an array.
+
+        Args:
+            data: what is read; a path inside the repository is kept relative to it.
+            name: how the run calls it; made from the path when None.
+            role: ``train``, ``validation``, ``test``, ``model``, …
+            digest: ``<algorithm>:<hex>`` when known; else taken from a ``.dvc`` file or computed.
+        """
+        self._file("log_input", lambda files: files.add_input(data, name, role, digest))
+
+    def _file(self, what: str, action: Callable[[LoggedFiles], None]) -> None:
+        if self._files is not None:
+            self._guarded(what, action, self._files)
+
+    def log_output(self, data: bytes) -> None:
+        """Append to the captured output of the run's program (``logs/output.txt``)."""
+        self._guarded("log_output", lambda: self._operation({"op": "log", "name": "output.txt"}, bytes(data)))
+
+
+def _image_name(key: str, step: int) -> str:
+    if not isinstance(key, str):
+        raise InvalidNameError(f"the key of an image must be a string, not {type(key).__name__}")
+    return f"images/{key or 'image'}/{int(step)}.png"

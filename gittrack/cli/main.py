@@ -27,9 +27,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("restore", "Bring deleted runs back"),
     "experiments": ("experiments", "List, show and rename experiments"),
     "config": ("config", "Show or change settings"),
-    "recover": ("recover", "Finish runs whose process died"),
+    "recover": ("recover", "Finish runs whose process died, with every point they logged"),
     "fsck": ("fsck", "Check everything that is stored"),
-    "doctor": ("doctor", "Clear what crashes and power loss left behind"),
+    "doctor": ("doctor", "Clear what crashes and power loss left behind, and make again what can be made again"),
     "roll-up": ("roll_up", "Move finished runs from the inbox into this month's ledger"),
 }
 """Command -> its module in ``gittrack.cli.commands``, and the first sentence of its help text."""
@@ -99,7 +99,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = cli.main(args=words, prog_name="gittrack", standalone_mode=False)
-        sys.stdout.flush()
     except GittrackError as error:
         return _complain(error.message, error.hint, error.exit_code)
     except click.UsageError as error:
@@ -109,12 +108,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(_as_ours(error.format_message()), None, error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
-        return _go_quietly()
-    except SystemExit as stop:  # click's own answer to a reader that is gone
+    except SystemExit as stop:  # how click goes, without a word, when nobody reads what it prints
         return stop.code if isinstance(stop.code, int) else 1
     except Exception as error:  # noqa: BLE001  whatever it is, the user gets a line and a file, not a traceback
         return _report_bug(error, words)
+    _flush()
     return code if isinstance(code, int) else 0
 
 
@@ -145,12 +143,14 @@ def _shown(text: str) -> str:
     return display(text)
 
 
-def _go_quietly() -> int:
-    """Nobody reads what we print (``gittrack ls | head``): say nothing, also when the interpreter flushes."""
-    import os
+def _flush() -> None:
+    """Flush what the command of ``gittrack run`` printed; where nobody reads any more, never try again."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        import os
 
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 1
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report_bug(error: Exception, words: Sequence[str]) -> int:

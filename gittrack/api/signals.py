@@ -65,3 +65,15 @@ class KillGuard:
             self._end_all()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
+
+
+def die_interrupted() -> None:
+    """Let Python go on dying of Ctrl-C (exit code 130) after we ended runs at its exit.
+
+    Python asks whether the last code it was given as text ended by ``KeyboardInterrupt``, and the making of a dataclass
+    in a module that we import at the end is such code. So the last such code is this.
+    """
+    try:
+        exec("raise KeyboardInterrupt")  # noqa: S102 (a constant)
+    except KeyboardInterrupt:
+        return

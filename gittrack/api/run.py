@@ -71,10 +71,16 @@ class Run(TakesFiles):
         self._tags: dict[str, str] = {}
         self._room = Room()
         self._lock = threading.RLock()
+        self._counting = threading.RLock()  # re-entered by a signal handler that ends the run
         self._pid = os.getpid()
         self._stop_requested = False
         self._entered = False
         self._point: Callable[[str, int, int, float], None] = _keep_nothing if writer is None else writer.point
+
+    def forked(self) -> None:
+        """Told in a forked child: what it logs goes into a journal of its own."""
+        self._lock, self._counting = threading.RLock(), threading.RLock()  # a thread that is gone may have held them
+        super().forked()
 
     # -- what it is -----------------------------------------------------------------------------------------------
 
@@ -115,11 +121,6 @@ class Run(TakesFiles):
             f"<b>{escape(display(self.name))}</b> <code>{self.id[:8]}</code> {self._status.value} "
             f"({escape(display(self.experiment))})<table>{rows}</table>"
         )
-
-    def forked(self) -> None:
-        """Told in a forked child: what it logs goes into a journal of its own."""
-        self._lock = threading.RLock()  # the parent's may have been held by a thread that does not exist here
-        super().forked()
 
     # -- params ---------------------------------------------------------------------------------------------------
 
@@ -197,21 +198,25 @@ class Run(TakesFiles):
                 check_metric_name(key)
                 self._room.take("summary.toml", text_size(key) + SUMMARY_BYTES)
             if step is None:
-                step = 0 if last is None else last + 1
-            if timestamp is None and type(step) is int:
+                with self._counting:  # two threads that count one metric never take the same step
+                    self._steps[key] = step = self._steps.get(key, -1) + 1
+            elif type(step) is int:
+                self._steps[key] = step
+            else:
+                self._steps[key] = step = _integer(step, "step")
+            if timestamp is None:
                 self._point(key, step, time_ns(), number)
             else:
-                step = _integer(step, "step")
                 self._point_at(key, step, timestamp, number)
-            self._steps[key] = step
         except struct.error:
+            self._steps[key] = -1 if last is None else last
             self._failed("log_metric", InvalidValueError(f"step {_shown(step)} does not fit into 64 bits"))
         except Exception as error:
             self._failed("log_metric", error)
 
     def _point_at(self, key: str, step: int, timestamp: object, value: float) -> None:
         """A point at a time of the caller's, which need not fit into nanoseconds."""
-        moment = int(time() * 1000) if timestamp is None else _timestamp(timestamp)
+        moment = _timestamp(timestamp)
         if moment in _MILLISECONDS:
             self._point(key, step, moment * 1_000_000, value)
         else:

@@ -11,9 +11,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from gittrack.core.format_version import check_version
 from gittrack.core.ids import ObjectId, parse_event_id, parse_object_id, parse_run_id
 from gittrack.core.records import FORMAT_VERSION
-from gittrack.errors import CorruptRecordError, GittrackError, UnsupportedFormatError
+from gittrack.errors import CorruptRecordError, GittrackError
 
 MAX_BATCH = 250
 LEDGER_FILE = "ledger.toml"
@@ -83,22 +84,6 @@ def _row(line: str, parents: Collection[ObjectId]) -> BatchRow | None:
     if row_commit not in parents:
         raise CorruptRecordError(f"batch.tsv names '{commit}', which is no parent", hint="gittrack fsck")
     return row
-
-
-def check_version(found: int, what: str) -> None:
-    """Refuse a format this version does not know, before anything else is read.
-
-    Raises:
-        UnsupportedFormatError: ``found`` is newer than FORMAT_VERSION.
-        CorruptRecordError: ``found`` is 0: versions count from 1.
-    """
-    if found < 1:
-        raise CorruptRecordError(f"{what} is damaged: there is no format {found}", hint="gittrack fsck")
-    if found > FORMAT_VERSION:
-        raise UnsupportedFormatError(
-            f"{what} is in format {found}, this gittrack reads up to {FORMAT_VERSION}",
-            hint="pip install --upgrade gittrack",
-        )
 
 
 def batch_subject(run_experiments: Sequence[str], events: int) -> str:

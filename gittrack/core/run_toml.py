@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gittrack.core import toml
+from gittrack.core.format_version import check_version
 from gittrack.core.ids import ObjectId, parse_experiment_id, parse_object_id, parse_run_id
-from gittrack.core.ledger import check_version
 from gittrack.core.records import (
     FORMAT_VERSION,
     CodeState,

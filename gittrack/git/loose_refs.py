@@ -68,12 +68,34 @@ def _in_packed_refs(common_dir: str, name: RefName) -> bool:
     return any(text.encode() in packed for text in taken)
 
 
-def read_loose_ref(common_dir: str, name: RefName) -> ObjectId | None:
-    """What a ref points at when that can be told without libgit2; None when it cannot, or when there is no such ref."""
+def read_ref(common_dir: str, name: RefName) -> tuple[bool, ObjectId | None]:
+    """What a ref points at, as far as that can be told without libgit2.
+
+    Returns:
+        Whether it could be told, and the id; None when there is no such ref. A symbolic or damaged ref cannot.
+    """
     try:
         with open(f"{common_dir}/{name}", "rb") as file:
-            text = file.read(64).rstrip(b"\n")
+            return _parsed(file.read(64))
+    except FileNotFoundError:
+        return _packed(common_dir, name)
     except OSError:
-        return None
+        return False, None
+
+
+def _packed(common_dir: str, name: RefName) -> tuple[bool, ObjectId | None]:
+    try:
+        with open(f"{common_dir}/packed-refs", "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        return True, None
+    except OSError:
+        return False, None
+    end = data.find(f" {name}\n".encode())
+    return (True, None) if end < 0 else _parsed(data[max(end - 40, 0) : end] + b"\n")
+
+
+def _parsed(line: bytes) -> tuple[bool, ObjectId | None]:
+    text = line.removesuffix(b"\n")
     is_id = len(text) == 40 and all(digit in b"0123456789abcdef" for digit in text)
-    return ObjectId(text.decode()) if is_id else None
+    return (True, ObjectId(text.decode())) if is_id else (False, None)

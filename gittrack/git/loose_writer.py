@@ -14,6 +14,7 @@ import zlib
 
 from gittrack.core.ids import ObjectId
 
+_ATTEMPTS = 20
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -33,20 +34,33 @@ def write_loose(directory: str, kind: str, data: bytes) -> ObjectId:
     folder = f"{directory}/{id[:2]}"
     path = f"{folder}/{id[2:]}"
     if not _is_there(path):
-        # "tmp_obj_" is the prefix that git's own gc knows and clears after a crash.
-        temporary = f"{folder}/tmp_obj_{os.urandom(8).hex()}"  # noqa: S108 (no temporary directory: git's own folder)
-        try:
-            file = _open_new(temporary, folder)
+        packed = zlib.compress(content, 1)
+        for attempt in range(_ATTEMPTS):
             try:
-                _write_all(file, zlib.compress(content, 1))
-                os.fsync(file)
-            finally:
-                os.close(file)
-            os.rename(temporary, path)
-        except BaseException:
-            _remove(temporary)
-            raise
+                _put(folder, path, packed)
+                break
+            except FileNotFoundError:
+                # `git gc` removes empty folders, and with `--prune=now` other writers' temporary files.
+                if attempt == _ATTEMPTS - 1:
+                    raise
     return id
+
+
+def _put(folder: str, path: str, packed: bytes) -> None:
+    # "tmp_obj_" is the prefix that git's own gc knows and clears after a crash.
+    temporary = f"{folder}/tmp_obj_{os.urandom(8).hex()}"  # noqa: S108 (no temporary directory: git's own folder)
+    os.makedirs(folder, exist_ok=True)
+    file = os.open(temporary, _NEW, 0o444)
+    try:
+        try:
+            _write_all(file, packed)
+            os.fsync(file)
+        finally:
+            os.close(file)
+        os.rename(temporary, path)
+    except BaseException:
+        _remove(temporary)
+        raise
 
 
 def _is_there(path: str) -> bool:
@@ -60,14 +74,6 @@ def _is_there(path: str) -> bool:
     except PermissionError:
         return True  # another user's object: there, and not ours to touch
     return True
-
-
-def _open_new(path: str, folder: str) -> int:
-    try:
-        return os.open(path, _NEW, 0o444)
-    except FileNotFoundError:  # the first object of its folder, or gc has just removed the empty folder
-        os.makedirs(folder, exist_ok=True)
-        return os.open(path, _NEW, 0o444)
 
 
 def _write_all(file: int, data: bytes) -> None:

@@ -25,7 +25,7 @@ from gittrack.errors import (
 from gittrack.git.discovery import Location
 from gittrack.git.failures import pygit2_errors, storage_error
 from gittrack.git.loose import check_sha1
-from gittrack.git.loose_refs import create_loose, read_loose_ref
+from gittrack.git.loose_refs import create_loose, read_ref
 from gittrack.git.program import run_git
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ class RefStore:
 
     def get(self, name: RefName) -> ObjectId | None:
         """What the ref points at; None if there is none. Raises CorruptRecordError when its file is damaged."""
-        found = read_loose_ref(str(self._location.common_dir), name)
-        if found is not None:
+        told, found = read_ref(str(self._location.common_dir), name)
+        if told:
             return found
         ref = self._look_up(name)
         return None if ref is None else ObjectId(str(ref.target))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import platform
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any
@@ -42,7 +41,7 @@ def writer_operation(now: int) -> dict[str, Any]:
         "started": process_start(pid),
         "boot": _read(_BOOT),
         "namespace": _namespace(),
-        "host": platform.node(),
+        "host": os.uname().nodename,
     }
 
 
@@ -79,7 +78,7 @@ def liveness(journal: str, writer: Mapping[str, Any] | None) -> Liveness:
     locked = _locked(journal)
     if writer is None:
         return _BY_LOCK[locked]
-    if writer["host"] != platform.node():
+    if writer["host"] != os.uname().nodename:
         # Locks may not cross hosts; a held one is proof of life, a free one proves nothing.
         return Liveness.ALIVE if locked else Liveness.UNKNOWN
     knowable = bool(writer["started"]) and bool(writer["namespace"]) and writer["namespace"] == _namespace()

@@ -25,7 +25,6 @@ from gittrack.git.retry import retried
 from gittrack.store.done import retire
 from gittrack.store.layout import Layout
 from gittrack.store.live import BEING_MADE
-from gittrack.store.run_reader import read_body
 
 NOBODY = Person("gittrack", "gittrack@localhost")
 _VERIFICATIONS = 3
@@ -51,7 +50,7 @@ def write_run(repo: Repository, journals: Sequence[JournalContents]) -> tuple[Ob
         CorruptRecordError: the journals have no start.
     """
     resumed = resumed_commit(journals)
-    body = _with_damage(assemble(journals, None if resumed is None else read_body(repo, resumed)), journals)
+    body = _with_damage(assemble(journals, None if resumed is None else _earlier_body(repo, resumed)), journals)
     parents = [_code_parent(repo, body)]
     if parents[0] != body.record.code.commit:
         body = _without_code(body)
@@ -71,6 +70,12 @@ def _with_damage(body: RunBody, journals: Sequence[JournalContents]) -> RunBody:
         return body
     line = f"journal: {damaged} bytes could not be read and were left out\n".encode()
     return replace(body, logs={**body.logs, ERRORS_LOG: body.logs.get(ERRORS_LOG, b"") + line})
+
+
+def _earlier_body(repo: Repository, commit: ObjectId) -> RunBody:
+    from gittrack.store.run_reader import read_body  # what reads runs is loaded only where one is resumed
+
+    return read_body(repo, commit)
 
 
 def _code_parent(repo: Repository, body: RunBody) -> ObjectId:

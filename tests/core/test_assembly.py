@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
-from zlib import crc32
 
 import pytest
 from hypothesis import given, settings
@@ -15,23 +13,14 @@ from hypothesis import strategies as st
 
 from gittrack.core.assembly import assemble, code_operation, resumed_commit, resumption_changes
 from gittrack.core.ids import ObjectId, RunId
-from gittrack.core.journal import (
-    CRC,
-    MAGIC,
-    POINT,
-    POINT_BODY,
-    JournalContents,
-    content_frame,
-    decode_journal,
-    metric_frame,
-    operation_frame,
-)
+from gittrack.core.journal import decode_journal, metric_frame, operation_frame
 from gittrack.core.records import ArtifactEntry, CodeState, ExperimentRef, Input, LeftOut, RunStatus, SubmoduleState
 from gittrack.core.run_toml import LATEST
 from gittrack.core.run_tree import RunBody, encode_tree
 from gittrack.errors import CorruptRecordError
 from gittrack.store.live import read_live
 from tests.format.run_strategies import CODES, PARAMS, WHOLE_RUNS, bodies, comparable
+from tests.format.written_journals import Point, journal, point_frame
 
 ID = RunId("0123456789abcdef" * 2)
 START = {
@@ -45,29 +34,6 @@ START = {
     "note": "as begun",
     "environment": {"packages.txt": "numpy==2.0\n"},
 }
-Point = tuple[str, int, int, float]
-
-
-def point_frame(number: int, step: int, time: int, value: float) -> bytes:
-    body = POINT_BODY.pack(MAGIC, POINT, 0, number, step, time * 1_000_000, value)
-    return body + CRC.pack(crc32(body))
-
-
-def journal(*operations: dict[str, object], points: Iterable[Point] = ()) -> JournalContents:
-    """What a process wrote: operations (with ``content`` when they carry bytes), then points."""
-    frames = []
-    for operation in operations:
-        content = operation.get("content")
-        bare = {key: value for key, value in operation.items() if key != "content"}
-        frames.append(content_frame(bare, content) if isinstance(content, bytes) else operation_frame(bare))
-    numbers: dict[str, int] = {}
-    for name, step, time, value in points:
-        if name not in numbers:
-            numbers[name] = len(numbers)
-            frames.append(metric_frame(numbers[name], name))
-        frames.append(point_frame(numbers[name], step, time, value))
-    return decode_journal(b"".join(frames))
-
 
 def test_a_run_that_said_how_it_ended_is_that() -> None:
     body = assemble([journal(START, {"op": "end", "t": 5000, "status": "failed", "exit_code": 3, "error": "boom"})])

@@ -35,6 +35,7 @@ START = {
     "environment": {"packages.txt": "numpy==2.0\n"},
 }
 
+
 def test_a_run_that_said_how_it_ended_is_that() -> None:
     body = assemble([journal(START, {"op": "end", "t": 5000, "status": "failed", "exit_code": 3, "error": "boom"})])
     record = body.record

@@ -97,6 +97,6 @@ def test_dvc_compares_two_runs_in_a_clone(two_runs: tuple[Path, ObjectId, Object
     assert "0.125" in html
 
     shown = json.loads(dvc("plots", "diff", "--json", one, two, cwd=clone))
-    names = "\n".join(shown["data"] if "data" in shown else shown)
+    names = "\n".join(shown.get("data", shown))
     assert "train/loss.csv" in names
     assert names.count("%C3%BC") > 100  # the long name

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gittrack.api.project import Project
 from gittrack.core.address import Address, parse_address
-from gittrack.core.assembly import assemble
+from gittrack.core.assembly import assemble, resumed_commit
 from gittrack.core.events import Folded, fold, run_body
 from gittrack.core.ids import ObjectId, RunId
 from gittrack.core.message import ListedRun, headline
@@ -20,7 +20,7 @@ from gittrack.errors import AmbiguousError, CorruptRecordError, GittrackError, N
 from gittrack.store.catalog import Catalog, Problem, current_commits, read_catalog
 from gittrack.store.live import LiveRun, list_live
 from gittrack.store.ownership import Liveness
-from gittrack.store.run_reader import read_artifact, read_listed, read_record, read_series
+from gittrack.store.run_reader import read_artifact, read_body, read_listed, read_record, read_series
 
 if TYPE_CHECKING:
     import pandas
@@ -43,7 +43,8 @@ class SavedRun:
     """A run as it is now: what its commit says, with its events folded in. Readers get nothing that can write.
 
     Attributes:
-        record: the facts; name, note and tags are the present ones.
+        record: the facts; name, note, tags and the experiment's name are the present ones. In a list of runs it holds
+            what a list needs: no command, seeds, inputs, artifacts; ``get_run(run.id)`` has them.
         commit: the run commit; None while the run is live.
         state: the folded events.
         trends: metric -> at most 16 of its values, for a sparkline.
@@ -59,6 +60,7 @@ class SavedRun:
     problem: str = ""
     _project: Project | None = field(default=None, repr=False, compare=False)
     _live: dict[str, Series] = field(default_factory=dict, repr=False, compare=False)
+    _partial: bool = field(default=False, repr=False, compare=False)
 
     @property
     def id(self) -> RunId:
@@ -78,7 +80,29 @@ class SavedRun:
     @property
     def params(self) -> dict[str, Any]:
         """Params by dotted name."""
-        return dict(self.record.params)
+        exact = not self._partial or all(map(_is_exact, self.record.params.values()))
+        return dict(self.record.params if exact else self._whole().params)
+
+    def _whole(self) -> RunRecord:
+        """The record with what a list leaves out."""
+        if not self._partial or self.commit is None or self._project is None:
+            return self.record
+        return read_record(self._project.repo, self.commit)
+
+    @property
+    def experiment(self) -> str:
+        """The present name of its experiment."""
+        return self.record.experiment.name
+
+    @property
+    def parent(self) -> RunId | None:
+        """The run it is a child of."""
+        return self.record.parent
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """The paths of its artifacts, sorted."""
+        return tuple(sorted(entry.path for entry in self._whole().artifacts))
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -132,12 +156,13 @@ class SavedRun:
         """
         if self.commit is None or self._project is None:
             raise NotFoundError(f"run '{self.name}' has not ended: its artifacts are not readable yet")
-        entry = next((entry for entry in self.record.artifacts if entry.path == path), None)
+        record = self._whole()
+        entry = next((entry for entry in record.artifacts if entry.path == path), None)
         if entry is not None and entry.storage == "pointer":
             from gittrack.artifacts.bytes_store import read_stored
 
             return read_stored(self._project.layout.bytes_store, entry.digest, path)
-        return read_artifact(self._project.repo, self.commit, self.record, path)
+        return read_artifact(self._project.repo, self.commit, record, path)
 
     def file(self, path: str) -> bytes | None:
         """The bytes of a file of the run's tree (``run.toml``, ``logs/output.txt``, …), or None."""
@@ -153,6 +178,14 @@ class SavedRun:
         rows = "".join(f"<tr><th>{escape(display(a))}</th><td>{escape(display(b))}</td></tr>" for a, b in cells)
         title = f"<b>{escape(display(self.name))}</b> <code>{self.id[:8]}</code> {self.status.value}"
         return f"{title} ({escape(display(self.record.experiment.name))})<table>{rows}</table>"
+
+
+def _is_exact(value: Any) -> bool:
+    """Whether a list tells a param as it is: JSON has no NaN, no infinities and no dates, they are texts there."""
+    if isinstance(value, str):
+        return value not in ("nan", "inf", "-inf") and not value[:1].isdigit()
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return all(map(_is_exact, inner))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +205,20 @@ def list_runs(project: Project, *, experiment: str | None = None, deleted: bool 
         deleted: list the deleted ones instead of the others.
     """
     catalog = read_catalog(project.repo)
+    found, problems = _all_runs(project, catalog)
+    runs = [run for run in found.values() if run.deleted == deleted]
+    if experiment is not None:
+        wanted = _experiment_ids(project, catalog, experiment)
+        runs = [run for run in runs if run.record.experiment.id in wanted]
+    return Listing(tuple(_newest_first(runs)), tuple(problems))
+
+
+def _newest_first(runs: Iterable[SavedRun]) -> list[SavedRun]:
+    return sorted(runs, key=lambda run: (run.record.start_time, run.id), reverse=True)
+
+
+def _all_runs(project: Project, catalog: Catalog) -> tuple[dict[RunId, SavedRun], list[Problem]]:
+    """Every run, deleted or not, and what could not be read."""
     problems = list(catalog.problems)
     events = events_by_subject(catalog)
     found: dict[RunId, SavedRun] = {}
@@ -184,13 +231,11 @@ def list_runs(project: Project, *, experiment: str | None = None, deleted: bool 
         if live.problem:
             problems.append(Problem(f"live run {live.id}", live.problem))
         else:
-            found[live.id] = _live_run(project, live, events)
-    runs = [run for run in found.values() if run.deleted == deleted]
-    if experiment is not None:
-        wanted = _experiment_ids(project, catalog, experiment)
-        runs = [run for run in runs if run.record.experiment.id in wanted]
-    runs.sort(key=lambda run: (run.record.start_time, run.id), reverse=True)
-    return Listing(tuple(runs), tuple(problems))
+            try:
+                found[live.id] = _live_run(project, live, events)
+            except GittrackError as error:
+                problems.append(Problem(f"live run {live.id}", error.message))
+    return found, problems
 
 
 def _experiment_ids(project: Project, catalog: Catalog, experiment: str) -> set[str]:
@@ -213,7 +258,8 @@ def _listed(project: Project, catalog: Catalog, events: dict[str, list[Event]], 
     if listed.record.id != id:
         raise CorruptRecordError(f"commit {commit} is of run {listed.record.id}")
     listed = replace(listed, record=_in_present_experiment(listed.record, events))
-    return _folded(project, listed, commit, tuple(others), events.get(f"run:{id}", ()))
+    run = _folded(project, listed, commit, tuple(others), events.get(f"run:{id}", ()))
+    return replace(run, _partial=True)
 
 
 def _in_present_experiment(record: RunRecord, events: dict[str, list[Event]]) -> RunRecord:
@@ -238,7 +284,8 @@ def _folded(
 def _live_run(project: Project, live: LiveRun, events: dict[str, list[Event]]) -> SavedRun:
     from gittrack.core.series import trend
 
-    body = assemble(live.contents)
+    resumed = resumed_commit(live.contents)
+    body = assemble(live.contents, None if resumed is None else read_body(project.repo, resumed))
     status = RunStatus.RUNNING if live.liveness is not Liveness.DEAD else body.record.status
     record = replace(_in_present_experiment(body.record, events), status=status)
     if status is RunStatus.RUNNING:
@@ -257,11 +304,14 @@ def find_run(project: Project, address: str) -> SavedRun:
         RunNotFoundError: none.
         AmbiguousError: several.
     """
-    listing = list_runs(project)
-    hidden = list_runs(project, deleted=True)
-    known = {run.id: run for run in (*listing.runs, *hidden.runs)}
+    catalog = read_catalog(project.repo)
     parsed = parse_address(address)
-    run = _match(project, parsed, listing.runs, known)
+    whole = RunId(parsed.prefix or "")
+    if whole in catalog.runs and not project.layout.live_run(whole).exists():  # a full id: only that run is read
+        run = _listed(project, catalog, events_by_subject(catalog), whole)
+    else:
+        known, _ = _all_runs(project, catalog)
+        run = _match(project, parsed, _newest_first(run for run in known.values() if not run.deleted), known)
     if run.commit is None:
         return run
     record = replace(read_record(project.repo, run.commit), experiment=run.record.experiment)

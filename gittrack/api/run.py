@@ -197,6 +197,7 @@ class Run(TakesFiles):
             if last is None:
                 check_metric_name(key)
                 self._room.take("summary.toml", text_size(key) + SUMMARY_BYTES)
+                self._steps[key] = -1
             if step is None:
                 with self._counting:  # two threads that count one metric never take the same step
                     self._steps[key] = step = self._steps.get(key, -1) + 1

@@ -5,7 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
+
+from gittrack.core.values import metric_value
+from gittrack.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from gittrack.api.run import Run
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,7 +33,8 @@ def track(
     """Make each call of a function a run.
 
     Its arguments become params (defaults included), the numbers in the dict it returns metrics, an exception a failed
-    run with its traceback. A call within another run becomes that run's child.
+    run with its traceback. A call within another run becomes that run's child. The run of a coroutine or a generator
+    lasts until that ends.
 
     Args:
         function: what to track, when used without parentheses.
@@ -44,20 +51,39 @@ def track(
     def decorate(target: Callable[P, R]) -> Callable[P, R]:
         signature = inspect.signature(target)
 
-        @functools.wraps(target)
-        def tracked(*args: P.args, **kwargs: P.kwargs) -> R:
+        def begun(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
             from gittrack.api.fluent import active_run, start_run
 
             run = start_run(
                 name=name or target.__name__, experiment=experiment, tags=tags, nested=active_run() is not None
             )
-            with run:
-                run.log_params(_arguments(signature, args, kwargs))
+            run.log_params(_arguments(signature, args, kwargs))
+            return run
+
+        @functools.wraps(target)
+        def tracked(*args: P.args, **kwargs: P.kwargs) -> R:
+            with begun(args, kwargs) as run:
                 result = target(*args, **kwargs)
                 _log_result(run, result)
                 return result
 
-        return tracked
+        @functools.wraps(target)
+        async def tracked_coroutine(*args: P.args, **kwargs: P.kwargs) -> Any:
+            with begun(args, kwargs) as run:
+                result = await cast(Any, target)(*args, **kwargs)
+                _log_result(run, result)
+                return result
+
+        @functools.wraps(target)
+        def tracked_generator(*args: P.args, **kwargs: P.kwargs) -> Any:
+            with begun(args, kwargs) as run:
+                result = yield from cast(Any, target)(*args, **kwargs)
+                _log_result(run, result)
+                return result
+
+        if inspect.iscoroutinefunction(target):
+            return cast(Callable[P, R], tracked_coroutine)
+        return cast(Callable[P, R], tracked_generator) if inspect.isgeneratorfunction(target) else tracked
 
     return decorate if function is None else decorate(function)
 
@@ -76,10 +102,12 @@ def _arguments(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict
     return arguments
 
 
-def _log_result(run: Any, result: object) -> None:
+def _log_result(run: Run, result: object) -> None:
     if not isinstance(result, Mapping):
         return
     for key, value in result.items():
-        if isinstance(value, Mapping | list | tuple | str) or value is None:
-            continue
-        run.log_metric(str(key), value)
+        try:
+            number = metric_value(value)
+        except InvalidValueError:
+            continue  # a model, a path, a text: only the numbers are metrics
+        run.log_metric(str(key), number)

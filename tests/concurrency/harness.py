@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,8 +53,7 @@ class Forks:
     """
 
     def __init__(self, root: Path, env: dict[str, str]) -> None:
-        self._acks = root.with_name(root.name + "-acks")
-        self._acks.mkdir(exist_ok=True)
+        self._acks = Path(tempfile.mkdtemp(prefix="acks-", dir=root.parent))
         with open(self._acks / "stderr", "ab") as messages:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", FORKS],

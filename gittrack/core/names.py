@@ -24,8 +24,8 @@ MAX_PATH_BYTES = 4000
 """Longest path of an artifact, in bytes of UTF-8."""
 MAX_COMPONENT_BYTES = 150
 """Longest encoded part of a path; a longer one is cut and ends in ``~`` and 32 hex digits of its SHA-256."""
-MAX_COMPONENTS = 32
-"""Deepest path: in a deeper name the slashes beyond are encoded too (``%2F``)."""
+MAX_COMPONENTS = 15
+"""Deepest path; in a deeper name the slashes beyond are encoded too (``%2F``). Readers take trees of 16 levels."""
 
 METRICS_FOLDER = "metrics"
 ARTIFACTS_FOLDER = "artifacts"

@@ -26,6 +26,7 @@ from gittrack.core.run_tree import (
 )
 from gittrack.core.series import decode_csv
 from gittrack.errors import CorruptRecordError, FormatError, UnsupportedFormatError
+from gittrack.git.objects import _MAX_DEPTH as DEEPEST_TREE
 from gittrack.git.trees import nested
 from tests.format.run_strategies import WHOLE_RUNS, bodies, comparable
 
@@ -215,3 +216,9 @@ def test_keys_of_a_newer_writer_are_kept() -> None:
     written = encode_tree(RunBody(record))[RUN_FILE]
     assert isinstance(written, bytes)
     assert b"[future]\na = [" in written
+
+
+@pytest.mark.parametrize("name", ["/".join("a" * 40), "a" * 400 + "/" + "b/" * 400, "/" * 500])
+def test_the_deepest_name_stays_within_what_readers_take(name: str) -> None:
+    paths = [*metric_paths([name]).values(), *artifact_paths(["x/" + name.strip("/")]).values()]
+    assert max(path.count("/") for path in paths) < DEEPEST_TREE

@@ -10,7 +10,7 @@ import threading
 from gittrack.api.closing import status_of, status_of_exit
 from gittrack.api.exit_code import ExitCode
 from gittrack.api.run import Run
-from gittrack.api.signals import KillGuard
+from gittrack.api.signals import KillGuard, die_interrupted
 
 
 class _OfThread(threading.local):
@@ -115,6 +115,8 @@ class ActiveRuns:
         status, code = status_of_exit(left[0]) if left and error is None else status_of(error)
         for run in reversed(list(self._all)):
             run.end(status, error=error, exit_code=code)
+        if isinstance(error, KeyboardInterrupt):
+            die_interrupted()
 
 
 class _SilentClosing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from _thread import start_new_thread
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from gittrack.store.journal_file import JournalWriter
 
 FLUSH_SECONDS = 5.0
+INBOX_FULL = 500
+"""Finished runs that are not rolled up, counted by their ``done/`` copies, beyond which the next one rolls up."""
 
 
 class Flusher:
@@ -29,8 +32,8 @@ class Flusher:
     def __init__(self, writer: JournalWriter) -> None:
         self._writer = writer
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="gittrack-flush", daemon=True)
-        self._thread.start()
+        # Not threading.Thread: it waits until the thread has begun, which takes longer than all else that starts a run.
+        start_new_thread(self._work, ())
 
     def _work(self) -> None:
         while not self._stopped.wait(FLUSH_SECONDS):
@@ -133,9 +136,11 @@ def finish(project: Project, id: RunId, journals: Sequence[JournalContents]) -> 
 
 def roll_up_when_full(project: Project) -> None:
     """Roll the inbox up when it is full; another process's roll-up is left to that one."""
-    from gittrack.store.rollup import inbox_is_full, roll_up
+    from gittrack.store.done import done_count
 
-    if inbox_is_full(project.layout):
+    if done_count(project.layout) >= INBOX_FULL:
+        from gittrack.store.rollup import roll_up
+
         try:
             roll_up(project.repo, project.layout, project.author, project.now())
         except ConflictError:

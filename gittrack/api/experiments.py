@@ -1,23 +1,20 @@
 """Experiments: what their names mean now, their state, renaming.
 
 An experiment's id comes from its first name, so two clones that create ``churn`` apart mean the same one. A rename is
-an event. ``experiments.json`` beside git keeps which names renames have moved, so that starting a run reads one small
-file; it is derived, and made anew when it is missing.
+an event.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gittrack.api.experiment_names import experiment_events, remember_names
 from gittrack.api.project import Project
 from gittrack.core.events import Folded, fold
-from gittrack.core.ids import ExperimentId, experiment_id
+from gittrack.core.ids import ExperimentId
 from gittrack.core.names import check_experiment_name, display
-from gittrack.core.records import Event, ExperimentRef, Subject
-from gittrack.errors import AmbiguousError, ConflictError, ExperimentNotFoundError, StorageError
+from gittrack.core.records import Subject
+from gittrack.errors import AmbiguousError, ConflictError, ExperimentNotFoundError
 from gittrack.store.catalog import Catalog, read_catalog
 
 
@@ -40,79 +37,12 @@ class Experiment:
     state: Folded
 
 
-def resolve_experiment(project: Project, name: str) -> ExperimentRef:
-    """The experiment that a name means now; a new one when nobody has that name.
-
-    Args:
-        project: where.
-        name: a checked name.
-    """
-    moved = _moved_names(project)
-    if name in moved.now:
-        return ExperimentRef(moved.now[name], name)
-    plain = experiment_id(name)
-    if plain not in moved.renamed:
-        return ExperimentRef(plain, name)
-    # The name was given up by a rename: using it again means another experiment (and maybe that one was renamed too).
-    identity = plain
-    while identity in moved.renamed:
-        identity = experiment_id(name, identity)
-    return ExperimentRef(identity, name)
-
-
-@dataclass(frozen=True, slots=True)
-class _Moved:
-    now: Mapping[str, ExperimentId]
-    renamed: frozenset[ExperimentId]
-
-
-def _moved_names(project: Project) -> _Moved:
-    try:
-        data = json.loads(project.layout.experiment_names.read_bytes())
-        now = {str(name): ExperimentId(id) for name, id in data["now"].items()}
-    except FileNotFoundError:
-        now = remember_names(project, read_catalog(project.repo))
-    except (ValueError, KeyError, AttributeError):
-        now = remember_names(project, read_catalog(project.repo))
-    return _Moved(now, frozenset(now.values()))
-
-
-def remember_names(project: Project, catalog: Catalog) -> dict[str, ExperimentId]:
-    """Derive the names that renames have moved, and keep them for the next run's start.
-
-    Raises:
-        StorageError: the git directory cannot be written.
-    """
-    names: dict[str, ExperimentId] = {}
-    for id, events in _events(catalog).items():
-        name = fold({}, events).value("name")
-        if name is not None:
-            names[name] = min(names.get(name, id), id)
-    path = project.layout.experiment_names
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({"now": names}, sort_keys=True))
-        os.replace(temporary, path)
-    except OSError as error:
-        raise StorageError(f"cannot write '{path}': {error.strerror}", hint="gittrack doctor") from error
-    return names
-
-
-def _events(catalog: Catalog) -> dict[ExperimentId, list[Event]]:
-    result: dict[ExperimentId, list[Event]] = {}
-    for event in catalog.events.values():
-        if event.subject.kind == "experiment":
-            result.setdefault(ExperimentId(event.subject.key), []).append(event)
-    return result
-
-
 def list_experiments(project: Project, catalog: Catalog | None = None) -> list[Experiment]:
     """All experiments that have a run or an event, by name."""
     from gittrack.api.read import list_runs
 
     catalog = read_catalog(project.repo) if catalog is None else catalog
-    events = _events(catalog)
+    events = experiment_events(catalog)
     names: dict[ExperimentId, str] = {}
     counts: dict[ExperimentId, int] = {}
     latest: dict[ExperimentId, int] = {}

@@ -8,12 +8,12 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 from gittrack.api.kept import Room, entry_size
-from gittrack.artifacts.bytes_store import StoredBytes, take_bytes, take_file
 from gittrack.core.names import MAX_NAME_BYTES, check_artifact_path, display
 from gittrack.errors import ArtifactNotFoundError, GittrackError, InvalidValueError, StorageError
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
+    from gittrack.artifacts.bytes_store import StoredBytes
     from gittrack.store.journal_file import JournalWriter
 
 
@@ -69,6 +69,8 @@ class LoggedFiles:
     def add_bytes(self, data: bytes, name: str) -> None:
         """Take bytes as a file."""
         path = check_artifact_path(name)
+        from gittrack.artifacts.bytes_store import take_bytes
+
         self._record(path, take_bytes(self._store, data, self._limit))
 
     def add_document(self, data: object, name: str) -> None:
@@ -114,6 +116,8 @@ class LoggedFiles:
 
     def _add_file(self, source: Path, name: str) -> None:
         path = check_artifact_path(name)
+        from gittrack.artifacts.bytes_store import take_file
+
         self._record(path, take_file(self._store, source, self._limit))
 
     def _record(self, path: str, stored: StoredBytes) -> None:

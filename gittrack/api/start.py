@@ -182,7 +182,7 @@ def _earlier(project: Project, address: str) -> _Earlier:
 def _start_operation(
     project: Project, request: Request, environment: EnvironmentCapture, earlier: _Earlier | None
 ) -> dict[str, Any]:
-    from gittrack.api.experiments import resolve_experiment
+    from gittrack.api.experiment_names import resolve_experiment
     from gittrack.capture.command import capture_command
 
     config, process = project.config, project.process

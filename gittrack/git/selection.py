@@ -10,27 +10,13 @@ from pathlib import Path
 
 from gittrack.core.records import LeftOut
 from gittrack.core.redact import find_secret, is_secret_path
+from gittrack.git.limits import SnapshotLimits
 from gittrack.git.status import Change
 
 _MAX_LISTED = 1000
 _GONE = (FileNotFoundError, NotADirectoryError)
 Stamp = tuple[int, int, int]
 """Size, modification time in ns and inode: another stamp, another content."""
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotLimits:
-    """What a snapshot takes at most.
-
-    Attributes:
-        file_bytes: of one file.
-        total_bytes: of all changed files together.
-        files: changed files; every one becomes an object.
-    """
-
-    file_bytes: int = 1 << 20
-    total_bytes: int = 50 << 20
-    files: int = 10_000
 
 
 @dataclass(slots=True)

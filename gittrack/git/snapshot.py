@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gittrack.core.ids import ObjectId
-from gittrack.core.records import CodeState, Person, SubmoduleState
+from gittrack.core.records import CodeState, LeftOut, Person, SubmoduleState
+from gittrack.git.limits import SnapshotLimits
 from gittrack.git.program import finish_git, run_git, start_git
-from gittrack.git.scratch_index import ScratchIndex, gitlinks
-from gittrack.git.selection import Selection, SnapshotLimits, changed_meanwhile, select, shown_path
 from gittrack.git.status import STATUS, Change, WorkTreeStatus, parse_status
 from gittrack.git.trees import EMPTY_TREE
 
 if TYPE_CHECKING:
     from gittrack.git.repository import Repository
+    from gittrack.git.scratch_index import ScratchIndex
+    from gittrack.git.selection import Selection
 
 __all__ = ["PendingSnapshot", "SnapshotLimits", "start_snapshot"]
 
@@ -87,8 +88,12 @@ class PendingSnapshot:
     def _code_state(self, status: WorkTreeStatus) -> CodeState:
         if not status.changes:
             reason = "" if status.head else "there is no commit and no file yet"
-            return self._state_of(status, status.head, Selection(), self._clean_submodules(), reason)
+            return self._state_of(status, status.head, (), self._clean_submodules(), reason)
         assert self._repo.work_tree is not None
+        # Only a dirty tree needs these: a run on a clean one starts sooner without them.
+        from gittrack.git.scratch_index import ScratchIndex
+        from gittrack.git.selection import select
+
         selection = select(self._repo.work_tree, status.changes, self._limits)
         with ScratchIndex(self._repo) as index:
             tree = _build_tree(self._repo, index, selection)
@@ -96,13 +101,13 @@ class PendingSnapshot:
             dirty = {change.path for change in status.changes if change.submodule_dirty}
             linked = index.submodules() if self._has_submodules(status.changes) else []
         reason = "" if commit else "there is no commit, and every file was left out"
-        return self._state_of(status, commit, selection, _submodules(linked, dirty), reason)
+        return self._state_of(status, commit, selection.listed(), _submodules(linked, dirty), reason)
 
     def _state_of(
         self,
         status: WorkTreeStatus,
         commit: ObjectId | None,
-        selection: Selection,
+        left_out: tuple[LeftOut, ...],
         submodules: tuple[SubmoduleState, ...],
         reason: str,
     ) -> CodeState:
@@ -112,7 +117,7 @@ class PendingSnapshot:
             branch=status.branch,
             dirty=bool(status.changes),
             directory=self._directory,
-            left_out=selection.listed(),
+            left_out=left_out,
             submodules=submodules,
             reason=reason,
         )
@@ -136,6 +141,8 @@ class PendingSnapshot:
         if not self._has_submodules(()):
             return ()
         assert self._repo.work_tree is not None
+        from gittrack.git.scratch_index import gitlinks
+
         listing = run_git(
             ["ls-files", "--stage", "-z"],
             cwd=self._repo.work_tree,
@@ -147,6 +154,8 @@ class PendingSnapshot:
 
 def _build_tree(repo: Repository, index: ScratchIndex, selection: Selection) -> ObjectId:
     assert repo.work_tree is not None
+    from gittrack.git.selection import changed_meanwhile
+
     for change, said in index.take(selection.taken):
         selection.refuse(change, said)
     for change in changed_meanwhile(repo.work_tree, selection):
@@ -158,4 +167,6 @@ def _build_tree(repo: Repository, index: ScratchIndex, selection: Selection) -> 
 
 
 def _submodules(linked: list[tuple[bytes, ObjectId]], dirty: set[bytes]) -> tuple[SubmoduleState, ...]:
+    from gittrack.git.selection import shown_path
+
     return tuple(SubmoduleState(shown_path(path), commit, path in dirty) for path, commit in linked)

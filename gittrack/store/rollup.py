@@ -28,12 +28,10 @@ from gittrack.git.program import run_git
 from gittrack.git.refs import RefUpdate
 from gittrack.git.repository import Repository
 from gittrack.store.catalog import Problem, walk_ledger, with_earlier
-from gittrack.store.done import done_count, done_runs, drop_done
+from gittrack.store.done import done_runs, drop_done
 from gittrack.store.layout import Layout
 from gittrack.store.publish import is_whole
 from gittrack.store.recovery import restore
-
-INBOX_FULL = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +56,6 @@ class RollUp:
     runs: int = 0
     events: int = 0
     problems: list[Problem] = field(default_factory=list)
-
-
-def inbox_is_full(layout: Layout) -> bool:
-    """Whether the next finished run should roll up. Counts the ``done/`` copies: no git is asked."""
-    return done_count(layout) >= INBOX_FULL
 
 
 @contextlib.contextmanager

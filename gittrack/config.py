@@ -177,7 +177,11 @@ def _boolean(where: str, found: Any) -> bool:
 
 def _bytes(found: Any) -> int:
     if isinstance(found, int):
-        return found
-    text = str(found).strip().lower()
-    unit = _UNITS.get(text[-1:], 1)
-    return int(text[:-1] if unit > 1 else text) * unit
+        number = found
+    else:
+        text = str(found).strip().lower()
+        unit = _UNITS.get(text[-1:], 1)
+        number = int(text[:-1] if unit > 1 else text) * unit
+    if number < 0:
+        raise ValueError(f"{number} is negative")
+    return number

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gittrack.api.project import Project
-from gittrack.errors import RunActiveError, RunNotFoundError
+from gittrack.errors import AmbiguousError, RunActiveError, RunNotFoundError
 from gittrack.store.integrity import Finding, check
 from gittrack.store.leftovers import find_leftovers, remove_leftovers
 from gittrack.store.live import live_ids
@@ -47,11 +47,14 @@ def recover_one(project: Project, address: str, *, force: bool = False) -> Recov
 
     Raises:
         RunNotFoundError: no live run of that id.
+        AmbiguousError: several.
         RunActiveError: its process lives.
     """
     matches = [id for id in live_ids(project.layout) if id.startswith(address)]
-    if len(matches) != 1:
-        raise RunNotFoundError(f"{len(matches)} live runs are '{address[:80]}'", hint="gittrack ls")
+    if not matches:
+        raise RunNotFoundError(f"no live run is '{address[:80]}'", hint="gittrack ls")
+    if len(matches) > 1:
+        raise AmbiguousError(f"'{address[:80]}' matches {len(matches)} live runs", matches=matches, hint="gittrack ls")
     results = recover_runs(project.repo, project.layout, matches[0], force=force)
     if not results:
         raise RunNotFoundError(f"live run '{address[:80]}' is gone", hint="gittrack ls")

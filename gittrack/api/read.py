@@ -170,6 +170,9 @@ class SavedRun:
             return None
         return self._project.repo.objects.read_file(self.commit, path)
 
+    def __repr__(self) -> str:
+        return f"SavedRun(id={self.id!r}, name={display(self.name)!r}, status={self.status.value!r})"
+
     def _repr_html_(self) -> str:
         from html import escape
 

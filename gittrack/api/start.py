@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -96,8 +96,11 @@ def join(project: Project, request: Request, on_end: Callable[[Run], None]) -> R
     live = read_live(str(project.layout.live_run(id)), id)
     if live is None or live.problem:
         raise GittrackError(f"run {id} named by GITTRACK_RUN_ID is not live", hint="unset GITTRACK_RUN_ID")
-    from gittrack.core.assembly import assemble
+    from gittrack.core.assembly import assemble, start_operation
 
+    # What the person gave on the command line of `gittrack run` wins over what the program asks for.
+    given = start_operation(live.contents).get("given", ())
+    request = replace(request, **{field: None for field in ("name", "experiment") if field in given})
     record = assemble(live.contents).record
     writer = join_live(project.layout, id, project.new_event_id, project.now)
     leave_run_to_children(id)
@@ -112,8 +115,19 @@ def join(project: Project, request: Request, on_end: Callable[[Run], None]) -> R
         known_steps={name: summary.last_step for name, summary in record.metrics.items()},
         known_params=_without_guesses(record),
     )
+    if request.experiment is not None:
+        _move(project, run, request.experiment)
     _apply(project, run, request, named=True)
     return run
+
+
+def _move(project: Project, run: Run, name: str) -> None:
+    """Put a joined run into the experiment that the program names."""
+    from gittrack.api.experiment_names import resolve_experiment
+
+    found = resolve_experiment(project, check_experiment_name(name))
+    run._operation({"op": "experiment", "value": {"id": found.id, "name": found.name}})
+    run.experiment = found.name
 
 
 def _without_guesses(record: RunRecord) -> dict[str, ParamValue]:
@@ -214,6 +228,8 @@ def _start_operation(
         }
     experiment = resolve_experiment(project, check_experiment_name(request.experiment or config.experiment))
     name = make_name(project.random(8)) if request.name is None else check_run_name(request.name)
+    if request.command is not None:
+        start["given"] = [field for field in ("name", "experiment") if getattr(request, field) is not None]
     return start | {"name": name, "experiment": {"id": experiment.id, "name": experiment.name}}
 
 
@@ -271,8 +287,6 @@ def _with_remote(project: Project, code: CodeState) -> CodeState:
     url = project.repo.remote_url(code.branch)
     if url is None:
         return code
-    from dataclasses import replace
-
     from gittrack.core.redact import redact_url
 
     return replace(code, remote=redact_url(url))

@@ -18,6 +18,7 @@ _ASSIGNMENT = re.compile(
     r"(?P<name>\+{0,2}[A-Za-z_][A-Za-z0-9_./@-]*|--?[A-Za-z][A-Za-z0-9_./-]*)=(?P<value>.*)", re.DOTALL
 )
 _GLUED = re.compile(r"-(?P<name>[A-Za-z])(?P<value>[0-9].*)")
+_SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "fish"})
 _BOOLEANS = (("true", True), ("false", False))
 
 
@@ -56,6 +57,8 @@ def _own_arguments(argv: Sequence[str]) -> Sequence[str]:
     invocation = split_command(argv)
     if is_interpreter(base_name(argv[0])) and invocation.kind in ("interactive", "stdin"):
         return ()
+    if invocation.kind == "program" and base_name(argv[0]) in _SHELLS:
+        return ()  # ``sh -c "…"``: a script of the shell's, not an option of ours
     return invocation.arguments
 
 

@@ -50,6 +50,7 @@ class _State:
     points: dict[str, Series] = field(default_factory=dict)
     name: str = ""
     note: str = ""
+    experiment: Mapping[str, str] = field(default_factory=dict)
     last_time: int = 0
 
 
@@ -150,6 +151,7 @@ def _apply(state: _State, operation: Operation) -> None:
     if kind == "start":
         state.start = operation
         state.name, state.note = operation["name"], operation.get("note", "")
+        state.experiment = operation["experiment"]
     elif kind == "end":
         state.end = operation
         if operation.get("traceback"):
@@ -158,7 +160,7 @@ def _apply(state: _State, operation: Operation) -> None:
         state.params[operation["name"]] = operation["value"]
     elif kind == "tag":
         _set_tag(state, operation)
-    elif kind in ("name", "note"):
+    elif kind in ("name", "note", "experiment"):
         setattr(state, kind, operation["value"])
     elif kind == "seed":
         state.seeds.update(operation["seeds"])
@@ -263,7 +265,7 @@ def _record(state: _State, start: Operation, earlier: RunBody | None, series: Ma
     record = RunRecord(
         id=parse_run_id(start["id"]),
         name=state.name,
-        experiment=ExperimentRef(parse_experiment_id(start["experiment"]["id"]), start["experiment"]["name"]),
+        experiment=ExperimentRef(parse_experiment_id(state.experiment["id"]), state.experiment["name"]),
         status=status,
         start_time=start["t"],
         end_time=end["t"] if end else min(max(state.last_time, last_point), LATEST),

@@ -144,10 +144,7 @@ def current_commits(repo: Repository, commits: dict[ObjectId, set[str]]) -> list
         return list(commits)
     replaced: set[ObjectId] = set()
     for commit, writers in commits.items():
-        parents = repo.objects.read_commit(commit).parents
-        while len(parents) > 1 and parents[1] in commits:
-            earlier = parents[1]
-            if LOCAL in writers or writers & commits[earlier]:
-                replaced.add(earlier)
-            parents = repo.objects.read_commit(earlier).parents
+        # One in between may be listed nowhere: a second resumption took its place in the inbox.
+        earlier = [found for found in with_earlier(repo, [commit]) if found != commit and found in commits]
+        replaced.update(found for found in earlier if LOCAL in writers or writers & commits[found])
     return sorted(commit for commit in commits if commit not in replaced)

@@ -59,3 +59,28 @@ def test_fsck_reads_objects_larger_than_one_page(repo, gittrack_cli):
         run.log_text("".join(str(number * 7919 % 10007) for number in range(12000)), "long.txt")
     done = gittrack_cli("fsck", cwd=repo)
     assert done.returncode == 0, done.stderr
+
+
+NAMING = """
+import gittrack
+with gittrack.start_run(name="inner", experiment="mine", strict=True) as run:
+    assert run.experiment == {experiment!r}, run.experiment
+"""
+
+
+def test_what_the_command_line_gives_wins_over_what_the_program_asks_for(repo, gittrack_cli):
+    (repo / "join.py").write_text(NAMING.format(experiment="theirs"))
+    done = gittrack_cli("run", "-n", "outer", "-e", "theirs", "--", sys.executable, "join.py", cwd=repo)
+    assert done.returncode == 0, done.stderr
+    assert gittrack.get_run("outer").record.experiment.name == "theirs"
+
+
+def test_where_the_command_line_gives_nothing_the_program_names_its_run(repo, gittrack_cli):
+    (repo / "join.py").write_text(NAMING.format(experiment="mine"))
+    done = gittrack_cli("run", "--", sys.executable, "join.py", cwd=repo)
+    assert done.returncode == 0, done.stderr
+    found = gittrack.get_run("inner").record.experiment
+    assert found.name == "mine"
+    with gittrack.start_run(name="later", experiment="mine"):
+        pass
+    assert gittrack.get_run("later").record.experiment == found

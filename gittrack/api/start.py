@@ -64,8 +64,12 @@ def begin(project: Project, request: Request, environment: EnvironmentCapture, o
         StorageError: the git directory cannot be written.
     """
     pending = start_snapshot(project.repo, _limits(project), directory=_directory(project))
-    earlier = None if request.run_id is None else _earlier(project, request.run_id)
-    start = _start_operation(project, request, environment, earlier)
+    try:
+        earlier = None if request.run_id is None else _earlier(project, request.run_id)
+        start = _start_operation(project, request, environment, earlier)
+    except BaseException:
+        pending.cancel()
+        raise
     code = pending.result()
     start["code"] = code_operation(_with_remote(project, code))
     id = RunId(start["id"])
@@ -100,7 +104,9 @@ def join(project: Project, request: Request, on_end: Callable[[Run], None]) -> R
 
     # What the person gave on the command line of `gittrack run` wins over what the program asks for.
     given = start_operation(live.contents).get("given", ())
-    request = replace(request, **{field: None for field in ("name", "experiment") if field in given})
+    name = None if "name" in given else request.name
+    experiment = None if "experiment" in given else request.experiment
+    request = replace(request, name=name, experiment=experiment)
     record = assemble(live.contents).record
     writer = join_live(project.layout, id, project.new_event_id, project.now)
     leave_run_to_children(id)

@@ -133,9 +133,9 @@ def wait_for(path: Path, text: str, seconds: float = 30) -> None:
 
 
 def _git(root: Path, *args: str) -> str:
-    done = subprocess.run(["git", *args], cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"git {' '.join(args)}: {done.stderr}"
-    return done.stdout
+    done = subprocess.run(["git", *args], cwd=root, capture_output=True, check=False)
+    assert done.returncode == 0, f"git {' '.join(args)}: {done.stderr.decode()}"
+    return done.stdout.decode("utf-8", "surrogateescape")
 
 
 def user_state(root: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from gittrack.api.guarded import warn
 from gittrack.core.ids import ObjectId, RunId
 from gittrack.core.names import display
 from gittrack.core.records import RunStatus
-from gittrack.errors import ConflictError, GittrackError
+from gittrack.errors import ConflictError, GittrackError, StorageError
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
@@ -96,6 +96,8 @@ class Closing:
         live = read_live(str(self.project.layout.live_run(run.id)), run.id)
         if live is None:
             raise GittrackError(f"live run {run.id} is gone", hint=f"gittrack show {run.id[:8]}")
+        if live.problem:
+            raise StorageError(live.problem, hint="gittrack recover")
         self.commit = finish(self.project, run.id, live.contents)
         if self.says_goodbye and not self.project.config.quiet:
             from gittrack.api.farewell import last_line

@@ -16,7 +16,7 @@ from typing import Any, Self
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 FORKS = """
-import json, os, sys, time
+import json, os, sys, time, traceback
 import gittrack, gittrack.api.start, gittrack.api.maintain, gittrack.store.rollup, gittrack.capture.environment
 import gittrack.store.publish, gittrack.api.annotate, pygit2
 
@@ -28,6 +28,8 @@ def fork(task):
         try:
             exec(task["script"], {"say": lambda text: os.write(ack, f"{text}\\n".encode()), "task": task})
             code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(code)
     return pid

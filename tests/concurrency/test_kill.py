@@ -181,9 +181,9 @@ def test_two_processes_recover_the_same_crashed_runs_at_once(repo):
     script = "import gittrack\nrun = gittrack.start_run()\nfor n in range(500): run.log_metric('x', n)\nsay(run.id)\n"
     with Forks(repo, environment()) as forks:
         codes, ids = forks.run(script, count=12)  # each leaves without an end
-        assert codes == [0] * 12
+        assert codes == [0] * 12, forks.messages()
         codes, said = forks.run(RECOVER, count=4)
-        assert codes == [0] * 4
+        assert codes == [0] * 4, forks.messages()
         assert said == ["12"] * 4
     found = gittrack.runs()
     assert sorted(run.id for run in found) == sorted(ids)

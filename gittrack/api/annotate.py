@@ -105,16 +105,6 @@ def run_log(project: Project, address: str) -> tuple[SavedRun, tuple[Event, ...]
     return run, run.state.events
 
 
-def state_changes(project: Project, id: RunId, changes: Mapping[tuple[str, str], str | None]) -> None:
-    """Write what a resumption set as events; values that stand already are left out."""
-    if not changes:
-        return
-    run = find_run(project, id)
-    for (kind, key), value in changes.items():
-        if run.state.value(kind, key) != value:
-            state(project, _subject(id), run.state, kind, value, key)
-
-
 def _change(project: Project, address: str, kind: str, value: str | None) -> SavedRun:
     run = _finished(project, address)
     state(project, _subject(run.id), run.state, kind, value)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from _thread import start_new_thread
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gittrack.api.guarded import warn
-from gittrack.core.ids import ObjectId, RunId
+from gittrack.core.ids import ObjectId
 from gittrack.core.names import display
 from gittrack.core.records import RunStatus
 from gittrack.errors import ConflictError, GittrackError, StorageError
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from gittrack.api.project import Project
     from gittrack.api.run import Run
     from gittrack.capture.system_metrics import SystemSampler
-    from gittrack.core.journal import JournalContents
     from gittrack.store.journal_file import JournalWriter
 
 FLUSH_SECONDS = 5.0
@@ -92,13 +91,14 @@ class Closing:
 
     def _publish(self, run: Run) -> None:
         from gittrack.store.live import read_live
+        from gittrack.store.publish import publish
 
         live = read_live(str(self.project.layout.live_run(run.id)), run.id)
         if live is None:
             raise GittrackError(f"live run {run.id} is gone", hint=f"gittrack show {run.id[:8]}")
         if live.problem:
             raise StorageError(live.problem, hint="gittrack recover")
-        self.commit = finish(self.project, run.id, live.contents)
+        self.commit = publish(self.project.repo, self.project.layout, run.id, live.contents)
         if self.says_goodbye and not self.project.config.quiet:
             from gittrack.api.farewell import last_line
 
@@ -109,31 +109,15 @@ def _end_operation(
     project: Project, status: RunStatus, error: BaseException | None, exit_code: int | None
 ) -> dict[str, Any]:
     operation: dict[str, Any] = {"op": "end", "t": project.now(), "status": status.value}
-    if isinstance(exit_code, int) and -(1 << 31) <= exit_code < 1 << 32:
+    # Not isinstance: it asks the object, and whatever a run is ended with, it ends.
+    if exit_code is not None and issubclass(type(exit_code), int) and -(1 << 31) <= exit_code < 1 << 32:
         operation["exit_code"] = int(exit_code)
-    if isinstance(error, BaseException) and not isinstance(error, SystemExit | KeyboardInterrupt | GeneratorExit):
+    is_failure = issubclass(type(error), BaseException)
+    if error is not None and is_failure and not isinstance(error, SystemExit | KeyboardInterrupt | GeneratorExit):
         from gittrack.capture.failure import format_traceback, one_line
 
         operation |= {"error": one_line(error), "traceback": format_traceback(error)}
     return operation
-
-
-def finish(project: Project, id: RunId, journals: Sequence[JournalContents]) -> ObjectId:
-    """Publish a live run whose end is written, and the events of a resumption.
-
-    Raises:
-        StorageError: git could not store it.
-        CorruptRecordError: the journals have no start.
-    """
-    from gittrack.core.assembly import resumed_commit, resumption_changes
-    from gittrack.store.publish import publish
-
-    commit = publish(project.repo, project.layout, id, journals)
-    if resumed_commit(journals) is not None:
-        from gittrack.api.annotate import state_changes
-
-        state_changes(project, id, resumption_changes(journals))
-    return commit
 
 
 def roll_up_when_full(project: Project) -> None:

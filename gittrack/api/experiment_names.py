@@ -15,6 +15,7 @@ from gittrack.api.project import Project
 from gittrack.core.ids import ExperimentId, experiment_id
 from gittrack.core.records import Event, ExperimentRef
 from gittrack.errors import StorageError
+from gittrack.store.locks import exclusive
 
 if TYPE_CHECKING:
     from gittrack.store.catalog import Catalog
@@ -52,33 +53,41 @@ def _moved_names(project: Project) -> _Moved:
         data = json.loads(project.layout.experiment_names.read_bytes())
         now = {str(name): ExperimentId(id) for name, id in data["now"].items()}
     except (FileNotFoundError, ValueError, KeyError, AttributeError):  # never made, deleted or damaged
-        from gittrack.store.catalog import read_catalog
-
-        now = remember_names(project, read_catalog(project.repo))
+        now = remember_names(project)
     return _Moved(now, frozenset(now.values()))
 
 
-def remember_names(project: Project, catalog: Catalog) -> dict[str, ExperimentId]:
+def remember_names(project: Project) -> dict[str, ExperimentId]:
     """Derive the names that renames have moved, and keep them for the next run's start.
+
+    One process at a time reads the events and writes the file: of two who rename at once, the second to write has read
+    the events of both.
 
     Raises:
         StorageError: the git directory cannot be written.
     """
+    path = project.layout.experiment_names
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with exclusive(path.with_suffix(".lock")):
+            names = _derived_names(project)
+            temporary = path.with_suffix(f".{os.urandom(8).hex()}")
+            temporary.write_text(json.dumps({"now": names}, sort_keys=True))
+            os.replace(temporary, path)
+    except OSError as error:
+        raise StorageError(f"cannot write '{path}': {error.strerror}", hint="gittrack doctor") from error
+    return names
+
+
+def _derived_names(project: Project) -> dict[str, ExperimentId]:
     from gittrack.core.events import fold
+    from gittrack.store.catalog import read_catalog
 
     names: dict[str, ExperimentId] = {}
-    for id, events in experiment_events(catalog).items():
+    for id, events in experiment_events(read_catalog(project.repo)).items():
         name = fold({}, events).value("name")
         if name is not None:
             names[name] = min(names.get(name, id), id)
-    path = project.layout.experiment_names
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({"now": names}, sort_keys=True))
-        os.replace(temporary, path)
-    except OSError as error:
-        raise StorageError(f"cannot write '{path}': {error.strerror}", hint="gittrack doctor") from error
     return names
 
 

@@ -92,5 +92,5 @@ def rename_experiment(project: Project, address: str, name: str) -> Experiment:
     if any(item.name == name and item.id != experiment.id for item in list_experiments(project)):
         raise ConflictError(f"another experiment is named '{display(name, 80)}'", hint="gittrack experiments ls")
     state(project, Subject("experiment", experiment.id), experiment.state, "name", name)
-    remember_names(project, read_catalog(project.repo))
+    remember_names(project)
     return find_experiment(project, experiment.id)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from gittrack.store.journal_file import JournalWriter
 
 
+MOST_INLINE = 32 << 20
+"""Bytes beyond which nothing lies inline, whatever the setting: a frame of a journal holds no more than 64 MiB."""
+
+
 class LoggedFiles:
     """Takes files into a run. Small bytes go into the journal, others into the store of artifact bytes.
 
@@ -137,7 +141,7 @@ class LoggedFiles:
 
     @property
     def _limit(self) -> int:
-        return self._project.config.inline_limit
+        return min(self._project.config.inline_limit, MOST_INLINE)
 
 
 def _path(path: object) -> Path:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gittrack.api.project import Project
-from gittrack.errors import AmbiguousError, RunActiveError, RunNotFoundError
+from gittrack.errors import AmbiguousError, GittrackError, RunActiveError, RunNotFoundError
+from gittrack.store.catalog import read_catalog
 from gittrack.store.integrity import Finding, check
-from gittrack.store.leftovers import find_leftovers, remove_leftovers
+from gittrack.store.leftovers import Leftover, find_leftovers, remove_leftovers
 from gittrack.store.live import live_ids
 from gittrack.store.publish import drop_stale_holds
 from gittrack.store.recovery import Recovery, recover_runs, restore
 from gittrack.store.rollup import RollUp, roll_up
+from gittrack.store.run_reader import read_record
 
 __all__ = [
     "Finding",
@@ -24,6 +26,8 @@ __all__ = [
     "recover_one",
     "roll_up_now",
 ]
+
+COPYING_SECONDS = 86_400
 
 
 def recover(project: Project) -> list[Recovery]:
@@ -65,7 +69,33 @@ def recover_one(project: Project, address: str, *, force: bool = False) -> Recov
 
 def fsck(project: Project) -> list[Finding]:
     """Read everything that is stored and report what is wrong; changes nothing."""
-    return check(project.repo, project.layout)
+    return [*check(project.repo, project.layout), *_bytes_findings(project)]
+
+
+def _bytes_findings(project: Project) -> list[Finding]:
+    """Artifacts whose bytes, named by a pointer, are missing or damaged in the store."""
+    from gittrack.artifacts.bytes_store import problem_of
+
+    findings = []
+    for id, commits in read_catalog(project.repo).runs.items():
+        for commit in commits:
+            try:
+                entries = read_record(project.repo, commit).artifacts
+            except GittrackError:
+                continue  # `check` names this run and says why
+            for entry in entries:
+                if entry.storage == "pointer":
+                    problem = problem_of(project.layout.bytes_store, entry.digest, entry.size)
+                    if problem:
+                        findings.append(Finding(f"run {id}", f"artifact '{entry.path}': {problem}"))
+    return findings
+
+
+def _unfinished_bytes(project: Project) -> list[Leftover]:
+    from gittrack.artifacts.bytes_store import unfinished_files
+
+    paths = unfinished_files(project.layout.bytes_store, COPYING_SECONDS, project.now() / 1000)
+    return [Leftover("a half-copied file", path) for path in paths]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +121,7 @@ def doctor(project: Project, *, dry_run: bool = False) -> list[Repair]:
         StorageError: something cannot be removed or written.
     """
     repo, layout = project.repo, project.layout
-    found = find_leftovers(repo, layout)
+    found = [*find_leftovers(repo, layout), *_unfinished_bytes(project)]
     repairs = [Repair(f"remove {leftover.what}", str(leftover.path)) for leftover in found]
     if dry_run:
         return repairs

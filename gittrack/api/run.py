@@ -339,12 +339,10 @@ class Run(TakesFiles):
                     self._failed("end_run", failure)
 
     def _end_status(self, status: str) -> RunStatus:
-        try:
-            ended = RunStatus(status.lower())  # MLflow writes FINISHED
-            if ended is not RunStatus.RUNNING:
-                return ended
-        except (ValueError, AttributeError):
-            pass  # no status: said below, and the run still ends
+        text = status.lower() if issubclass(type(status), str) else ""  # MLflow writes FINISHED
+        ended = next((each for each in RunStatus if each.value == text), None)
+        if ended is not None and ended is not RunStatus.RUNNING:
+            return ended
         shown = display(str(coerce_scalar(status)), 60)
         self._failed("end_run", InvalidValueError(f"'{shown}' is not the status of an ended run"))
         return RunStatus.FINISHED

@@ -217,6 +217,7 @@ def _start_operation(
         "id": RunId(random.hex()),
         "kind": request.kind,
         "author": {"name": project.person.name, "email": project.person.email},
+        "writer": project.writer,
         "host": command.host,
         "command": list(command.command),
         "entry": command.entry,

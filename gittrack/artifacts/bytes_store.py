@@ -77,6 +77,7 @@ def take_file(root: Path, path: Path, inline_limit: int) -> StoredBytes:
             os.close(file)
             shutil.copyfile(path, name)
             size, digest = _hash(name)
+            _sync(name)
             _keep(root, name, digest)
             return StoredBytes(size, digest, None)
     except OSError as error:
@@ -118,8 +119,12 @@ def _hash(name: str) -> tuple[int, str]:
         while block := file.read(_BLOCK):
             md5.update(block)
             size += len(block)
-        os.fsync(file.fileno())
     return size, "md5:" + md5.hexdigest()
+
+
+def _sync(name: str) -> None:
+    with open(name, "rb") as file:
+        os.fsync(file.fileno())
 
 
 def _keep(root: Path, name: str, digest: str) -> None:
@@ -128,6 +133,11 @@ def _keep(root: Path, name: str, digest: str) -> None:
     os.chmod(name, 0o444)
     with contextlib.suppress(FileExistsError):  # the same bytes are there already
         os.link(name, target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the name is what the run's pointer relies on
+    finally:
+        os.close(folder)
 
 
 def read_stored(root: Path, digest: str, what: str) -> bytes:
@@ -152,3 +162,35 @@ def read_stored(root: Path, digest: str, what: str) -> bytes:
     if "md5:" + hashlib.md5(data, usedforsecurity=False).hexdigest() != digest:
         raise CorruptRecordError(f"the bytes of '{what}' are damaged", hint="gittrack fsck")
     return data
+
+
+def problem_of(root: Path, digest: str, size: int) -> str:
+    """What is wrong with the bytes of a digest; empty when they are there and are what their name says.
+
+    Args:
+        root: the store.
+        digest: ``md5:<hex>``.
+        size: bytes they must have.
+    """
+    path = stored_path(root, digest)
+    try:
+        found_size, found = _hash(str(path))
+    except FileNotFoundError:
+        return "its bytes are not here"
+    except OSError as error:
+        return f"its bytes cannot be read: {error.strerror}"
+    return "" if (found_size, found) == (size, digest) else "its bytes are damaged"
+
+
+def unfinished_files(root: Path, older_than: float, now: float) -> list[Path]:
+    """Temporary files that a killed process left.
+
+    Args:
+        root: the store.
+        older_than: seconds since they were last written.
+        now: seconds since the epoch.
+    """
+    folder = root / "tmp"
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if now - path.stat().st_mtime > older_than)

@@ -303,13 +303,21 @@ def _record(state: _State, start: Operation, earlier: RunBody | None, series: Ma
     )
 
 
-def resumption_changes(journals: Sequence[JournalContents]) -> dict[tuple[str, str], str | None]:
-    """What a resumption set that belongs into events: (kind, key) -> value, None for a removed tag."""
-    changes: dict[tuple[str, str], str | None] = {}
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A tag, the name or the note that a resumption set: the new value (None: removed) and when, ms since the epoch."""
+
+    value: str | None
+    time: int
+
+
+def resumption_changes(journals: Sequence[JournalContents]) -> dict[tuple[str, str], Change]:
+    """What a resumption set that belongs into events, by (kind, key)."""
+    changes: dict[tuple[str, str], Change] = {}
     for journal in journals:
         for operation in journal.operations:
             if operation["op"] == "tag":
-                changes["tag", operation["key"]] = operation["value"]
+                changes["tag", operation["key"]] = Change(operation["value"], operation.get("t", 0))
             elif operation["op"] in ("name", "note"):
-                changes[operation["op"], ""] = operation["value"]
+                changes[operation["op"], ""] = Change(operation["value"], operation.get("t", 0))
     return changes

@@ -47,12 +47,14 @@ class JournalContents:
         operations: the operations, in logged order.
         damaged: bytes skipped because no frame could be read there.
         end: offset after the last good frame.
+        name: of the file, for whoever reads a folder of them.
     """
 
     series: dict[str, Series] = field(default_factory=dict)
     operations: list[dict[str, Any]] = field(default_factory=list)
     damaged: int = 0
     end: int = 0
+    name: str = ""
 
 
 def frame(kind: int, payload: bytes) -> bytes:

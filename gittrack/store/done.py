@@ -41,10 +41,11 @@ def retire(layout: Layout, id: RunId, commit: ObjectId, published: Sequence[Jour
     source = os.path.join(layout.live, id)
     target = done_path(layout, id, commit)
     temporary = f"{target}.{os.getpid()}"
+    names = [read.name for read in published]
     try:
         journals = _journal_bytes(source)
-        if not journals:
-            return
+        if [name for name, _ in journals][: len(names)] != names:
+            return  # another process finished the run, and somebody resumed it: the folder is the resumption's
         # What a forked child logged meanwhile is not in the commit; with it the copy would make another one.
         journals = [(name, _as_read(data, read)) for (name, data), read in zip(journals, published, strict=False)]
         os.makedirs(layout.done, exist_ok=True)
@@ -54,15 +55,47 @@ def retire(layout: Layout, id: RunId, commit: ObjectId, published: Sequence[Jour
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
-        # Renamed first: nobody may take a half-removed folder for a live run.
-        os.rename(source, source + GONE)
+        _remove_live(source, names)
     except FileNotFoundError:
         return  # another process finished the same run: its copy came first
     except OSError as error:
         with contextlib.suppress(OSError):  # what cannot be removed now, doctor removes
             os.unlink(temporary)
         raise StorageError(f"cannot write '{target}': {error.strerror}", hint="gittrack recover") from error
-    shutil.rmtree(source + GONE, ignore_errors=True)
+
+
+def _remove_live(folder: str, names: list[str]) -> None:
+    """Remove a live folder if it still holds these journals. Renamed first: nobody may take half a folder for a run."""
+    gone = f"{folder}{GONE}-{os.getpid()}-{os.urandom(4).hex()}"
+    os.rename(folder, gone)
+    if sorted(name for name in os.listdir(gone) if name.endswith(SUFFIX))[: len(names)] != names:
+        os.rename(gone, folder)  # a resumption's, begun since we looked; its process has its journal open all the while
+        return
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def drop_ghost(layout: Layout, id: RunId, names: list[str]) -> bool:
+    """Remove a live folder that a power loss brought back after its run had been finished.
+
+    Args:
+        layout: the repository's folders.
+        id: the run.
+        names: the journals in the folder.
+
+    Returns:
+        Whether it was one: a ``done/`` copy holds these journals.
+    """
+    for copy_of, _, path in done_runs(layout):
+        if copy_of == id and names and [read.name for read in read_done(path)][: len(names)] == names:
+            try:
+                _remove_live(os.path.join(layout.live, id), names)
+            except FileNotFoundError:
+                return True  # another process finished the run just now, or was first to see the ghost
+            except OSError as error:
+                text = f"cannot remove live run {id}: {error.strerror}"
+                raise StorageError(text, hint="gittrack recover") from error
+            return True
+    return False
 
 
 def _as_read(data: bytes, read: JournalContents) -> bytes:
@@ -140,8 +173,10 @@ def read_done(path: str) -> list[JournalContents]:
         journals = []
         while rest:
             line, _, rest = rest.partition(b"\n")
-            length = int(line.rpartition(b" ")[2])
+            name, _, length_text = line.rpartition(b" ")
+            length = int(length_text)
             journals.append(decode_journal(rest[:length]))
+            journals[-1].name = name.decode()
             rest = rest[length:]
     except (OSError, ValueError, zlib.error) as error:
         raise CorruptRecordError(f"the copy '{path}' is damaged: {error}", hint="gittrack fsck") from error

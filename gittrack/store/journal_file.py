@@ -85,7 +85,7 @@ class JournalWriter:
 
     def _take_lock(self) -> None:
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file, fcntl.LOCK_EX)  # waits for a reader that tries the lock, which takes no time
         except OSError as error:
             # File systems without locks: the owner's process id decides then (store/ownership.py).
             if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
@@ -219,13 +219,16 @@ class JournalWriter:
 
     def _fork(self) -> None:
         """In a forked child: leave the parent's journal alone and begin one of our own."""
-        path, operations = self._successor()
-        if self._file >= 0:
-            os.close(self._file)  # the parent's: held on, it would keep the parent's lock after the parent's death
-        self._buffer = None
-        self._open(path)
-        for operation in operations:
-            self.operation(operation)
+        with self._lock:
+            if self._pid == _getpid():
+                return  # another thread of the child was first
+            path, operations = self._successor()
+            if self._file >= 0:
+                os.close(self._file)  # the parent's: held on, it would keep the parent's lock after the parent's death
+            self._buffer = None
+            self._open(path)
+            for operation in operations:
+                self.operation(operation)
 
     def _tell(self, failure: str) -> None:
         if self.on_failure is not None:

@@ -23,6 +23,8 @@ from gittrack.store.layout import Layout
 from gittrack.store.ownership import Liveness, liveness, writer_operation
 
 BEING_MADE = ".new-"
+FIRST_FRAMES = 4096
+"""Bytes at the beginning of a journal that hold who writes it."""
 
 NewName = Callable[[], str]
 """Gives a fresh, time-ordered name for a journal (an event id)."""
@@ -185,11 +187,28 @@ def _liveness(folder: str, journals: Mapping[str, JournalContents]) -> Liveness:
 
 def _read_journal(path: str) -> JournalContents:
     with open(path, "rb") as file:
-        return decode_journal(file.read())
+        contents = decode_journal(file.read())
+    contents.name = os.path.basename(path)
+    return contents
 
 
 def _writer(contents: JournalContents) -> Mapping[str, Any] | None:
     return next((operation for operation in contents.operations if operation["op"] == "writer"), None)
+
+
+def is_alive(folder: str) -> bool:
+    """Whether a process that writes to a live run lives; reads no more than who they are."""
+    try:
+        names = [name for name in os.listdir(folder) if name.endswith(SUFFIX)]
+        return any(_journal_alive(os.path.join(folder, name)) for name in names)
+    except OSError:
+        return False  # gone, or not to be read: whoever reads all of it says which
+
+
+def _journal_alive(path: str) -> bool:
+    with open(path, "rb") as file:
+        first = decode_journal(file.read(FIRST_FRAMES))
+    return liveness(path, _writer(first)) is Liveness.ALIVE
 
 
 def list_live(layout: Layout) -> list[LiveRun]:

@@ -78,11 +78,12 @@ def liveness(journal: str, writer: Mapping[str, Any] | None) -> Liveness:
     locked = _locked(journal)
     if writer is None:
         return _BY_LOCK[locked]
-    if writer["host"] != os.uname().nodename:
-        # Locks may not cross hosts; a held one is proof of life, a free one proves nothing.
+    same_boot = bool(writer["boot"]) and writer["boot"] == _read(_BOOT)
+    if not same_boot and writer["host"] != os.uname().nodename:
+        # Locks may not cross hosts; a held one is proof of life, a free one proves nothing. Containers have names of
+        # their own on one host: the boot they share tells.
         return Liveness.ALIVE if locked else Liveness.UNKNOWN
     knowable = bool(writer["started"]) and bool(writer["namespace"]) and writer["namespace"] == _namespace()
-    same_boot = writer["boot"] == _read(_BOOT)
     if locked is False or not knowable:
         return _BY_LOCK[locked]
     # Held, or not knowable by a lock: a forked child may hold the lock of a parent that is gone.

@@ -116,6 +116,10 @@ def publish(repo: Repository, layout: Layout, id: RunId, journals: Sequence[Jour
         if is_whole(repo, commit):
             break
         write_run(repo, journals)  # `git gc --prune=now` took some of it before the ref stood
+    if resumed_commit(journals) is not None:
+        from gittrack.store.resumption import state_changes  # what reads runs is loaded only where one is resumed
+
+        state_changes(repo, id, commit, journals)
     retire(layout, id, commit, journals)
     _drop_hold(repo, id, journals)
     return commit

@@ -17,9 +17,9 @@ from gittrack.errors import CorruptRecordError, FormatError, GittrackError
 from gittrack.git import health
 from gittrack.git.repository import Repository
 from gittrack.store.catalog import read_catalog, with_earlier
-from gittrack.store.done import GONE, done_runs, read_done
+from gittrack.store.done import GONE, done_runs, drop_ghost, read_done
 from gittrack.store.layout import Layout
-from gittrack.store.live import BEING_MADE, list_live, read_live
+from gittrack.store.live import BEING_MADE, is_alive, live_ids, read_live
 from gittrack.store.ownership import Liveness
 from gittrack.store.publish import publish, restore_ref, write_run
 
@@ -56,23 +56,35 @@ def recover_runs(repo: Repository, layout: Layout, only: RunId | None = None, *,
         force: finish a run whose processes cannot be asked (another host) too; never one that is alive.
     """
     results = []
-    for run in list_live(layout):
-        if only is not None and run.id != only:
-            continue
-        if run.liveness is Liveness.ALIVE:
-            results.append(Recovery(run.id, "alive"))
-        elif run.problem:
-            results.append(Recovery(run.id, "damaged", run.problem))
-        elif run.liveness is Liveness.UNKNOWN and not force:
-            results.append(Recovery(run.id, "unknown", "its process is on another host"))
-        else:
-            try:
-                results.append(Recovery(run.id, "recovered", commit=publish(repo, layout, run.id, run.contents)))
-            except FormatError as error:
-                results.append(Recovery(run.id, "damaged", error.message))
-            except GittrackError as error:
-                results.append(Recovery(run.id, "failed", error.message))
+    for id in live_ids(layout):
+        if only is None or id == only:
+            result = _recover(repo, layout, id, force)
+            if result is not None:
+                results.append(result)
     return results
+
+
+def _recover(repo: Repository, layout: Layout, id: RunId, force: bool) -> Recovery | None:
+    folder = str(layout.live_run(id))
+    if is_alive(folder):  # told without reading all that it has logged
+        return Recovery(id, "alive")
+    run = read_live(folder, id)
+    if run is None:
+        return None
+    if run.liveness is Liveness.ALIVE:
+        return Recovery(id, "alive")
+    if run.problem:
+        return Recovery(id, "damaged", run.problem)
+    if run.liveness is Liveness.UNKNOWN and not force:
+        return Recovery(id, "unknown", "its process is on another host")
+    try:
+        if drop_ghost(layout, id, list(run.journals)):
+            return None
+        return Recovery(id, "recovered", commit=publish(repo, layout, id, run.contents))
+    except FormatError as error:
+        return Recovery(id, "damaged", error.message)
+    except GittrackError as error:
+        return Recovery(id, "failed", error.message)
 
 
 def unfinished_folders(layout: Layout) -> list[str]:
@@ -91,7 +103,7 @@ def unfinished_folders(layout: Layout) -> list[str]:
             # Between its folder and its lock, a run that begins looks dead for a moment.
             if run is not None and run.liveness is Liveness.DEAD and (run.journals or _is_old(folder)):
                 folders.append(folder)
-        elif name.endswith(GONE):
+        elif GONE in name:
             folders.append(str(layout.live / name))
     return folders
 

@@ -8,16 +8,14 @@ anywhere, a run is in the inbox, in the ledger, or in both, which readers treat 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gittrack.core import toml
 from gittrack.core.events import is_event_message
 from gittrack.core.ids import ObjectId, RefName
 from gittrack.core.ledger import BATCH_FILE, LEDGER_FILE, MAX_BATCH, BatchKind, BatchRow, batch_subject, encode_batch
-from gittrack.core.message import decode_message
 from gittrack.core.records import Writer
 from gittrack.core.refs import INBOX_PREFIX, LOCAL_PREFIX, InboxRef, local_ledger_ref, parse_ref
 from gittrack.core.run_toml import with_version
@@ -30,8 +28,10 @@ from gittrack.git.repository import Repository
 from gittrack.store.catalog import Problem, walk_ledger, with_earlier
 from gittrack.store.done import done_runs, drop_done
 from gittrack.store.layout import Layout
+from gittrack.store.locks import exclusive
 from gittrack.store.publish import is_whole
 from gittrack.store.recovery import restore
+from gittrack.store.run_reader import read_listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +58,6 @@ class RollUp:
     problems: list[Problem] = field(default_factory=list)
 
 
-@contextlib.contextmanager
-def _locked(layout: Layout, wait: bool) -> Iterator[bool]:
-    os.makedirs(layout.root, exist_ok=True)
-    file = os.open(layout.rollup_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield True
-    except BlockingIOError:
-        yield False
-    finally:
-        os.close(file)
-
-
 def roll_up(repo: Repository, layout: Layout, author: Writer, now: int, *, wait: bool = False) -> RollUp:
     """Move everything in the inbox into the local ledger of this month.
 
@@ -85,7 +72,9 @@ def roll_up(repo: Repository, layout: Layout, author: Writer, now: int, *, wait:
         StorageError: git could not store the ledger or the pack; nothing has moved then.
         ConflictError: an inbox ref moved meanwhile; nothing has moved then.
     """
-    with _locked(layout, wait) as ours:
+    os.makedirs(layout.root, exist_ok=True)
+    # Where there are no locks, the compare-and-swap of the ledger still lets only one roll-up win.
+    with exclusive(layout.rollup_lock, wait=wait) as ours:
         result = RollUp()
         if not ours:
             return result
@@ -161,7 +150,7 @@ def _move_sound(repo: Repository, members: Sequence[_Member], author: Writer, no
 def _member(repo: Repository, name: RefName, ref: InboxRef, tip: ObjectId) -> _Member:
     commit = repo.objects.read_commit(tip)
     kind: BatchKind = "event" if is_event_message(commit.message) else "run"
-    listed = None if kind == "event" else decode_message(commit.message)
+    listed = None if kind == "event" else read_listed(repo, tip, commit.message)
     code: tuple[ObjectId, ...] = ()
     experiment = "?"
     if listed is not None:

@@ -1,0 +1,42 @@
+"""Locks between processes: ``flock`` on a file beside what it guards; the system gives it up when a process dies."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+WITHOUT_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+"""What a file system without locks answers; every use must then be safe by other means, if slower or less tidy."""
+
+
+@contextlib.contextmanager
+def exclusive(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a lock file.
+
+    Args:
+        path: the file; made when missing, never removed.
+        wait: wait for whoever holds it.
+
+    Yields:
+        Whether it is ours; always True when waiting.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        yield _take(file, wait)
+    finally:
+        os.close(file)
+
+
+def _take(file: int, wait: bool) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in WITHOUT_LOCKS:
+            raise
+    return True

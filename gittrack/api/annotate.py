@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gittrack.api.closing import roll_up_when_crowded
 from gittrack.api.project import Project
 from gittrack.api.read import SavedRun, find_run
 from gittrack.core.events import ACTIVE, DELETED, Folded
@@ -58,6 +59,7 @@ def tag_run(project: Project, address: str, tags: Mapping[str, str | None]) -> S
             raise NotFoundError(f"run '{run.name}' has no tag '{key}'", hint=f"gittrack show {run.id[:8]}")
     for key, value in tags.items():
         state(project, _subject(run.id), run.state, "tag", value, key)
+    roll_up_when_crowded(project)
     return find_run(project, run.id)
 
 
@@ -108,6 +110,7 @@ def run_log(project: Project, address: str) -> tuple[SavedRun, tuple[Event, ...]
 def _change(project: Project, address: str, kind: str, value: str | None) -> SavedRun:
     run = _finished(project, address)
     state(project, _subject(run.id), run.state, kind, value)
+    roll_up_when_crowded(project)
     return find_run(project, run.id)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gittrack.api.run import Run
     from gittrack.capture.system_metrics import SystemSampler
     from gittrack.store.journal_file import JournalWriter
+    from gittrack.store.live import LiveRun
 
 FLUSH_SECONDS = 5.0
 INBOX_FULL = 500
@@ -98,11 +99,20 @@ class Closing:
             raise GittrackError(f"live run {run.id} is gone", hint=f"gittrack show {run.id[:8]}")
         if live.problem:
             raise StorageError(live.problem, hint="gittrack recover")
+        self._warn_of_stragglers(live)
         self.commit = publish(self.project.repo, self.project.layout, run.id, live.contents)
         if self.says_goodbye and not self.project.config.quiet:
             from gittrack.api.farewell import last_line
 
             warn(last_line(run.name, run.id, run.status, live.contents, self.project.config.headline))
+
+
+    def _warn_of_stragglers(self, live: LiveRun) -> None:
+        from gittrack.store.live import other_writers
+
+        others = other_writers(live, self.writer.path)
+        if others:
+            warn(f"{others} other process(es) still log to the run that ends; what they log from now on is not kept")
 
 
 def _end_operation(
@@ -125,14 +135,26 @@ def roll_up_when_full(project: Project) -> None:
     from gittrack.store.done import done_count
 
     if done_count(project.layout) >= INBOX_FULL:
-        from gittrack.store.rollup import roll_up
+        _roll_up(project)
 
-        try:
-            roll_up(project.repo, project.layout, project.author, project.now())
-        except ConflictError:
-            return  # an inbox ref moved meanwhile: the next finished run rolls up
-        except GittrackError as error:  # the run itself is stored
-            warn(f"runs could not be rolled up: {display(error.message)}")
+
+def roll_up_when_crowded(project: Project) -> None:
+    """The same after an event, of which no ``done/`` copy tells: here the refs are counted."""
+    from gittrack.core.refs import INBOX_PREFIX
+
+    if len(project.repo.refs.list(INBOX_PREFIX)) >= INBOX_FULL:
+        _roll_up(project)
+
+
+def _roll_up(project: Project) -> None:
+    from gittrack.store.rollup import roll_up
+
+    try:
+        roll_up(project.repo, project.layout, project.author, project.now())
+    except ConflictError:
+        return  # an inbox ref moved meanwhile: the next one rolls up
+    except GittrackError as error:  # what was to be stored is
+        warn(f"runs could not be rolled up: {display(error.message)}")
 
 
 def status_of(error: BaseException | None) -> tuple[str, int | None]:

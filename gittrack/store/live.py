@@ -205,6 +205,20 @@ def is_alive(folder: str) -> bool:
         return False  # gone, or not to be read: whoever reads all of it says which
 
 
+def other_writers(live: LiveRun, own: str) -> int:
+    """How many other processes, forked or joined, still hold a journal of the run.
+
+    Args:
+        live: the run as read.
+        own: path of this process's journal.
+    """
+    names = [name for name in live.journals if name != os.path.basename(own)]
+    try:
+        return sum(_journal_alive(os.path.join(live.folder, name)) for name in names)
+    except FileNotFoundError:
+        return 0  # finished by another process meanwhile
+
+
 def _journal_alive(path: str) -> bool:
     with open(path, "rb") as file:
         first = decode_journal(file.read(FIRST_FRAMES))

@@ -304,3 +304,27 @@ def test_a_run_that_is_open_while_git_collects_garbage_keeps_its_snapshot(repo, 
     assert git("show", f"{saved.commit}^:train.py", cwd=repo) == "dirty\n"
     assert saved.record.code.commit == git("rev-parse", f"{saved.commit}^", cwd=repo).strip()
     assert_sound(repo)
+
+
+STRAGGLER = """
+import os, time, gittrack
+run = gittrack.start_run(name="parent")
+ready, go = os.pipe(), os.pipe()
+if os.fork() == 0:
+    run.log_metric("from_child", 1.0)
+    os.write(ready[1], b"x")
+    os.read(go[0], 1)
+    os._exit(0)
+os.read(ready[0], 1)
+run.end()
+os.write(go[1], b"x")
+os.wait()
+"""
+
+
+def test_the_end_of_a_run_says_that_a_forked_process_still_logs_to_it(repo, project_env):
+    done = subprocess.run(
+        [sys.executable, "-c", STRAGGLER], env=project_env, capture_output=True, text=True, check=True
+    )
+    assert "1 other process(es) still log to the run that ends" in done.stderr
+    assert gittrack.get_run("parent").metrics == {"from_child": 1.0}

@@ -224,3 +224,16 @@ def test_the_inbox_rolls_up_by_itself_when_it_is_full(repo, monkeypatch):
     assert len(_rows(repo)) == 5
     assert len(_inbox(repo)) == 2
     assert len(gittrack.runs()) == 7
+
+
+def test_events_alone_fill_the_inbox_and_are_rolled_up(repo, monkeypatch):
+    monkeypatch.setattr("gittrack.api.closing.INBOX_FULL", 6)
+    with gittrack.start_run(name="one"):
+        pass
+    project = Project.open()
+    for number in range(7):
+        tag_run(project, "one", {"k": str(number)})
+    left = project.repo.refs.list("refs/runs/inbox/")
+    assert len(left) < 6
+    assert gittrack.get_run("one").tags == {"k": "6"}
+    assert len(gittrack.get_run("one").state.events) == 7

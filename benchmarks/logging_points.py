@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.floors import nested, open_synced, write_commit
@@ -19,13 +20,11 @@ def rows(repository: Path) -> list[Row]:
     Args:
         repository: an existing repository; the working directory is changed to it.
     """
-    import gittrack
-
     os.chdir(repository)
-    return [*_one_call(gittrack), *_until_committed(gittrack, repository)]
+    return [*_one_call(), *_until_committed(repository)]
 
 
-def _one_call(gittrack: object) -> list[Row]:
+def _one_call() -> list[Row]:
     import gittrack as gt
 
     values = [1 / (step + 1) for step in range(POINTS)]
@@ -75,7 +74,7 @@ def _one_call(gittrack: object) -> list[Row]:
     ]
 
 
-def _until_committed(gittrack: object, repository: Path) -> list[Row]:
+def _until_committed(repository: Path) -> list[Row]:
     import gittrack as gt
 
     values = [1 / (step + 1) for step in range(POINTS)]
@@ -102,8 +101,8 @@ def _until_committed(gittrack: object, repository: Path) -> list[Row]:
     ]
 
 
-def _cpu(work: object) -> float:
+def _cpu(work: Callable[[], object]) -> float:
     before = os.times()
-    work()  # type: ignore[operator]
+    work()
     after = os.times()
     return sum(after[:4]) - sum(before[:4])

@@ -42,8 +42,9 @@ if TYPE_CHECKING:
         should_stop,
         start_run,
     )
-    from gittrack.api.read import SavedRun, get_run, runs
+    from gittrack.api.read import get_run, runs
     from gittrack.api.run import Run
+    from gittrack.api.saved_run import SavedRun
     from gittrack.api.track import track
 
 __all__ = [
@@ -79,7 +80,7 @@ __all__ = [
 
 _ELSEWHERE = {
     "Run": "gittrack.api.run",
-    "SavedRun": "gittrack.api.read",
+    "SavedRun": "gittrack.api.saved_run",
     "get_run": "gittrack.api.read",
     "runs": "gittrack.api.read",
     "track": "gittrack.api.track",

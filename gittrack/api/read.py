@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
 
 from gittrack.api.project import Project
+from gittrack.api.saved_run import SavedRun
 from gittrack.core.address import Address, parse_address
 from gittrack.core.assembly import assemble, resumed_commit
-from gittrack.core.events import Folded, fold, run_body
+from gittrack.core.events import fold, run_body
 from gittrack.core.ids import ObjectId, RunId
-from gittrack.core.message import ListedRun, headline
+from gittrack.core.message import ListedRun
 from gittrack.core.names import display
-from gittrack.core.records import Event, RunRecord, RunStatus, Series
-from gittrack.core.sparkline import format_number
-from gittrack.errors import AmbiguousError, CorruptRecordError, GittrackError, NotFoundError, RunNotFoundError
+from gittrack.core.records import Event, RunRecord, RunStatus
+from gittrack.errors import AmbiguousError, CorruptRecordError, GittrackError, RunNotFoundError
 from gittrack.store.catalog import Catalog, Problem, current_commits, read_catalog
 from gittrack.store.live import LiveRun, list_live
 from gittrack.store.ownership import Liveness
-from gittrack.store.run_reader import read_artifact, read_body, read_listed, read_record, read_series
-
-if TYPE_CHECKING:
-    import pandas
+from gittrack.store.run_reader import read_body, read_listed, read_record
 
 __all__ = [
     "Listing",
@@ -36,159 +32,6 @@ __all__ = [
     "list_runs",
     "runs",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class SavedRun:
-    """A run as it is now: what its commit says, with its events folded in. Readers get nothing that can write.
-
-    Attributes:
-        record: the facts; name, note, tags and the experiment's name are the present ones. In a list of runs it holds
-            what a list needs: no command, seeds, inputs, artifacts; ``get_run(run.id)`` has them.
-        commit: the run commit; None while the run is live.
-        state: the folded events.
-        trends: metric -> at most 16 of its values, for a sparkline.
-        conflicts: other commits of the same run id that neither replaces.
-        problem: why a live run cannot be finished; empty otherwise.
-    """
-
-    record: RunRecord
-    commit: ObjectId | None
-    state: Folded = field(default_factory=Folded, repr=False)
-    trends: dict[str, Sequence[float]] = field(default_factory=dict, repr=False)
-    conflicts: tuple[ObjectId, ...] = ()
-    problem: str = ""
-    _project: Project | None = field(default=None, repr=False, compare=False)
-    _live: dict[str, Series] = field(default_factory=dict, repr=False, compare=False)
-    _partial: bool = field(default=False, repr=False, compare=False)
-
-    @property
-    def id(self) -> RunId:
-        """32 hex digits."""
-        return self.record.id
-
-    @property
-    def name(self) -> str:
-        """The present name."""
-        return self.record.name
-
-    @property
-    def status(self) -> RunStatus:
-        """How it stands."""
-        return self.record.status
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """Params by dotted name."""
-        exact = not self._partial or all(map(_is_exact, self.record.params.values()))
-        return dict(self.record.params if exact else self._whole().params)
-
-    def _whole(self) -> RunRecord:
-        """The record with what a list leaves out."""
-        if not self._partial or self.commit is None or self._project is None:
-            return self.record
-        return read_record(self._project.repo, self.commit)
-
-    @property
-    def experiment(self) -> str:
-        """The present name of its experiment."""
-        return self.record.experiment.name
-
-    @property
-    def parent(self) -> RunId | None:
-        """The run it is a child of."""
-        return self.record.parent
-
-    @property
-    def artifacts(self) -> tuple[str, ...]:
-        """The paths of its artifacts, sorted."""
-        return tuple(sorted(entry.path for entry in self._whole().artifacts))
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The last value of each metric."""
-        return {name: summary.last for name, summary in self.record.metrics.items()}
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """The present tags."""
-        return dict(self.record.tags)
-
-    @property
-    def note(self) -> str:
-        """The present note."""
-        return self.record.note
-
-    @property
-    def deleted(self) -> bool:
-        """Whether it is deleted and not restored."""
-        return self.state.deleted
-
-    @property
-    def code(self) -> ObjectId | None:
-        """The commit of the code that ran."""
-        return self.record.code.commit
-
-    def history(self, metric: str) -> Series:
-        """A metric's points in logged order.
-
-        Raises:
-            NotFoundError: the run has no such metric.
-        """
-        if metric not in self.record.metrics:
-            raise NotFoundError(f"run '{self.name}' has no metric '{metric}'", hint=f"gittrack show {self.id[:8]}")
-        if self.commit is None or self._project is None:
-            return self._live[metric]
-        return read_series(self._project.repo, self.commit, self.record, metric)
-
-    def frame(self, metric: str) -> pandas.DataFrame:
-        """A metric's points as a pandas DataFrame with columns step, timestamp, value."""
-        import pandas
-
-        series = self.history(metric)
-        return pandas.DataFrame({"step": series.steps, "timestamp": series.timestamps, "value": series.values})
-
-    def artifact(self, path: str) -> bytes:
-        """The bytes of one of its artifacts.
-
-        Raises:
-            ArtifactNotFoundError: it has none of that path.
-        """
-        if self.commit is None or self._project is None:
-            raise NotFoundError(f"run '{self.name}' has not ended: its artifacts are not readable yet")
-        record = self._whole()
-        entry = next((entry for entry in record.artifacts if entry.path == path), None)
-        if entry is not None and entry.storage == "pointer":
-            from gittrack.artifacts.bytes_store import read_stored
-
-            return read_stored(self._project.layout.bytes_store, entry.digest, path)
-        return read_artifact(self._project.repo, self.commit, record, path)
-
-    def file(self, path: str) -> bytes | None:
-        """The bytes of a file of the run's tree (``run.toml``, ``logs/output.txt``, …), or None."""
-        if self.commit is None or self._project is None:
-            return None
-        return self._project.repo.objects.read_file(self.commit, path)
-
-    def __repr__(self) -> str:
-        return f"SavedRun(id={self.id!r}, name={display(self.name)!r}, status={self.status.value!r})"
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        cells = [(name, format_number(self.metrics[name])) for name in headline(self.metrics, 20)]
-        cells += [(name, str(value)) for name, value in sorted(self.params.items())]
-        rows = "".join(f"<tr><th>{escape(display(a))}</th><td>{escape(display(b))}</td></tr>" for a, b in cells)
-        title = f"<b>{escape(display(self.name))}</b> <code>{self.id[:8]}</code> {self.status.value}"
-        return f"{title} ({escape(display(self.record.experiment.name))})<table>{rows}</table>"
-
-
-def _is_exact(value: Any) -> bool:
-    """Whether a list tells a param as it is: JSON has no NaN, no infinities and no dates, they are texts there."""
-    if isinstance(value, str):
-        return value not in ("nan", "inf", "-inf") and not value[:1].isdigit()
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return all(map(_is_exact, inner))
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,8 +80,10 @@ class Guarded:
             from gittrack.capture.failure import one_line
 
             text = one_line(error)  # foreign code: its message may hold secrets, or fail to be made
+        if self.strict and isinstance(error, GittrackError):
+            raise error
         if self.strict:
-            raise error if isinstance(error, GittrackError) else InvalidValueError(f"{what}: {text}") from error
+            raise InvalidValueError(f"{what}: {text}") from error
         self._note_error(what, text)
 
     def _note_failure(self, text: str) -> None:

@@ -21,7 +21,7 @@ from gittrack.core.ids import RunId
 from gittrack.core.names import check_metric_name, check_param_name, check_run_name, check_tag_key, display
 from gittrack.core.records import ParamValue, RunStatus
 from gittrack.core.values import coerce_scalar, flatten_params, metric_value, same_value
-from gittrack.errors import InvalidNameError, InvalidValueError, ParamConflictError
+from gittrack.errors import GittrackError, InvalidNameError, InvalidValueError, ParamConflictError, UsageError
 
 if TYPE_CHECKING:
     from gittrack.api.closing import Closing
@@ -145,7 +145,7 @@ class Run(TakesFiles):
     def _set_params(self, params: object) -> None:
         try:
             flat = flatten_params(params)
-        except InvalidValueError:
+        except UsageError:
             if not isinstance(params, Mapping) or len(params) < 2 or self.strict:
                 raise
             for key in params:  # one of them cannot be stored: the others can
@@ -357,7 +357,12 @@ class Run(TakesFiles):
         from gittrack.api.closing import status_of
 
         status, code = status_of(error)
-        self.end(status, error=error, exit_code=code)
+        try:
+            self.end(status, error=error, exit_code=code)
+        except GittrackError as failure:  # strict
+            if error is None:
+                raise
+            error.add_note(f"gittrack: the run could not be ended: {failure.message}")
 
 
 def _keep_nothing(name: str, step: int, time: int, value: float) -> None:

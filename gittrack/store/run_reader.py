@@ -7,7 +7,7 @@ from functools import partial
 from gittrack.core.ids import ObjectId
 from gittrack.core.message import ListedRun, decode_message
 from gittrack.core.names import artifact_paths, metric_paths
-from gittrack.core.records import ArtifactEntry, RunRecord, Series
+from gittrack.core.records import RunRecord, Series
 from gittrack.core.run_tree import RunBody, decode_tree
 from gittrack.core.series import decode_csv
 from gittrack.errors import ArtifactNotFoundError, CorruptRecordError
@@ -42,8 +42,12 @@ def read_series(repo: Repository, commit: ObjectId, record: RunRecord, name: str
     path = metric_paths(record.metrics)[name]
     data = repo.objects.read_file(commit, path, limit=SERIES_FILE)
     if data is None:
-        raise CorruptRecordError(f"run {record.id} has no file '{path}'", hint="gittrack fsck")
+        raise _without(record, path)
     return decode_csv(data, path)
+
+
+def _without(record: RunRecord, path: str) -> CorruptRecordError:
+    return CorruptRecordError(f"run {record.id} has no file '{path}'", hint="gittrack fsck")
 
 
 def read_artifact(repo: Repository, commit: ObjectId, record: RunRecord, path: str) -> bytes:
@@ -56,15 +60,19 @@ def read_artifact(repo: Repository, commit: ObjectId, record: RunRecord, path: s
     if entry is None or entry.storage != "inline":
         text = f"run '{record.name}' has no inline artifact '{path}'"
         raise ArtifactNotFoundError(text, hint=f"gittrack show {record.id[:8]}")
-    data = repo.objects.read_file(commit, _artifact_path(record, entry), limit=SERIES_FILE)
+    data = repo.objects.read_file(commit, _artifact_paths(record)[path], limit=SERIES_FILE)
     if data is None:
         raise CorruptRecordError(f"run {record.id} has no file for artifact '{path}'", hint="gittrack fsck")
     return data
 
 
-def _artifact_path(record: RunRecord, entry: ArtifactEntry) -> str:
-    path = artifact_paths(entry.path for entry in record.artifacts)[entry.path]
-    return path if entry.storage == "inline" else path + ".dvc"
+def _artifact_paths(record: RunRecord) -> dict[str, str]:
+    """Where the bytes of each artifact, or its pointer, lie in the run's tree."""
+    paths = artifact_paths(entry.path for entry in record.artifacts)
+    return {
+        entry.path: paths[entry.path] if entry.storage == "inline" else paths[entry.path] + ".dvc"
+        for entry in record.artifacts
+    }
 
 
 def read_body(repo: Repository, commit: ObjectId) -> RunBody:
@@ -75,18 +83,26 @@ def read_body(repo: Repository, commit: ObjectId) -> RunBody:
     """
     record = read_record(repo, commit)
     blobs = {entry.path: entry.id for entry in repo.objects.list_tree(commit)}
-    series = {name: read_series(repo, commit, record, name) for name in record.metrics}
-    artifacts = {entry.path: _artifact_path(record, entry) for entry in record.artifacts}
-    environment = _folder(repo, blobs, "environment/")
-    logs = _folder(repo, blobs, "logs/")
+    artifacts = _artifact_paths(record)
+    environment = _folder(repo, blobs, "environment/", SMALL_FILE)
+    logs = _folder(repo, blobs, "logs/", SERIES_FILE)
     return RunBody(
         record=record,
-        series=series,
+        series=_all_series(repo, blobs, record),
         environment=environment,
         logs=logs,
         contents={name: blobs[path] for name, path in artifacts.items() if path in blobs},
         kept={path: id for path, id in blobs.items() if path.partition("/")[0] not in _REWRITTEN},
     )
+
+
+def _all_series(repo: Repository, blobs: dict[str, ObjectId], record: RunRecord) -> dict[str, Series]:
+    series = {}
+    for name, path in metric_paths(record.metrics).items():
+        if path not in blobs:
+            raise _without(record, path)
+        series[name] = decode_csv(repo.objects.read_blob(blobs[path], SERIES_FILE), path)
+    return series
 
 
 _REWRITTEN = frozenset(
@@ -95,9 +111,9 @@ _REWRITTEN = frozenset(
 )
 
 
-def _folder(repo: Repository, blobs: dict[str, ObjectId], prefix: str) -> dict[str, bytes]:
+def _folder(repo: Repository, blobs: dict[str, ObjectId], prefix: str, limit: int) -> dict[str, bytes]:
     return {
-        path.removeprefix(prefix): repo.objects.read_blob(id, SMALL_FILE)
+        path.removeprefix(prefix): repo.objects.read_blob(id, limit)
         for path, id in blobs.items()
         if path.startswith(prefix)
     }

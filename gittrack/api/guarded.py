@@ -74,12 +74,11 @@ class Guarded:
     def _failed(self, what: str, error: Exception) -> None:
         if self._writer is None:
             return  # a silent run keeps nothing, so nothing of it can be lost
-        if isinstance(error, GittrackError):
-            text = error.message
-        else:
-            from gittrack.capture.failure import one_line
+        from gittrack.capture.failure import one_line
+        from gittrack.core.redact import redact_text
 
-            text = one_line(error)  # foreign code: its message may hold secrets, or fail to be made
+        # A message may quote what foreign code says, secrets included.
+        text = redact_text(error.message) if isinstance(error, GittrackError) else one_line(error)
         if self.strict and isinstance(error, GittrackError):
             raise error
         if self.strict:

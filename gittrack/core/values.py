@@ -17,6 +17,7 @@ from typing import Any
 from gittrack.core.config_objects import attributes_of, fields_of
 from gittrack.core.names import check_param_name, display
 from gittrack.core.records import ParamValue
+from gittrack.core.redact import redact_text
 from gittrack.errors import InvalidValueError
 
 MAX_DEPTH = 32
@@ -236,7 +237,7 @@ def flatten_params(params: object, prefix: str = "") -> dict[str, ParamValue]:
             inner = attributes_of(params)
         pairs = list(_leaves(_items_of(inner), prefix or None, 0, _Room()))
     except Exception as error:  # also what a foreign config object raises when it is read
-        why = display(str(error), 200)
+        why = display(redact_text(str(error)), 200)  # masked first: half a token is no token to be found
         raise InvalidValueError(f"params cannot be stored: {why}", hint='log_params({"name": value})') from error
     flat: dict[str, ParamValue] = {}
     for name, value in pairs:
@@ -312,7 +313,7 @@ def metric_value(value: object) -> float:
     except OverflowError as error:
         raise InvalidValueError("a metric's value is too large for a float") from error
     except Exception as error:
-        why = display(str(error), 100)
+        why = display(redact_text(str(error)), 100)
         raise InvalidValueError(f"a metric's value must be one number, not {_described(value)}: {why}") from error
     raise InvalidValueError(f"a metric's value must be a number, not {_described(value)}")
 

@@ -192,28 +192,33 @@ class Run(TakesFiles):
             >>> run.log_metric("loss", 0.25, step=3)  # doctest: +SKIP
         """
         try:
-            number = value if type(value) is float else metric_value(value)
-            last = self._steps.get(key)
-            if last is None:
-                check_metric_name(key)
-                self._room.take("summary.toml", text_size(key) + SUMMARY_BYTES)
-                self._steps[key] = -1
-            if step is None:
-                with self._counting:  # two threads that count one metric never take the same step
-                    self._steps[key] = step = self._steps.get(key, -1) + 1
-            elif type(step) is int:
+            if type(step) is int and type(value) is float and timestamp is None and key in self._steps:
+                self._point(key, step, time_ns(), value)  # the ordinary case, by the shortest way
                 self._steps[key] = step
             else:
-                self._steps[key] = step = _integer(step, "step")
-            if timestamp is None:
-                self._point(key, step, time_ns(), number)
-            else:
-                self._point_at(key, step, timestamp, number)
+                self._log_point(key, value, step, timestamp)
         except struct.error:
-            self._steps[key] = -1 if last is None else last
             self._failed("log_metric", InvalidValueError(f"step {_shown(step)} does not fit into 64 bits"))
         except Exception as error:
             self._failed("log_metric", error)
+
+    def _log_point(self, key: str, value: object, step: int | None, timestamp: int | None) -> None:
+        number = metric_value(value)
+        if key not in self._steps:
+            check_metric_name(key)
+            self._room.take("summary.toml", text_size(key) + SUMMARY_BYTES)
+            self._steps[key] = -1
+        if step is None:
+            with self._counting:  # two threads that count one metric never take the same step
+                self._steps[key] = at = self._steps[key] + 1
+        else:
+            at = step if type(step) is int else _integer(step, "step")
+        if timestamp is None:
+            self._point(key, at, time_ns(), number)
+        else:
+            self._point_at(key, at, timestamp, number)
+        if step is not None:
+            self._steps[key] = at
 
     def _point_at(self, key: str, step: int, timestamp: object, value: float) -> None:
         """A point at a time of the caller's, which need not fit into nanoseconds."""

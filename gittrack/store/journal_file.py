@@ -40,7 +40,9 @@ MOST_WAITING = 256 << 20
 RETRY_SECONDS = 1.0
 FLUSH_SECONDS = 5.0
 
-_pack = POINT_BODY.pack
+_pack = struct.Struct("<IIqqd").pack
+_POINT_MARK = MAGIC | POINT << 8
+"""The first four bytes of a point's frame as one number: packed faster than as three."""
 _put = struct.Struct(f"<{POINT_BODY.size}sI").pack_into
 _getpid = os.getpid
 
@@ -106,7 +108,7 @@ class JournalWriter:
         number = self._numbers.get(name)
         if number is None:
             number = self._define(name)
-        body = _pack(MAGIC, POINT, 0, number, step, time_ns, value)
+        body = _pack(_POINT_MARK, number, step, time_ns, value)
         with self._lock:
             position = self._position
             after = position + POINT_SIZE

@@ -19,6 +19,7 @@ from gittrack.api.run import Run
 from gittrack.api.start import Request, begin
 from gittrack.core.ids import RunId
 from gittrack.core.records import RunStatus
+from gittrack.core.values import flatten_params
 from gittrack.errors import GittrackError, UsageError
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ def run_command(project: Project, request: CommandRequest) -> CommandResult:
         name=request.name,
         experiment=request.experiment,
         params=_params(request),
+        given_params=tuple(flatten_params(dict(request.params))),
         tags=request.tags,
         description=request.note,
         parent=request.parent or _around(project),

@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import struct
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from time import time, time_ns
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from gittrack.api.file_methods import TakesFiles
 from gittrack.api.kept import SUMMARY_BYTES, Room, checked_text, param_size, text_size, without_secret
+from gittrack.api.points import integer, keep_nothing, shown, timestamp_ms
 from gittrack.core.ids import RunId
 from gittrack.core.names import check_metric_name, check_param_name, check_run_name, check_tag_key, display
 from gittrack.core.records import ParamValue, RunStatus
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 V = TypeVar("V")
 
-_INT64 = range(-(1 << 63), 1 << 63)
 _MILLISECONDS = range(-(1 << 63) // 1_000_000 + 1, (1 << 63) // 1_000_000)
 """Times that a journal can keep in nanoseconds: the years 1678 to 2262."""
 
@@ -60,6 +60,8 @@ class Run(TakesFiles):
         strict: bool = False,
         known_steps: Mapping[str, int] | None = None,
         known_params: Mapping[str, ParamValue] | None = None,
+        room: Room | None = None,
+        given: Collection[str] = (),
     ) -> None:
         self.id = id
         self.name = name
@@ -69,13 +71,14 @@ class Run(TakesFiles):
         self._steps: dict[str, int] = dict(known_steps or {})
         self._params: dict[str, ParamValue] = dict(known_params or {})
         self._tags: dict[str, str] = {}
-        self._room = Room()
+        self._given = frozenset(given)
+        self._room = Room() if room is None else room
         self._lock = threading.RLock()
         self._counting = threading.RLock()  # re-entered by a signal handler that ends the run
         self._pid = os.getpid()
         self._stop_requested = False
         self._entered = False
-        self._point: Callable[[str, int, int, float], None] = _keep_nothing if writer is None else writer.point
+        self._point: Callable[[str, int, int, float], None] = keep_nothing if writer is None else writer.point
 
     def forked(self) -> None:
         """Told in a forked child: what it logs goes into a journal of its own."""
@@ -172,6 +175,10 @@ class Run(TakesFiles):
                 change = f"param '{display(name, 60)}' was {before}, is now {after}"
                 if self.strict:
                     raise ParamConflictError(change, hint="log it under another name")
+                if name in self._given:
+                    stays = f"param '{display(name, 60)}' stays {before}, given on the command line"
+                    self._note_error("log_param", stays)
+                    return
                 self._note_error("log_param", change)
             self._room.take("params.toml", param_size(name, value))
             self._operation({"op": "param", "name": name, "value": value})
@@ -198,7 +205,7 @@ class Run(TakesFiles):
             else:
                 self._log_point(key, value, step, timestamp)
         except struct.error:
-            self._failed("log_metric", InvalidValueError(f"step {_shown(step)} does not fit into 64 bits"))
+            self._failed("log_metric", InvalidValueError(f"step {shown(step)} does not fit into 64 bits"))
         except Exception as error:
             self._failed("log_metric", error)
 
@@ -212,7 +219,7 @@ class Run(TakesFiles):
             with self._counting:  # two threads that count one metric never take the same step
                 self._steps[key] = at = self._steps[key] + 1
         else:
-            at = step if type(step) is int else _integer(step, "step")
+            at = step if type(step) is int else integer(step, "step")
         if timestamp is None:
             self._point(key, at, time_ns(), number)
         else:
@@ -222,7 +229,7 @@ class Run(TakesFiles):
 
     def _point_at(self, key: str, step: int, timestamp: object, value: float) -> None:
         """A point at a time of the caller's, which need not fit into nanoseconds."""
-        moment = _timestamp(timestamp)
+        moment = timestamp_ms(timestamp)
         if moment in _MILLISECONDS:
             self._point(key, step, moment * 1_000_000, value)
         else:
@@ -336,7 +343,7 @@ class Run(TakesFiles):
             if self._closing is not None:
                 self._closing.stop_sampling()
             self._status = ended
-            self._point = _keep_nothing if self.silent else self._refuse_point
+            self._point = keep_nothing if self.silent else self._refuse_point
             if self._closing is not None:
                 try:
                     self._closing.close(self, error=error, exit_code=exit_code)
@@ -346,7 +353,7 @@ class Run(TakesFiles):
     def _end_status(self, status: str) -> RunStatus:
         text = status.lower() if issubclass(type(status), str) else ""  # MLflow writes FINISHED
         ended = next((each for each in RunStatus if each.value == text), None)
-        if ended is not None and ended is not RunStatus.RUNNING:
+        if ended not in (None, RunStatus.RUNNING, RunStatus.CRASHED):  # who can say so has not crashed
             return ended
         shown = display(str(coerce_scalar(status)), 60)
         self._failed("end_run", InvalidValueError(f"'{shown}' is not the status of an ended run"))
@@ -368,32 +375,3 @@ class Run(TakesFiles):
             if error is None:
                 raise
             error.add_note(f"gittrack: the run could not be ended: {failure.message}")
-
-
-def _keep_nothing(name: str, step: int, time: int, value: float) -> None:
-    """What a silent run does with a point."""
-
-
-def _shown(value: object) -> str:
-    return display(str(coerce_scalar(value)), 30)  # Python refuses to write an integer of 5,000 digits
-
-
-def _integer(value: Any, what: str) -> int:
-    from operator import index
-
-    try:
-        number = int(value) if hasattr(value, "is_integer") and value.is_integer() else index(value)
-    except TypeError as error:
-        raise InvalidValueError(f"{what} is a {type(value).__name__}, not an integer") from error
-    if number not in _INT64:
-        raise InvalidValueError(f"{what} {_shown(number)} does not fit into 64 bits")
-    return number
-
-
-def _timestamp(value: object) -> int:
-    from gittrack.core.run_toml import milliseconds
-
-    if hasattr(value, "tzinfo"):
-        return milliseconds(value)  # type: ignore[arg-type]
-    # time.time() * 1000 is a float; no clock tells parts of a millisecond that matter.
-    return _integer(round(value) if isinstance(value, float) and value - value == 0 else value, "timestamp")

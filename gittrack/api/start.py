@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gittrack.api.closing import Closing, Flusher
 from gittrack.api.guarded import warn
-from gittrack.api.kept import checked_text
+from gittrack.api.kept import Room, checked_text
 from gittrack.api.project import Project
 from gittrack.api.run import Run
 from gittrack.config import leave_run_to_children
 from gittrack.core.assembly import code_operation
 from gittrack.core.ids import ObjectId, RunId, parse_run_id
 from gittrack.core.names import check_experiment_name, check_run_name, make_name
-from gittrack.core.records import CodeState
+from gittrack.core.records import FORMAT_VERSION, CodeState
 from gittrack.errors import GittrackError, RunActiveError
 from gittrack.git.snapshot import SnapshotLimits, start_snapshot
 from gittrack.store.live import create_live, join_live, read_live
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 class Request:
     """What the caller of ``start_run`` asked for; None is "not said".
 
-    ``command`` is the program that a run is put around, when it is not this process.
+    ``command`` is the program that a run is put around, when it is not this process; ``given_params`` the params that a
+    person gave for it, which it does not change.
     """
 
     name: str | None = None
@@ -46,6 +47,7 @@ class Request:
     system_metrics: bool | None = None
     kind: str = "run"
     command: tuple[str, ...] | None = None
+    given_params: tuple[str, ...] = ()
 
 
 def begin(project: Project, request: Request, environment: EnvironmentCapture, on_end: Callable[[Run], None]) -> Run:
@@ -85,6 +87,7 @@ def begin(project: Project, request: Request, environment: EnvironmentCapture, o
         strict=project.config.strict if request.strict is None else request.strict,
         known_steps=None if earlier is None else earlier.steps,
         known_params=None if earlier is None else earlier.params,
+        room=None if earlier is None else _room(earlier.record),
     )
     _apply(project, run, request, named=earlier is not None)
     return run
@@ -103,7 +106,8 @@ def join(project: Project, request: Request, on_end: Callable[[Run], None]) -> R
     from gittrack.core.assembly import assemble, start_operation
 
     # What the person gave on the command line of `gittrack run` wins over what the program asks for.
-    given = start_operation(live.contents).get("given", ())
+    start = start_operation(live.contents)
+    given = start.get("given", ())
     name = None if "name" in given else request.name
     experiment = None if "experiment" in given else request.experiment
     request = replace(request, name=name, experiment=experiment)
@@ -119,7 +123,9 @@ def join(project: Project, request: Request, on_end: Callable[[Run], None]) -> R
         closing=Closing(project, writer, True, Flusher(writer), on_end),
         strict=project.config.strict if request.strict is None else request.strict,
         known_steps={name: summary.last_step for name, summary in record.metrics.items()},
-        known_params=_without_guesses(record),
+        known_params=_without_guesses(record, start.get("given_params", ())),
+        given=start.get("given_params", ()),
+        room=_room(record),
     )
     if request.experiment is not None:
         _move(project, run, request.experiment)
@@ -136,7 +142,21 @@ def _move(project: Project, run: Run, name: str) -> None:
     run.experiment = found.name
 
 
-def _without_guesses(record: RunRecord) -> dict[str, ParamValue]:
+def _room(record: RunRecord) -> Room:
+    """What a run that goes on has left of its small files."""
+    from gittrack.core import run_tree, toml
+    from gittrack.core.params import encode_params
+
+    room = Room()
+    room.begin(run_tree.PARAMS_FILE, len(encode_params(record.params)[0]))
+    room.begin(run_tree.SUMMARY_FILE, len(run_tree.encode_summaries(record.metrics)))
+    room.begin(run_tree.TAGS_FILE, len(toml.dump(record.tags)))
+    room.begin(run_tree.INPUTS_FILE, len(run_tree.encode_inputs(record.inputs)))
+    room.begin(run_tree.ARTIFACTS_FILE, len(run_tree.encode_artifacts(record.artifacts)))
+    return room
+
+
+def _without_guesses(record: RunRecord, given: Collection[str]) -> dict[str, ParamValue]:
     """The params known for sure: those guessed from the command line give way to what the program itself says."""
     from gittrack.capture.script_params import params_from_argv
     from gittrack.core.values import flatten_params, same_value
@@ -145,7 +165,7 @@ def _without_guesses(record: RunRecord) -> dict[str, ParamValue]:
     return {
         name: value
         for name, value in record.params.items()
-        if name not in guesses or not same_value(guesses[name], value)
+        if name in given or name not in guesses or not same_value(guesses[name], value)
     }
 
 
@@ -168,10 +188,12 @@ class _Earlier:
     parent: RunId | None
     steps: dict[str, int]
     params: Mapping[str, ParamValue]
+    record: RunRecord
 
 
 def _earlier(project: Project, address: str) -> _Earlier:
     from gittrack.api.read import find_run
+    from gittrack.store.run_reader import read_body
 
     saved = find_run(project, address)
     live = read_live(str(project.layout.live_run(saved.id)), saved.id)
@@ -187,7 +209,7 @@ def _earlier(project: Project, address: str) -> _Earlier:
             f"run '{saved.name}' is being written" if alive else f"run '{saved.name}' has not been finished yet",
             hint="wait for its end" if alive else "gittrack recover",
         )
-    record = saved.record
+    record = read_body(project.repo, saved.commit).record  # now, not at the end: what cannot be read cannot go on
     return _Earlier(
         id=saved.id,
         commit=saved.commit,
@@ -196,6 +218,7 @@ def _earlier(project: Project, address: str) -> _Earlier:
         parent=record.parent,
         steps={name: summary.last_step for name, summary in record.metrics.items()},
         params=record.params,
+        record=record,
     )
 
 
@@ -213,6 +236,7 @@ def _start_operation(
     random = project.random(16)
     start: dict[str, Any] = {
         "op": "start",
+        "format": FORMAT_VERSION,
         "t": project.now(),
         "id": RunId(random.hex()),
         "kind": request.kind,
@@ -237,6 +261,7 @@ def _start_operation(
     name = make_name(project.random(8)) if request.name is None else check_run_name(request.name)
     if request.command is not None:
         start["given"] = [field for field in ("name", "experiment") if getattr(request, field) is not None]
+        start["given_params"] = list(request.given_params)
     return start | {"name": name, "experiment": {"id": experiment.id, "name": experiment.name}}
 
 

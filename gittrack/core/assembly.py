@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from heapq import merge
-from typing import Any
+from typing import Any, TypeVar
 
 from gittrack.core.ids import ObjectId, parse_experiment_id, parse_run_id
 from gittrack.core.journal import JournalContents
@@ -31,6 +31,7 @@ from gittrack.core.run_tree import RunBody, with_summaries
 from gittrack.errors import CorruptRecordError
 
 Operation = Mapping[str, Any]
+R = TypeVar("R", Input, ArtifactEntry, Person, CodeState)
 OUTPUT_LOG, ERRORS_LOG, TRACEBACK_LOG = "output.txt", "errors.log", "traceback.txt"
 
 
@@ -43,7 +44,7 @@ class _State:
     params: dict[str, ParamValue] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     seeds: dict[str, int] = field(default_factory=dict)
-    inputs: dict[str, Input] = field(default_factory=dict)
+    inputs: dict[tuple[str, str, str], Input] = field(default_factory=dict)
     artifacts: dict[str, ArtifactEntry] = field(default_factory=dict)
     contents: dict[str, bytes | ObjectId] = field(default_factory=dict)
     logs: dict[str, list[bytes]] = field(default_factory=dict)
@@ -62,14 +63,23 @@ def code_operation(code: CodeState) -> dict[str, Any]:
     return table
 
 
+def _fields(cls: type[R], table: Mapping[str, Any]) -> R:
+    """A record out of a journal; fields that only a newer version knows are left out."""
+    known = {name.name for name in fields(cls)}
+    return cls(**{key: value for key, value in table.items() if key in known})
+
+
 def _code(table: Operation) -> CodeState:
-    return CodeState(
-        **{
-            **table,
-            "left_out": tuple(LeftOut(*row) for row in table["left_out"]),
-            "submodules": tuple(SubmoduleState(*row) for row in table["submodules"]),
-        }
-    )
+    parts = {
+        "left_out": tuple(LeftOut(*row[:3]) for row in table["left_out"]),
+        "submodules": tuple(SubmoduleState(*row[:3]) for row in table["submodules"]),
+    }
+    return _fields(CodeState, {**table, **parts})
+
+
+def _input_key(item: Input) -> tuple[str, str, str]:
+    """What makes an input one: two data sets of one name, or one read twice in two roles, are several."""
+    return (item.name, item.role, item.digest)
 
 
 def start_operation(journals: Iterable[JournalContents]) -> Operation:
@@ -94,6 +104,8 @@ def resumed_commit(journals: Iterable[JournalContents]) -> ObjectId | None:
 def assemble(journals: Sequence[JournalContents], earlier: RunBody | None = None) -> RunBody:
     """The body of a run, with summaries.
 
+    One run that cannot be assembled must not keep a command from all others: whatever is odd in it is one error.
+
     Args:
         journals: what each writing process logged, in the order of their names.
         earlier: the body of the commit that a resumed run continues.
@@ -104,11 +116,19 @@ def assemble(journals: Sequence[JournalContents], earlier: RunBody | None = None
     Raises:
         CorruptRecordError: no journal holds the run's start.
     """
+    try:
+        return _assembled(journals, earlier)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        text = f"the journals hold something that this gittrack cannot read: {type(error).__name__}: {error}"
+        raise CorruptRecordError(text, hint="pip install --upgrade gittrack") from error
+
+
+def _assembled(journals: Sequence[JournalContents], earlier: RunBody | None) -> RunBody:
     state = _State()
     if earlier is not None:
         _carry_over(state, earlier)
-    for operation in merge(*(_timed(journal, rank) for rank, journal in enumerate(journals)), key=lambda row: row[:3]):
-        _apply(state, operation[3])
+    for *_, operation in _in_order(journals):
+        _apply(state, operation)
     series = _series(journals, state, earlier)
     if state.start is None:
         raise CorruptRecordError("the live run has no readable start", hint="gittrack doctor")
@@ -125,6 +145,11 @@ def assemble(journals: Sequence[JournalContents], earlier: RunBody | None = None
     )
 
 
+def _in_order(journals: Sequence[JournalContents]) -> Iterable[tuple[int, int, int, Operation]]:
+    """The operations of all journals by time, each journal's own order kept."""
+    return merge(*(_timed(journal, rank) for rank, journal in enumerate(journals)), key=lambda row: row[:3])
+
+
 def _timed(journal: JournalContents, rank: int) -> list[tuple[int, int, int, Operation]]:
     """Operations with their sort keys; times within one journal never go back, whatever the clock did."""
     rows: list[tuple[int, int, int, Operation]] = []
@@ -139,7 +164,7 @@ def _carry_over(state: _State, earlier: RunBody) -> None:
     record = earlier.record
     state.params.update(record.params)
     state.seeds.update(record.seeds)
-    state.inputs.update({item.name: item for item in record.inputs})
+    state.inputs.update({_input_key(item): item for item in record.inputs})
     state.artifacts.update({entry.path: entry for entry in record.artifacts})
     state.contents.update(earlier.contents)
     state.logs.update({name: [data] for name, data in earlier.logs.items()})
@@ -165,8 +190,8 @@ def _apply(state: _State, operation: Operation) -> None:
     elif kind == "seed":
         state.seeds.update(operation["seeds"])
     elif kind == "input":
-        item = Input(**operation["input"])
-        state.inputs[item.name] = item
+        item = _fields(Input, operation["input"])
+        state.inputs[_input_key(item)] = item
     elif kind == "artifact":
         _add_artifact(state, operation)
     elif kind == "log":
@@ -183,7 +208,7 @@ def _set_tag(state: _State, operation: Operation) -> None:
 
 
 def _add_artifact(state: _State, operation: Operation) -> None:
-    entry = ArtifactEntry(**operation["artifact"])
+    entry = _fields(ArtifactEntry, operation["artifact"])
     state.artifacts[entry.path] = entry
     state.contents.pop(entry.path, None)
     if entry.storage == "inline":
@@ -269,7 +294,7 @@ def _record(state: _State, start: Operation, earlier: RunBody | None, series: Ma
         status=status,
         start_time=start["t"],
         end_time=end["t"] if end else min(max(state.last_time, last_point), LATEST),
-        author=Person(**start["author"]),
+        author=_fields(Person, start["author"]),
         code=_code(start["code"]),
         host=start.get("host", ""),
         command=tuple(start.get("command", ())),
@@ -314,10 +339,9 @@ class Change:
 def resumption_changes(journals: Sequence[JournalContents]) -> dict[tuple[str, str], Change]:
     """What a resumption set that belongs into events, by (kind, key)."""
     changes: dict[tuple[str, str], Change] = {}
-    for journal in journals:
-        for operation in journal.operations:
-            if operation["op"] == "tag":
-                changes["tag", operation["key"]] = Change(operation["value"], operation.get("t", 0))
-            elif operation["op"] in ("name", "note"):
-                changes[operation["op"], ""] = Change(operation["value"], operation.get("t", 0))
+    for time, _, _, operation in _in_order(journals):
+        if operation["op"] == "tag":
+            changes["tag", operation["key"]] = Change(operation["value"], time)
+        elif operation["op"] in ("name", "note"):
+            changes[operation["op"], ""] = Change(operation["value"], time)
     return changes

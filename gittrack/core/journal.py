@@ -23,6 +23,7 @@ from typing import Any
 from zlib import compress, crc32, decompressobj
 
 from gittrack.core.records import Series
+from gittrack.errors import InvalidValueError
 
 MAGIC = 0xD7
 POINT, METRIC, OPERATION, DEFLATED, CONTENT = 1, 2, 3, 4, 5
@@ -58,7 +59,13 @@ class JournalContents:
 
 
 def frame(kind: int, payload: bytes) -> bytes:
-    """One frame of a kind other than a point."""
+    """One frame of a kind other than a point.
+
+    Raises:
+        InvalidValueError: more bytes than a reader takes.
+    """
+    if len(payload) > MAX_PAYLOAD:
+        raise InvalidValueError(f"{len(payload)} bytes are too many for one record of a run", hint="log a file")
     head = HEADER.pack(MAGIC, kind, 0, len(payload)) + payload
     return head + CRC.pack(crc32(head))
 

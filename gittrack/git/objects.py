@@ -38,6 +38,7 @@ BLOB_LIMIT = 64 << 20
 _TREE_LIMIT = 16 << 20
 _COMMIT_LIMIT = 8 << 20
 _MAX_DEPTH = 16
+_WRITES = 5
 _KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 
 
@@ -117,15 +118,22 @@ class ObjectStore:
 
     def _write(self, kind: str, data: bytes, what: str) -> ObjectId:
         try:
-            id = write_loose(str(self._directory), kind, data)
-            if self._mends and self._is_damaged(id, len(data)):
-                os.unlink(f"{self._directory}/{id[:2]}/{id[2:]}")
+            for _ in range(_WRITES):
                 id = write_loose(str(self._directory), kind, data)
-            if os.stat(f"{self._directory}/{id[:2]}/{id[2:]}").st_size:
-                return id
+                if self._mends and self._is_damaged(id, len(data)):
+                    os.unlink(f"{self._directory}/{id[:2]}/{id[2:]}")
+                    id = write_loose(str(self._directory), kind, data)
+                if self._is_loose(id) or self.has(id):
+                    return id
         except OSError as error:
             raise storage_error(error, what, self._directory) from error
         raise not_kept(f"{what} ('{id}')", self._directory)
+
+    def _is_loose(self, id: ObjectId) -> bool:
+        try:
+            return os.stat(f"{self._directory}/{id[:2]}/{id[2:]}").st_size > 0
+        except FileNotFoundError:  # it was there before, and `git prune-packed` or gc has just taken it
+            return False
 
     def _is_damaged(self, id: ObjectId, size: int) -> bool:
         try:

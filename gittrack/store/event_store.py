@@ -6,11 +6,11 @@ from gittrack.core.events import decode_event, encode_event, event_message, even
 from gittrack.core.ids import ObjectId
 from gittrack.core.records import Event
 from gittrack.core.refs import inbox_ref
-from gittrack.errors import CorruptRecordError
+from gittrack.errors import CorruptRecordError, InvalidValueError
 from gittrack.git.repository import Repository
 from gittrack.git.retry import retried
 
-EVENT_BYTES = 1 << 20
+EVENT_BYTES = 8 << 20
 
 
 def write_event(repo: Repository, event: Event) -> ObjectId:
@@ -24,6 +24,7 @@ def write_event(repo: Repository, event: Event) -> ObjectId:
 
     Raises:
         StorageError: git could not store it.
+        InvalidValueError: it is longer than readers take.
     """
 
     def attempt() -> ObjectId:
@@ -38,7 +39,10 @@ def write_event(repo: Repository, event: Event) -> ObjectId:
 
 def event_commit(repo: Repository, event: Event) -> ObjectId:
     """Write an event's commit; no ref is touched."""
-    tree = repo.objects.write_tree({event_path(event): encode_event(event)})
+    data = encode_event(event)
+    if len(data) > EVENT_BYTES:
+        raise InvalidValueError(f"the {event.kind} is too long: an event holds at most {EVENT_BYTES >> 20} MiB")
+    tree = repo.objects.write_tree({event_path(event): data})
     return repo.objects.write_commit(tree, [], event_message(event), event.author, event.time // 1000)
 
 

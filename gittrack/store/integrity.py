@@ -17,6 +17,7 @@ from gittrack.errors import GittrackError
 from gittrack.git import health
 from gittrack.git.repository import Repository
 from gittrack.store.catalog import read_catalog
+from gittrack.store.done import done_runs
 from gittrack.store.layout import Layout
 from gittrack.store.live import list_live
 from gittrack.store.run_reader import read_record, read_series
@@ -51,7 +52,7 @@ def check(repo: Repository, layout: Layout) -> list[Finding]:
         Finding(problem.where, problem.reason, "gittrack doctor" if problem.where.startswith(INBOX_PREFIX) else "")
         for problem in catalog.problems
     ]
-    findings += _objects(repo, {commit: str(id) for id, commits in catalog.runs.items() for commit in commits})
+    findings += _objects(repo, layout, {commit: id for id, commits in catalog.runs.items() for commit in commits})
     for id, commits in catalog.runs.items():
         findings += [finding for commit in commits for finding in _run(repo, id, commit)]
     for run in list_live(layout):
@@ -63,10 +64,15 @@ def check(repo: Repository, layout: Layout) -> list[Finding]:
     return findings
 
 
-def _objects(repo: Repository, commits: dict[ObjectId, str]) -> list[Finding]:
+def _objects(repo: Repository, layout: Layout, commits: dict[ObjectId, RunId]) -> list[Finding]:
     damaged = health.fsck_objects(repo, list(commits))
+    copies = {(id, prefix) for id, prefix, _ in done_runs(layout)} if damaged else set()
     return [
-        Finding(f"run {commits[commit]}", f"commit {commit}: {reason}", "gittrack doctor")
+        Finding(
+            f"run {commits[commit]}",
+            f"commit {commit}: {reason}",
+            "gittrack doctor" if (commits[commit], commit[:16]) in copies else "",
+        )
         for commit, reason in damaged.items()
     ]
 

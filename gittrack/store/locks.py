@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from gittrack.errors import StorageError
+
 WITHOUT_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 """What a file system without locks answers; every use must then be safe by other means, if slower or less tidy."""
 
@@ -23,8 +25,14 @@ def exclusive(path: Path, *, wait: bool = True) -> Iterator[bool]:
 
     Yields:
         Whether it is ours; always True when waiting.
+
+    Raises:
+        StorageError: the file cannot be made.
     """
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise StorageError(f"cannot write '{path}': {error.strerror}", hint="gittrack doctor") from error
     try:
         yield _take(file, wait)
     finally:

@@ -75,6 +75,8 @@ def liveness(journal: str, writer: Mapping[str, Any] | None) -> Liveness:
         journal: path of the file.
         writer: its ``writer`` operation, None when it cannot be read.
     """
+    if writer is not None and writer.get("owner", "process") != "process":
+        return Liveness.UNKNOWN  # a run that no single process owns ends only by command
     locked = _locked(journal)
     if writer is None:
         return _BY_LOCK[locked]

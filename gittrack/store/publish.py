@@ -8,6 +8,7 @@ and does the rest.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from gittrack.core.message import encode_message
 from gittrack.core.records import Person, RunRecord
 from gittrack.core.refs import HOLD_PREFIX, HoldRef, hold_ref, inbox_ref, parse_ref
 from gittrack.core.run_tree import RunBody, encode_tree
-from gittrack.errors import CorruptRecordError, RefMovedError
+from gittrack.errors import CorruptRecordError, GittrackError, RefMovedError
 from gittrack.git.refs import RefUpdate
 from gittrack.git.repository import Repository
 from gittrack.git.retry import retried
@@ -108,8 +109,7 @@ def publish(repo: Repository, layout: Layout, id: RunId, journals: Sequence[Jour
 
     def attempt() -> ObjectId:
         commit, _ = write_run(repo, journals)
-        _point_inbox(repo, id, commit, resumed_commit(journals))
-        return commit
+        return _point_inbox(repo, id, commit, resumed_commit(journals))
 
     commit = retried(attempt)
     for _ in range(_VERIFICATIONS):
@@ -125,16 +125,27 @@ def publish(repo: Repository, layout: Layout, id: RunId, journals: Sequence[Jour
     return commit
 
 
-def _point_inbox(repo: Repository, id: RunId, commit: ObjectId, resumed: ObjectId | None) -> None:
+def _point_inbox(repo: Repository, id: RunId, commit: ObjectId, resumed: ObjectId | None) -> ObjectId:
+    """Make the inbox name the run's commit; returns the commit it names."""
     name = inbox_ref(id)
     if resumed is not None and repo.refs.get(name) == resumed:
         repo.refs.update(name, commit, resumed)
-        return
+        return commit
     try:
         repo.refs.create(name, commit)
     except RefMovedError:
-        if repo.refs.get(name) != commit:  # else another process finished the same run
+        present = repo.refs.get(name)
+        if present is None or (present != commit and not _is_same_run(repo, id, present, resumed)):
             raise
+        return present  # another process, or an earlier version before it was killed, finished the same run
+    return commit
+
+
+def _is_same_run(repo: Repository, id: RunId, commit: ObjectId, resumed: ObjectId | None) -> bool:
+    """Whether a commit is this run, finished from these journals by a version that writes other bytes."""
+    found = repo.objects.read_commit(commit)
+    continued = found.parents[1] if len(found.parents) > 1 else None
+    return f"\nRun-Id: {id}\n" in found.message and continued == resumed
 
 
 def is_whole(repo: Repository, commit: ObjectId) -> bool:
@@ -151,10 +162,9 @@ def _drop_hold(repo: Repository, id: RunId, journals: Sequence[JournalContents])
         return
     held = repo.refs.get(hold_ref(id))
     if held is not None:
-        try:
+        # Another process may have let go first; and the run is stored: what cannot be dropped now, doctor drops.
+        with contextlib.suppress(GittrackError):
             repo.refs.transaction([RefUpdate(hold_ref(id), None, held)])
-        except RefMovedError:
-            return  # another process finished the same run and let go first
 
 
 def hold_snapshot(repo: Repository, id: RunId, snapshot: ObjectId) -> None:
@@ -168,13 +178,18 @@ def hold_snapshot(repo: Repository, id: RunId, snapshot: ObjectId) -> None:
 
 
 def restore_ref(repo: Repository, id: RunId, commit: ObjectId) -> None:
-    """Point the inbox at a run commit that was made again, unless a ref of that name stands.
+    """Point the inbox at a run commit that was made again; a ref that stands, but at no commit of this run, is moved.
 
     Raises:
         CorruptRecordError: the ref's file is damaged.
+        RefMovedError: somebody else moves it at this moment.
     """
-    if repo.refs.get(inbox_ref(id)) is None:
-        repo.refs.create(inbox_ref(id), commit)
+    name = inbox_ref(id)
+    present = repo.refs.get(name)
+    if present is None:
+        repo.refs.create(name, commit)
+    elif f"\nRun-Id: {id}\n" not in repo.objects.read_commit(present).message:
+        repo.refs.update(name, commit, present)
 
 
 def drop_stale_holds(repo: Repository, layout: Layout) -> list[RefName]:
@@ -188,6 +203,7 @@ def drop_stale_holds(repo: Repository, layout: Layout) -> list[RefName]:
         # In the order in which a folder moves, and the end of the way again: it may move while we look.
         places = (layout.live / f"{BEING_MADE}{id}", layout.live_run(id))
         if not any(place.exists() for place in places):
-            repo.refs.delete(name, tip)
-            dropped.append(name)
+            with contextlib.suppress(RefMovedError):  # another doctor was faster
+                repo.refs.delete(name, tip)
+                dropped.append(name)
     return dropped

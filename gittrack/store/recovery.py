@@ -6,7 +6,6 @@ Every step can be repeated and run by several processes at once: the commit of a
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -101,9 +100,9 @@ def unfinished_folders(layout: Layout) -> list[str]:
             folder = str(layout.live / name)
             run = read_live(folder, RunId(name.removeprefix(BEING_MADE)))
             # Between its folder and its lock, a run that begins looks dead for a moment.
-            if run is not None and run.liveness is Liveness.DEAD and (run.journals or _is_old(folder)):
+            if run is not None and run.liveness is Liveness.DEAD and _is_old(folder):
                 folders.append(folder)
-        elif GONE in name:
+        elif GONE in name and _is_old(str(layout.live / name)):
             folders.append(str(layout.live / name))
     return folders
 
@@ -113,23 +112,6 @@ def _is_old(path: str) -> bool:
         return time.time() - os.stat(path).st_mtime > BEGINNING_SECONDS
     except FileNotFoundError:
         return False
-
-
-def remove_unfinished(layout: Layout) -> list[str]:
-    """Remove what ``unfinished_folders`` finds; returns the folders."""
-    folders = unfinished_folders(layout)
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
-    return folders
-
-
-def restore_lost(repo: Repository, layout: Layout) -> list[tuple[RunId, ObjectId]]:
-    """Make again what git lost of runs that are not rolled up yet: missing objects, a missing inbox ref.
-
-    Returns:
-        The runs restored, with their commits.
-    """
-    return restore(repo, layout).restored
 
 
 @dataclass(slots=True)

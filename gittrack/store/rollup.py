@@ -19,7 +19,7 @@ from gittrack.core.ledger import BATCH_FILE, LEDGER_FILE, MAX_BATCH, BatchKind, 
 from gittrack.core.records import Writer
 from gittrack.core.refs import INBOX_PREFIX, LOCAL_PREFIX, InboxRef, local_ledger_ref, parse_ref
 from gittrack.core.run_toml import with_version
-from gittrack.errors import ConflictError, CorruptRecordError, GitProgramError, GittrackError
+from gittrack.errors import ConflictError, CorruptRecordError, FormatError, GitProgramError, GittrackError
 from gittrack.git import health
 from gittrack.git.pack import pack_batch, verify
 from gittrack.git.program import run_git
@@ -113,7 +113,7 @@ def _rolled_up(repo: Repository) -> dict[ObjectId, str]:
     """What the local ledgers hold: commit -> id. A damaged ledger is told by the catalog and by ``fsck``."""
     rows: dict[ObjectId, str] = {}
     for _, tip in repo.refs.list(LOCAL_PREFIX):
-        with contextlib.suppress(CorruptRecordError):
+        with contextlib.suppress(FormatError):
             rows.update((row.commit, row.id) for row in walk_ledger(repo, tip))
     return rows
 
@@ -166,6 +166,8 @@ def _move(repo: Repository, members: Sequence[_Member], author: Writer, now: int
     month = datetime.datetime.fromtimestamp(now / 1000, datetime.UTC).strftime("%Y-%m")
     name = local_ledger_ref(month)
     before = repo.refs.get(name)
+    if before is not None:
+        check_ledger(repo, name, before)
     base = before or new_ledger(repo, month, author, now)
     tip = append_batch(repo, base, [(member.row, member.experiment) for member in members], author, now)
     exclude = {id for member in members for id in member.code if repo.objects.has(id)} | {base}
@@ -180,6 +182,17 @@ def _move(repo: Repository, members: Sequence[_Member], author: Writer, now: int
     result.ledger = name
     result.runs += sum(member.row.kind == "run" for member in members)
     result.events += sum(member.row.kind == "event" for member in members)
+
+
+def check_ledger(repo: Repository, name: RefName, tip: ObjectId) -> None:
+    """Refuse to append to what is no ledger.
+
+    Raises:
+        CorruptRecordError: the commit holds neither a batch nor a ledger's root.
+    """
+    if all(repo.objects.read_file(tip, file) is None for file in (BATCH_FILE, LEDGER_FILE)):
+        text = f"'{name}' is no ledger: it points at commit {tip}"
+        raise CorruptRecordError(text, hint=f"git update-ref -d {name} {tip}")
 
 
 def new_ledger(repo: Repository, month: str, author: Writer, now: int) -> ObjectId:

@@ -84,3 +84,18 @@ def test_where_the_command_line_gives_nothing_the_program_names_its_run(repo, gi
     with gittrack.start_run(name="later", experiment="mine"):
         pass
     assert gittrack.get_run("later").record.experiment == found
+
+
+TUNED = """
+import gittrack
+with gittrack.start_run() as run:
+    run.log_params({"lr": 0.7, "depth": 3})
+"""
+
+
+def test_a_param_given_to_gittrack_itself_wins_over_the_program(repo, gittrack_cli):
+    (repo / "join.py").write_text(TUNED)
+    done = gittrack_cli("run", "-n", "it", "-p", "lr=0.1", "--", sys.executable, "join.py", cwd=repo)
+    assert done.returncode == 0, done.stderr
+    assert "param 'lr' stays 0.1, given on the command line" in done.stderr
+    assert gittrack.get_run("it").params == {"lr": 0.1, "depth": 3}

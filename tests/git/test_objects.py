@@ -321,7 +321,7 @@ def test_an_empty_object_left_by_a_power_loss_is_missing_and_is_written_again(st
 
 def test_an_id_that_was_not_kept_is_an_error(store, monkeypatch):
     monkeypatch.setattr("gittrack.git.objects.write_loose", lambda directory, kind, data: "2" * 40)
-    with pytest.raises(StorageError, match="cannot store a file"):
+    with pytest.raises(StorageError, match="is the disk full"):
         store.write_blob(b"x")
 
 

@@ -29,6 +29,10 @@ class Room:
     def __init__(self) -> None:
         self._taken: dict[str, int] = {}
 
+    def begin(self, file: str, size: int) -> None:
+        """Say what a file holds already, of a run that is resumed or joined."""
+        self._taken[file] = size
+
     def take(self, file: str, size: int) -> None:
         """Account for something new in a file.
 

@@ -167,7 +167,8 @@ def find_run(project: Project, address: str) -> SavedRun:
 def _match(project: Project, address: Address, newest: Sequence[SavedRun], known: dict[RunId, SavedRun]) -> SavedRun:
     if address.back is not None:
         if address.back > len(newest):
-            raise RunNotFoundError(f"there are only {len(newest)} runs", hint="gittrack ls")
+            many = f"there are only {len(newest)} runs" if newest else "there are no runs yet"
+            raise RunNotFoundError(many, hint="gittrack ls" if newest else "gittrack run -- python your_script.py")
         return newest[address.back - 1]
     named = [run for run in known.values() if run.name == address.text]
     matches = named or [run for id, run in known.items() if address.prefix and id.startswith(address.prefix)]

@@ -16,7 +16,7 @@ from gittrack.api.run import Run
 from gittrack.config import leave_run_to_children
 from gittrack.core.assembly import code_operation
 from gittrack.core.ids import ObjectId, RunId, parse_run_id
-from gittrack.core.names import check_experiment_name, check_run_name, make_name
+from gittrack.core.names import check_experiment_name, check_run_name, display, make_name
 from gittrack.core.records import FORMAT_VERSION, CodeState
 from gittrack.errors import GittrackError, RunActiveError
 from gittrack.git.snapshot import SnapshotLimits, start_snapshot
@@ -74,6 +74,7 @@ def begin(project: Project, request: Request, environment: EnvironmentCapture, o
         raise
     code = pending.result()
     start["code"] = code_operation(_with_remote(project, code))
+    _warn_of_entry(start["entry"], code)
     id = RunId(start["id"])
     hold = partial(_hold, project, id, code)
     writer = create_live(project.layout, id, start, project.new_event_id, project.now, hold)
@@ -91,6 +92,13 @@ def begin(project: Project, request: Request, environment: EnvironmentCapture, o
     )
     _apply(project, run, request, named=earlier is not None)
     return run
+
+
+def _warn_of_entry(entry: str, code: CodeState) -> None:
+    """Say so when the program itself is not in the snapshot: the run could not be made again from it."""
+    left = next((left for left in code.left_out if left.path == entry), None)
+    if left is not None:
+        warn(f"'{display(entry)}' itself is left out of the code snapshot: {display(left.reason)}")
 
 
 def join(project: Project, request: Request, on_end: Callable[[Run], None]) -> Run:

@@ -110,9 +110,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except SystemExit as stop:  # how click goes, without a word, when nobody reads what it prints
         return stop.code if isinstance(stop.code, int) else 1
+    except OSError as error:  # translated where it is ours to do: what is left is a full disk behind stdout and the like
+        _drop_output()
+        return _complain(f"cannot go on: {error.strerror or error}", "df -h .", 1)
     except Exception as error:  # noqa: BLE001  whatever it is, the user gets a line and a file, not a traceback
         return _report_bug(error, words)
-    _flush()
+    try:
+        _flush()
+    except OSError as error:
+        _drop_output()
+        return _complain(f"cannot write the output: {error.strerror}", None, 1)
     return code if isinstance(code, int) else 0
 
 
@@ -145,11 +152,19 @@ def _shown(text: str) -> str:
 
 def _flush() -> None:
     """Flush what the command of ``gittrack run`` printed; where nobody reads any more, never try again."""
+    if sys.stdout is None:
+        return
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        import os
+        _drop_output()
 
+
+def _drop_output() -> None:
+    """Let what is still buffered go nowhere: the interpreter flushes once more when it ends."""
+    import os
+
+    if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -41,9 +41,9 @@ class Terminal:
     pager: str = ""
 
     @classmethod
-    def of(cls, stream: IO[str], environ: Mapping[str, str]) -> Terminal:
-        """What a stream leads to. ``NO_COLOR``, ``TERM=dumb``, ``COLUMNS`` and ``PAGER`` are honoured."""
-        if not stream.isatty():
+    def of(cls, stream: IO[str] | None, environ: Mapping[str, str]) -> Terminal:
+        """What a stream (None: a closed one) leads to. ``NO_COLOR``, ``TERM``, ``COLUMNS`` and ``PAGER`` count."""
+        if stream is None or not stream.isatty():
             return cls()
         from shutil import get_terminal_size
 

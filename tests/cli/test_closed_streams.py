@@ -1,0 +1,33 @@
+"""Streams that are full, closed, or that nobody reads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import gittrack
+
+
+@pytest.fixture
+def one_run(repo):
+    with gittrack.start_run(name="one"):
+        pass
+
+
+@pytest.mark.parametrize("words", ["ls", "ls --json", "ls --csv", "show one"])
+def test_a_full_disk_behind_stdout_is_one_line_and_no_bug(one_run, project_env, words):
+    command = f"{sys.executable} -m gittrack {words} > /dev/full"
+    done = subprocess.run(["sh", "-c", command], env=project_env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "bug" not in done.stderr
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_stream_is_no_bug(one_run, project_env, redirection):
+    command = f"{sys.executable} -m gittrack ls {redirection}"
+    done = subprocess.run(["sh", "-c", command], env=project_env, capture_output=True, text=True, check=False)
+    assert "bug" not in done.stderr + done.stdout
+    assert done.returncode in (0, 1)

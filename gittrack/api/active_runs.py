@@ -1,4 +1,4 @@
-"""Which runs are active in this process and its threads, and what ends them when the process ends."""
+"""Which runs are active in this process, its threads and its tasks, and what ends them when the process ends."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import atexit
 import os
 import sys
 import threading
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
 
 from gittrack.api.closing import status_of, status_of_exit
 from gittrack.api.exit_code import ExitCode
@@ -13,58 +16,78 @@ from gittrack.api.run import Run
 from gittrack.api.signals import KillGuard, die_interrupted
 
 
-class _OfThread(threading.local):
-    """The runs that this thread began and that have not ended, oldest first."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Begun:
+    """An active run, and where it was begun: in which thread, and in which task of asyncio, if in one."""
 
-    def __init__(self) -> None:
-        self.runs: list[Run] = []
+    run: Run
+    thread: threading.Thread
+    is_main: bool
+    task: Any
+
+    def is_of_thread(self) -> bool:
+        """Whether no task has it for itself: none began it, or the one that did is over."""
+        return self.task is None or self.task.done()
 
 
 class ActiveRuns:
     """The active runs of this process.
 
-    Active is the latest run that this thread began, else the latest that the main thread began: a worker thread logs to
-    the run around it, and threads that begin runs of their own do not disturb each other.
+    Active is the latest run that this task began, or that it found when it began; else the latest of this thread, else
+    of the main thread. So a worker thread logs to the run around it, and threads and tasks that begin runs of their own
+    do not disturb each other. A task that is over leaves its runs to its thread: a notebook runs a cell as a task.
 
     Attributes:
-        sole: the run that is the active one in every thread, if there is one: the usual case, made fast.
+        sole: the run that is the active one in every thread and task, if there is one: the usual case, made fast.
     """
 
     def __init__(self) -> None:
         self.sole: Run | None = None
-        self._here = _OfThread()
-        self._main: list[Run] = []
-        self._all: list[Run] = []
+        self._here: ContextVar[tuple[Run, ...]] = ContextVar("gittrack_runs", default=())
+        self._all: list[_Begun] = []
         self._pid = os.getpid()
         self._guard = KillGuard(self._end_all, self._ending)
         self._exit_code = ExitCode()
         self._exit_registered = False
 
     def current(self) -> Run | None:
-        """The active run of this thread, or None."""
-        for runs in (self._here.runs, self._main):
-            while runs and not runs[-1].active:  # ended by another thread
-                runs.pop()
-            if runs:
-                return runs[-1]
-        return None
+        """The active run of this task or thread, or None."""
+        for run in self._here.get()[::-1]:
+            if run.active:  # not ended by another thread or task
+                return run
+        return self._of_thread() if self._all else None
+
+    def _of_thread(self) -> Run | None:
+        """The latest run that this thread began and no task has for itself, else the latest of the main thread."""
+        thread = threading.current_thread()
+        active = [begun for begun in reversed(list(self._all)) if begun.run.active]
+        mine = (begun.run for begun in active if begun.thread is thread and begun.is_of_thread())
+        around = (begun.run for begun in active if begun.thread is not thread and begun.is_main)
+        return next(mine, None) or next(around, None)
 
     def forgotten(self) -> Run | None:
         """The active run if it is over though nobody said so: a cell of a notebook that ran twice, no ``end_run()``.
 
-        Only one that this very thread began, without ``with``: what a worker begins is a child of the run around it.
+        Only one that this very task or thread began, without ``with``: what a worker begins is a child of the run
+        around it.
         """
         run = self.current()
-        if run is None or run._entered or run not in self._here.runs or run._pid != os.getpid():
+        if run is None or run._entered or run._pid != os.getpid():
             return None
-        return run
+        thread, task = threading.current_thread(), _current_task()
+        is_mine = any(
+            begun.run is run
+            and begun.thread is thread
+            and (begun.task is task or (begun.task and begun.is_of_thread()))
+            for begun in self._all
+        )
+        return run if is_mine else None
 
     def add(self, run: Run) -> Run:
-        """Make a run the active one of this thread."""
-        self._here.runs.append(run)
-        self._all.append(run)
-        if threading.current_thread() is threading.main_thread():
-            self._main = self._here.runs
+        """Make a run the active one of this task, or of this thread."""
+        self._here.set((*(each for each in self._here.get() if each.active), run))
+        thread = threading.current_thread()
+        self._all.append(_Begun(run, thread, thread is threading.main_thread(), _current_task()))
         self._settle()
         if run.silent:
             run._closing = _SilentClosing(self)  # type: ignore[assignment]
@@ -78,10 +101,10 @@ class ActiveRuns:
         return run
 
     def forget(self, run: Run) -> None:
-        """Take a run out that has ended, maybe in another thread than the one that began it."""
-        for runs in (self._here.runs, self._main, self._all):
-            if run in runs:
-                runs.remove(run)
+        """Take a run out that has ended, maybe in another thread or task than the one that began it."""
+        self._here.set(tuple(each for each in self._here.get() if each is not run))
+        for begun in [begun for begun in self._all if begun.run is run]:
+            self._all.remove(begun)  # in place: another thread may just add one
         self._settle()
         if self._all:
             self._guard.catch_up()
@@ -90,31 +113,31 @@ class ActiveRuns:
             self._exit_code.remove()
 
     def _settle(self) -> None:
-        only_main = all(run in self._main for run in self._all)
-        self.sole = self._main[-1] if self._main and only_main else None
+        begun = self._all[0] if len(self._all) == 1 else None
+        self.sole = begun.run if begun is not None and begun.is_main and begun.task is None else None
 
     def _after_fork(self) -> None:
         """In a forked child: the parent's runs go on in journals of the child's own."""
-        for run in self._all:
-            run.forked()
+        for begun in self._all:
+            begun.run.forked()
 
     def _end_all(self) -> None:
-        for run in reversed(list(self._all)):
-            run.end("killed")
+        for begun in reversed(list(self._all)):
+            begun.run.end("killed")
 
     def _ending(self) -> bool:
-        return any(not run.active for run in self._all)
+        return any(not begun.run.active for begun in self._all)
 
     def _at_exit(self) -> None:
         """The program ends: so do its runs, as the last unhandled exception or ``sys.exit`` says."""
-        if os.getpid() != self._pid and not any(run._pid == os.getpid() for run in self._all):
+        if os.getpid() != self._pid and not any(begun.run._pid == os.getpid() for begun in self._all):
             return
         error, left = None, self._exit_code.seen
         if not hasattr(sys, "ps1"):  # at a prompt an exception ends a line or a cell, not the program
             error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
         status, code = status_of_exit(left[0]) if left and error is None else status_of(error)
-        for run in reversed(list(self._all)):
-            run.end(status, error=error, exit_code=code)
+        for begun in reversed(list(self._all)):
+            begun.run.end(status, error=error, exit_code=code)
         if isinstance(error, KeyboardInterrupt):
             die_interrupted()
 
@@ -131,3 +154,14 @@ class _SilentClosing:
     def close(self, run: Run, *, error: BaseException | None, exit_code: int | None) -> None:
         """End the run."""
         self._runs.forget(run)
+
+
+def _current_task() -> Any:
+    """The task of asyncio that runs here, or None."""
+    asyncio = sys.modules.get("asyncio")  # not imported: who has tasks has imported it
+    if asyncio is None:
+        return None
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no event loop runs in this thread
+        return None

@@ -256,8 +256,8 @@ def log_params(params: object) -> None:
 
 def log_metric(key: str, value: object, step: int | None = None, timestamp: int | None = None) -> None:
     """Add a point to a metric of the active run; see :meth:`Run.log_metric`."""
-    # `sole` is the shortest way to the active run: this is called once per point.
-    (_active.sole or _run()).log_metric(key, value, step, timestamp)
+    # The shortest ways to the active run first: this is called once per point.
+    (_active.sole or _active.current() or _run()).log_metric(key, value, step, timestamp)
 
 
 def log_metrics(metrics: Mapping[str, object], step: int | None = None, timestamp: int | None = None) -> None:

@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except SystemExit as stop:  # how click goes, without a word, when nobody reads what it prints
         return stop.code if isinstance(stop.code, int) else 1
-    except OSError as error:  # translated where it is ours to do: what is left is a full disk behind stdout and the like
+    except OSError as error:  # a full disk behind stdout and the like: all else is translated where it occurs
         _drop_output()
         return _complain(f"cannot go on: {error.strerror or error}", "df -h .", 1)
     except Exception as error:  # noqa: BLE001  whatever it is, the user gets a line and a file, not a traceback

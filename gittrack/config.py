@@ -1,7 +1,8 @@
 """Settings: one table, four places, one frozen record. The only module that reads ``os.environ``.
 
 The environment (``GITTRACK_…``) wins over git config (``gittrack.…``), which wins over ``.gittrack.toml`` in the work
-tree, which wins over the default.
+tree, which wins over the default. That file comes with whatever repository one clones: what must not be another's to
+decide, such as which variables of the environment enter a commit, is not taken from it.
 """
 
 from __future__ import annotations
@@ -67,6 +68,8 @@ class Process:
 
 
 CONFIG_FILE = ".gittrack.toml"
+OWN_SETTINGS = frozenset({"environment", "writer"})
+"""Settings that a file in the work tree cannot make: only git config and the environment can."""
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
@@ -97,7 +100,7 @@ def read_process() -> Process:
     """Read the environment of this process."""
     environ = dict(os.environ)
     return Process(
-        disabled=_boolean("GITTRACK_DISABLED", environ.get("GITTRACK_DISABLED", "")),
+        disabled=boolean("GITTRACK_DISABLED", environ.get("GITTRACK_DISABLED", "")),
         run_id=environ.get("GITTRACK_RUN_ID", "").strip(),
         parent=environ.get("GITTRACK_PARENT", "").strip(),
         repo=environ.get("GITTRACK_REPO", ""),
@@ -111,13 +114,18 @@ def leave_run_to_children(run_id: str) -> None:
     os.environ["GITTRACK_PARENT"] = run_id
 
 
+def ignored_settings(file: Mapping[str, Any]) -> tuple[str, ...]:
+    """The settings in a parsed ``.gittrack.toml`` that are not taken from it, in the order of :class:`Config`."""
+    return tuple(name for name in setting_names() if name in OWN_SETTINGS and name in file)
+
+
 def read_config(environ: Mapping[str, str], git_config: Mapping[str, str], file: Mapping[str, Any]) -> Config:
     """Read all settings.
 
     Args:
         environ: environment variables.
         git_config: git's configuration, keys in lower case.
-        file: the parsed ``.gittrack.toml``.
+        file: the parsed ``.gittrack.toml``; :data:`OWN_SETTINGS` in it do not count.
 
     Raises:
         UsageError: a value has another type; says where it stands.
@@ -127,7 +135,7 @@ def read_config(environ: Mapping[str, str], git_config: Mapping[str, str], file:
         for where, found in (
             (variable(field.name), environ.get(variable(field.name))),
             (git_key(field.name), git_config.get(git_key(field.name).lower())),
-            (f"'{field.name}' in {CONFIG_FILE}", file.get(field.name)),
+            (f"'{field.name}' in {CONFIG_FILE}", None if field.name in OWN_SETTINGS else file.get(field.name)),
         ):
             if found is not None:
                 values[field.name] = _converted(where, found, field.default)
@@ -144,14 +152,14 @@ def sources(environ: Mapping[str, str], git_config: Mapping[str, str], file: Map
         elif git_key(name).lower() in git_config:
             result[name] = "git config"
         else:
-            result[name] = CONFIG_FILE if name in file else "default"
+            result[name] = CONFIG_FILE if name in file and name not in OWN_SETTINGS else "default"
     return result
 
 
 def _converted(where: str, found: Any, default: Any) -> Any:
     try:
         if isinstance(default, bool):
-            return _boolean(where, found)
+            return boolean(where, found)
         if isinstance(default, int):
             return _bytes(found)
         if isinstance(default, float):
@@ -164,7 +172,16 @@ def _converted(where: str, found: Any, default: Any) -> Any:
     return str(found)
 
 
-def _boolean(where: str, found: Any) -> bool:
+def boolean(where: str, found: Any) -> bool:
+    """A truth as settings write it: 1, true, yes, on; 0, false, no, off or nothing.
+
+    Args:
+        where: what holds it, for the error.
+        found: a bool or a text.
+
+    Raises:
+        UsageError: it is neither.
+    """
     if isinstance(found, bool):
         return found
     text = str(found).strip().lower()

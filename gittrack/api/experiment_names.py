@@ -52,7 +52,7 @@ def _moved_names(project: Project) -> _Moved:
     try:
         data = json.loads(project.layout.experiment_names.read_bytes())
         now = {str(name): ExperimentId(id) for name, id in data["now"].items()}
-    except (FileNotFoundError, ValueError, KeyError, AttributeError):  # never made, deleted or damaged
+    except (OSError, ValueError, KeyError, AttributeError):  # never made, deleted, damaged or unreadable
         now = remember_names(project)
     return _Moved(now, frozenset(now.values()))
 

@@ -13,7 +13,7 @@ from gittrack.api.active_runs import ActiveRuns
 from gittrack.api.guarded import warn
 from gittrack.api.project import Project
 from gittrack.api.run import Run
-from gittrack.config import Process, read_process
+from gittrack.config import Process, boolean, read_process, variable
 from gittrack.core.ids import RunId, parse_run_id
 from gittrack.core.names import check_experiment_name, display
 from gittrack.errors import AmbiguousError, ConflictError, GittrackError, InvalidValueError, NotFoundError, UsageError
@@ -159,7 +159,15 @@ def _is_primary(process: Process) -> bool:
 
 
 def _strict(process: Process) -> bool:
-    return process.environ.get("GITTRACK_STRICT", "").lower() in ("1", "true", "yes", "on")
+    """Whether the settings want failures raised, as far as they can be read when a run could not begin."""
+    try:
+        return _project(process).config.strict
+    except (GittrackError, OSError):  # no repository, or damaged settings: the environment alone can say
+        name = variable("strict")
+    try:
+        return boolean(name, process.environ.get(name, ""))
+    except UsageError:  # whoever could not say strict gets a warning of the failure itself
+        return False
 
 
 def _begin(process: Process, request: Any, parent: Run | SavedRun | str | None, nested: bool) -> Run:

@@ -5,8 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from gittrack.api.guarded import warn
 from gittrack.api.project import Project, read_config_file
-from gittrack.config import CONFIG_FILE, Config, git_key, read_config, setting_names, sources
+from gittrack.config import (
+    CONFIG_FILE,
+    OWN_SETTINGS,
+    Config,
+    git_key,
+    ignored_settings,
+    read_config,
+    setting_names,
+    sources,
+)
 from gittrack.errors import ConflictError, NotFoundError, RepositoryError, StorageError, UsageError
 
 MEANINGS = {
@@ -47,8 +57,14 @@ class Setting:
 
 
 def list_settings(project: Project) -> list[Setting]:
-    """All settings, in the order of :class:`gittrack.config.Config`."""
-    where = sources(project.process.environ, project.git_config, read_config_file(project.repo))
+    """All settings, in the order of :class:`gittrack.config.Config`.
+
+    A line on stderr tells of those in ``.gittrack.toml`` that are not taken from there.
+    """
+    file = read_config_file(project.repo)
+    for name in ignored_settings(file):
+        warn(f"'{name}' is not taken from {CONFIG_FILE}; to set it: gittrack config {name} VALUE")
+    where = sources(project.process.environ, project.git_config, file)
     defaults = Config()
     return [
         Setting(name, getattr(project.config, name), where[name], getattr(defaults, name), MEANINGS[name])
@@ -128,7 +144,7 @@ def write_config_file(project: Project) -> Path:
 
 
 def config_file_text() -> str:
-    """The text of a fresh ``.gittrack.toml``: every setting with its default, in comments."""
+    """The text of a fresh ``.gittrack.toml``: every setting that it can make with its default, in comments."""
     from gittrack.core import toml
 
     lines = [
@@ -137,6 +153,8 @@ def config_file_text() -> str:
     ]
     defaults = Config()
     for name in setting_names():
+        if name in OWN_SETTINGS:
+            continue
         value = getattr(defaults, name)
         written = toml.dump({name: list(value) if isinstance(value, tuple) else value}).decode().strip()
         lines += ["", f"# {MEANINGS[name][0].upper()}{MEANINGS[name][1:]}.", f"# {written}"]

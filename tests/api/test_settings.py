@@ -1,0 +1,76 @@
+"""Which settings count: what a cloned repository may decide, and strictness when a run cannot begin."""
+
+from __future__ import annotations
+
+import pytest
+
+import gittrack
+from gittrack.api.project import Project
+from gittrack.api.settings import list_settings
+from gittrack.config import boolean
+from gittrack.errors import StorageError, UsageError
+
+FILE = 'environment = ["HOME_ADDRESS"]\nwriter = "mallory"\nexperiment = "theirs"\n'
+VALUE = "12-grimmauld-place"
+
+
+def test_a_cloned_repository_cannot_choose_what_of_the_environment_is_recorded(program, repo, git, every_byte):
+    (repo / ".gittrack.toml").write_text(FILE)
+    code = "import gittrack\nwith gittrack.start_run('it'): pass"
+    done = program(code, env={"HOME_ADDRESS": VALUE})
+    assert done.returncode == 0, done.stderr
+    saved = gittrack.get_run("it")
+    assert saved.experiment == "theirs"
+    assert VALUE.encode() not in every_byte(saved.commit)
+    assert Project.open(repo).writer != "mallory"
+    git("config", "gittrack.environment", "HOME_ADDRESS", cwd=repo)
+    program(code.replace("'it'", "'mine'"), env={"HOME_ADDRESS": VALUE})
+    assert VALUE.encode() in every_byte(gittrack.get_run("mine").commit)
+
+
+def test_what_the_file_cannot_set_is_said_and_comes_from_elsewhere(repo, git, capfd):
+    (repo / ".gittrack.toml").write_text(FILE)
+    git("config", "gittrack.writer", "me", cwd=repo)
+    found = {item.name: (item.value, item.source) for item in list_settings(Project.open(repo))}
+    assert found["environment"] == ((), "default")
+    assert found["writer"] == ("me", "git config")
+    assert found["experiment"] == ("theirs", ".gittrack.toml")
+    assert capfd.readouterr().err.splitlines() == [
+        "gittrack: 'writer' is not taken from .gittrack.toml; to set it: gittrack config writer VALUE",
+        "gittrack: 'environment' is not taken from .gittrack.toml; to set it: gittrack config environment VALUE",
+    ]
+
+
+@pytest.mark.parametrize("where", ["git config", "file", "environment"])
+def test_strict_counts_wherever_it_is_set_when_a_run_cannot_begin(repo, git, monkeypatch, where):
+    (repo / ".git" / "gittrack").write_text("in the way")
+    if where == "git config":
+        git("config", "gittrack.strict", "TRUE", cwd=repo)
+    elif where == "file":
+        (repo / ".gittrack.toml").write_text("strict = true\n")
+    else:
+        monkeypatch.setenv("GITTRACK_STRICT", " Yes ")
+    with pytest.raises(StorageError):
+        gittrack.start_run()
+    with pytest.raises(StorageError):
+        gittrack.log_metric("loss", 1)
+    assert gittrack.active_run() is None
+
+
+@pytest.mark.parametrize("value", ["", "no", "maybe"])
+def test_outside_a_repository_a_training_that_is_not_strict_goes_on(tmp_path, monkeypatch, capfd, value):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GITTRACK_STRICT", value)
+    gittrack.log_metric("loss", 1)
+    assert "this run is not kept" in capfd.readouterr().err
+    gittrack.end_run()
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", True), (" ON ", True), ("", False), ("No", False), (True, True)])
+def test_a_truth_is_read_in_one_way(text, value):
+    assert boolean("it", text) is value
+
+
+def test_what_is_no_truth_is_wrong_usage():
+    with pytest.raises(UsageError, match="neither true nor false"):
+        boolean("it", "maybe")

@@ -76,7 +76,8 @@ def create_live(
     Raises:
         StorageError: the git directory cannot be written; nothing of the run is left then.
     """
-    making = layout.live / f"{BEING_MADE}{id}"
+    # A name of its own: what a killed start of the same resumption left must not stand in the way.
+    making = layout.live / f"{BEING_MADE}{id}-{os.urandom(4).hex()}"
     try:
         os.makedirs(making)
     except OSError as error:

@@ -98,7 +98,7 @@ def unfinished_folders(layout: Layout) -> list[str]:
     for name in names:
         if name.startswith(BEING_MADE):
             folder = str(layout.live / name)
-            run = read_live(folder, RunId(name.removeprefix(BEING_MADE)))
+            run = read_live(folder, RunId(name.removeprefix(BEING_MADE).partition("-")[0]))
             # Between its folder and its lock, a run that begins looks dead for a moment.
             if run is not None and run.liveness is Liveness.DEAD and _is_old(folder):
                 folders.append(folder)

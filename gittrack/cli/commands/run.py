@@ -76,5 +76,8 @@ def command(
     )
     result = run_command(project, request)
     if result.run is not None and not project.config.quiet:
-        click.echo("\n".join(run_ended_lines(result.run, project.config.headline)), err=True)
+        try:
+            click.echo("\n".join(run_ended_lines(result.run, project.config.headline)), err=True)
+        except OSError:
+            pass  # nobody can be told; the run is kept, and the exit code is the command's
     context.exit(result.exit_code)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gittrack.api.closing import roll_up_when_crowded
+from gittrack.api.guarded import warn
+from gittrack.api.kept import checked_text, without_secret
 from gittrack.api.project import Project
 from gittrack.api.read import SavedRun, find_run
 from gittrack.core.events import ACTIVE, DELETED, Folded
 from gittrack.core.ids import RunId
-from gittrack.core.names import check_run_name, check_tag_key
+from gittrack.core.names import check_run_name, check_tag_key, display
 from gittrack.core.records import Event, Subject
 from gittrack.errors import ConflictError, NotFoundError, RunActiveError
 from gittrack.store.event_store import write_event
@@ -45,9 +47,10 @@ def state(project: Project, subject: Subject, seen: Folded, kind: str, value: st
 
 
 def tag_run(project: Project, address: str, tags: Mapping[str, str | None]) -> SavedRun:
-    """Set tags of a finished run; None removes one.
+    """Set tags of a finished run; None removes one. All are checked before the first is set.
 
     Raises:
+        InvalidNameError, InvalidValueError: a key against its grammar, a value that is too long.
         RunNotFoundError, AmbiguousError: the address.
         NotFoundError: a tag to remove is not there.
         RunActiveError: the run has not ended.
@@ -57,15 +60,22 @@ def tag_run(project: Project, address: str, tags: Mapping[str, str | None]) -> S
         check_tag_key(key)
         if value is None and key not in run.record.tags:
             raise NotFoundError(f"run '{run.name}' has no tag '{key}'", hint=f"gittrack show {run.id[:8]}")
-    for key, value in tags.items():
+    kept = {key: _kept("a tag", f"tag '{display(key, 60)}'", key, value) for key, value in tags.items()}
+    for key, value in kept.items():
         state(project, _subject(run.id), run.state, "tag", value, key)
     roll_up_when_crowded(project)
     return find_run(project, run.id)
 
 
 def note_run(project: Project, address: str, text: str | None) -> SavedRun:
-    """Set a finished run's note; None removes it."""
-    return _change(project, address, "note", text)
+    """Set a finished run's note; None removes it.
+
+    Raises:
+        RunNotFoundError, AmbiguousError: the address.
+        RunActiveError: the run has not ended.
+        InvalidValueError: it is too long.
+    """
+    return _change(project, address, "note", _kept("a note", "the note", "", text))
 
 
 def rename_run(project: Project, address: str, name: str) -> SavedRun:
@@ -105,6 +115,17 @@ def run_log(project: Project, address: str) -> tuple[SavedRun, tuple[Event, ...]
     """A run and its events, oldest first."""
     run = find_run(project, address)
     return run, run.state.events
+
+
+def _kept(kind: str, what: str, name: str, text: str | None) -> str | None:
+    """The text without its secrets, after a line that says so."""
+    if text is None:
+        return None
+    given = checked_text(kind, text)
+    kept: str = without_secret(name, given)
+    if kept != given:
+        warn(f"{what} holds a secret and is kept without it")
+    return kept
 
 
 def _change(project: Project, address: str, kind: str, value: str | None) -> SavedRun:

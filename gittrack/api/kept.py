@@ -7,8 +7,10 @@ would be.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+from gittrack.capture.redaction import names_secret
 from gittrack.core.params import encode_params
 from gittrack.core.records import ParamValue
 from gittrack.core.redact import MASK, find_secret, is_secret_name, redact_text, redact_url
@@ -21,6 +23,12 @@ LONGEST_TEXT = 1 << 20
 SUMMARY_BYTES = 220
 """What one metric takes in ``summary.toml`` beside its name."""
 _ENTRY_BYTES = 160
+_ONLY_URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.:-]*//\S*")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]{0,40}//[^\s\"'<>`]+")
+_QUERY_FIELD = re.compile(r"[?&#;]([^=?&#;\s]{1,100})=")
+_SECRET_WORDS = frozenset(
+    {"sig", "signature", "token", "key", "apikey", "credential", "jwt", "hmac", "session", "pass"}
+)
 
 
 class Room:
@@ -80,19 +88,55 @@ def entry_size(entry: dict[str, Any]) -> int:
 
 
 def without_secret(name: str, value: Any) -> Any:
-    """A param's or tag's value as it is kept: ``***`` where its name means a secret, no credentials in a text.
+    """A param's, tag's or note's value as it is kept.
 
-    >>> without_secret("api_key", "0a1b2c"), without_secret("max_tokens", 5), without_secret("lr", 0.1)
+    What stands under a name that means a secret is ``***``, whatever its type (``None``, a truth and nothing at all
+    tell nobody anything). A URL that logs in, or whose query signs or opens something, loses both; other queries stay.
+    A text with such a URL or a token of a known shape has its secrets masked.
+
+    Args:
+        name: the param's or tag's name; empty for a note.
+        value: what is to be kept.
+
+    >>> without_secret("api_key", 1234), without_secret("max_tokens", 5), without_secret("lr", 0.1)
     ('***', 5, 0.1)
+    >>> without_secret("data", "https://host/a.csv?X-Amz-Signature=0a1b2c"), without_secret("page", "https://host/?p=2")
+    ('https://host/a.csv', 'https://host/?p=2')
     """
     if isinstance(value, list):
         return [without_secret(name, item) for item in value]
+    is_secret = _means_secret(name)
     if isinstance(value, dict):
-        return {key: without_secret(key, item) for key, item in value.items()}
-    if not isinstance(value, str) or not value:
+        return {key: without_secret(name if is_secret else key, item) for key, item in value.items()}
+    if value is None or isinstance(value, bool) or value == "":
         return value
-    if is_secret_name(name):
+    if is_secret:
         return MASK
-    if "://" in value and "@" in value:
-        return redact_text(value) if any(map(str.isspace, value)) else redact_url(value)
-    return redact_text(value) if len(value) > 19 and find_secret(value.encode("utf-8", "replace")) else value
+    return _without_credentials(value) if isinstance(value, str) else value
+
+
+def _means_secret(name: str) -> bool:
+    """Whether the name, or one that it stands under (``secrets.db``), means a secret; ``token.size`` is a model's."""
+    if is_secret_name(name):
+        return True
+    return any(is_secret_name(part) and part.lower() != "token" for part in name.split(".")[:-1])
+
+
+def _without_credentials(text: str) -> str:
+    if "://" in text:
+        if _ONLY_URL.fullmatch(text):
+            if _opens(text):
+                return redact_url(text)
+        elif any(map(_opens, _URL.findall(text))):
+            return redact_text(text)
+    return redact_text(text) if len(text) > 19 and find_secret(text.encode("utf-8", "replace")) else text
+
+
+def _opens(url: str) -> bool:
+    """Whether a URL logs in, or its query or fragment has a value that signs or opens something."""
+    return "@" in url or any(map(_is_secret_field, _QUERY_FIELD.findall(url)))
+
+
+def _is_secret_field(name: str) -> bool:
+    words = re.findall(r"[a-z0-9]+", re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name).lower())
+    return not _SECRET_WORDS.isdisjoint(words) or words == ["code"] or names_secret(name)

@@ -288,7 +288,14 @@ class Run(TakesFiles):
 
     def set_note(self, text: str) -> None:
         """Set the run's note, replacing an earlier one."""
-        self._guarded("set_note", lambda: self._operation({"op": "note", "value": checked_text("a note", text)}))
+        self._guarded("set_note", self._set_note, text)
+
+    def _set_note(self, text: object) -> None:
+        given = checked_text("a note", text)
+        kept = without_secret("", given)
+        if kept != given:
+            self._note_error("set_note", "the note holds a secret and is kept without it")
+        self._operation({"op": "note", "value": kept})
 
     def rename(self, name: str) -> None:
         """Give the run another name."""

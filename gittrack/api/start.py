@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gittrack.api.closing import Closing, Flusher
 from gittrack.api.guarded import warn
-from gittrack.api.kept import Room, checked_text
+from gittrack.api.kept import Room, checked_text, without_secret
 from gittrack.api.project import Project
 from gittrack.api.run import Run
 from gittrack.config import leave_run_to_children
@@ -254,7 +254,7 @@ def _start_operation(
         "command": list(command.command),
         "entry": command.entry,
         "parent": request.parent,
-        "note": "" if request.description is None else checked_text("a note", request.description),
+        "note": "" if request.description is None else without_secret("", checked_text("a note", request.description)),
         "environment": {name: data.decode() for name, data in files.items()},
     }
     if earlier is not None:

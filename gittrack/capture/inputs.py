@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from gittrack.capture.redaction import safe_text
 from gittrack.core.records import Input
 from gittrack.core.redact import redact_url
 from gittrack.errors import InvalidValueError, NotFoundError, StorageError
@@ -37,6 +38,7 @@ def describe_input(data: object, *, name: str | None, role: str, digest: str | N
         StorageError: a path that cannot be read.
         InvalidValueError: another kind of object.
     """
+    name, role = name and safe_text(name), safe_text(role or "")
     if isinstance(data, str) and _URI.match(data):
         uri = redact_url(data)
         found = Input(name=name or uri.rstrip("/").rpartition("/")[2] or uri, role=role, uri=uri)

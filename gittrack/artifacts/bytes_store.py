@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from gittrack.core.names import display
+from gittrack.core.records import ARTIFACT_DIGEST
 from gittrack.errors import ArtifactNotFoundError, CorruptRecordError, StorageError
 
 _BLOCK = 1 << 20
@@ -85,7 +87,13 @@ def take_file(root: Path, path: Path, inline_limit: int) -> StoredBytes:
 
 
 def stored_path(root: Path, digest: str) -> Path:
-    """Where bytes of a digest lie in a store."""
+    """Where bytes of a digest lie in a store.
+
+    Raises:
+        CorruptRecordError: it is no digest: nothing outside the store may be named by one.
+    """
+    if not ARTIFACT_DIGEST.fullmatch(digest):
+        raise CorruptRecordError(f"'{display(digest, 80)}' is not the digest of an artifact", hint="gittrack fsck")
     value = digest.removeprefix("md5:")
     return root / "files" / "md5" / value[:2] / value[2:]
 
@@ -151,7 +159,7 @@ def read_stored(root: Path, digest: str, what: str) -> bytes:
     Raises:
         ArtifactNotFoundError: the store does not have them.
         StorageError: they cannot be read.
-        CorruptRecordError: they are not what their name says.
+        CorruptRecordError: they are not what their name says, or it is no digest.
     """
     try:
         data = stored_path(root, digest).read_bytes()
@@ -171,6 +179,9 @@ def problem_of(root: Path, digest: str, size: int) -> str:
         root: the store.
         digest: ``md5:<hex>``.
         size: bytes they must have.
+
+    Raises:
+        CorruptRecordError: it is no digest.
     """
     path = stored_path(root, digest)
     try:

@@ -15,7 +15,7 @@ from typing import Any
 
 from gittrack.core import toml
 from gittrack.core.ids import EventId, parse_event_id, parse_experiment_id, parse_run_id
-from gittrack.core.names import display
+from gittrack.core.names import one_line
 from gittrack.core.records import Event, Person, RunRecord, Subject
 from gittrack.core.refs import is_writer
 from gittrack.core.run_toml import milliseconds, moment, strip_version, with_version
@@ -117,8 +117,7 @@ def event_message(event: Event) -> str:
     """The message of an event's commit: what happened, then trailers."""
     what = f"{event.kind} {event.key}".strip()
     said = "" if event.value is None else f": {event.value}"
-    # Git refuses NUL in a message, and an escape sequence would reach terminals.
-    subject = display(" ".join(f"{what} of {event.subject.kind} {event.subject.key[:12]}{said}".split()))[:100]
+    subject = one_line(f"{what} of {event.subject.kind} {event.subject.key[:12]}{said}")[:100]
     return f"{subject}\n\nEvent-Id: {event.id}\nEvent-Subject: {event.subject}\n"
 
 
@@ -205,11 +204,16 @@ def fold(body: Mapping[tuple[str, str], str], events: Iterable[Event]) -> Folded
     Returns:
         The present state; the same for every order of ``events``.
     """
-    unique = {event.id: event for event in sorted(events, key=_whole)}
+    unique: dict[EventId, Event] = {}
+    for event in events:
+        other = unique.setdefault(event.id, event)
+        if other != event:
+            # Two different events under one id are a forgery or a bug; every reader must then pick the same one.
+            unique[event.id] = max(other, event, key=encode_event)
     ordered = tuple(sorted(unique.values(), key=_age))
     by_place: dict[tuple[str, str], list[Event]] = {}
     for event in ordered:
-        by_place.setdefault((event.kind, event.key), []).append(event)
+        by_place.setdefault((event.kind, "" if event.kind in SETS else event.key), []).append(event)
     scalars = {place for place in by_place if place[0] in SCALARS} | set(body)
     return Folded(
         slots={place: _slot(body.get(place), by_place.get(place, [])) for place in scalars},
@@ -220,11 +224,6 @@ def fold(body: Mapping[tuple[str, str], str], events: Iterable[Event]) -> Folded
 
 def _age(event: Event) -> tuple[int, EventId]:
     return (event.time, event.id)
-
-
-def _whole(event: Event) -> tuple[str, bytes]:
-    # Two different events under one id are a forgery or a bug; every reader must then pick the same one.
-    return (event.id, encode_event(event))
 
 
 def _slot(body: str | None, events: list[Event]) -> Slot:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from gittrack.core.format_version import check_version
 from gittrack.core.ids import ObjectId, parse_event_id, parse_object_id, parse_run_id
+from gittrack.core.names import one_line
 from gittrack.core.records import FORMAT_VERSION
 from gittrack.errors import CorruptRecordError, GittrackError
 
@@ -96,7 +97,7 @@ def batch_subject(run_experiments: Sequence[str], events: int) -> str:
     parts = []
     if run_experiments:
         names = sorted(set(run_experiments))
-        shown = ", ".join(name[:40] for name in names[:3]) + (", …" if len(names) > 3 else "")
+        shown = ", ".join(one_line(name)[:40] for name in names[:3]) + (", …" if len(names) > 3 else "")
         parts.append(f"{_plural(len(run_experiments), 'run')}: {shown}")
     if events:
         parts.append(_plural(events, "event"))

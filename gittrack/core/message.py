@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gittrack.core.ids import parse_experiment_id, parse_object_id, parse_run_id
-from gittrack.core.names import display
+from gittrack.core.names import one_line
 from gittrack.core.params import stored_integer
 from gittrack.core.records import FORMAT_VERSION, CodeState, ExperimentRef, Person, RunRecord, RunStatus, Series
+from gittrack.core.run_toml import EARLIEST, LATEST
 from gittrack.core.run_tree import decode_summary
 from gittrack.core.series import trend
-from gittrack.core.toml import stored_moment
+from gittrack.core.toml import MAX_DEPTH, as_flag, as_integer, as_table, as_text, check_values, stored_moment
 from gittrack.errors import CorruptRecordError, GittrackError
 
 MAX_JSON = 64 << 10
@@ -50,7 +51,7 @@ def encode_message(record: RunRecord, series: Mapping[str, Series]) -> str:
     document = json.dumps(_document(record, series), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     if len(document.encode()) <= MAX_JSON:
         blocks.append(document)
-    experiment = _one_line(record.experiment.name)
+    experiment = one_line(record.experiment.name)
     trailers = [f"Run-Id: {record.id}", f"Experiment: {experiment}", f"Status: {record.status}"]
     if record.parent is not None:
         trailers.append(f"Parent-Run: {record.parent}")
@@ -65,13 +66,8 @@ def _subject(record: RunRecord) -> str:
         text += f" {record.status}"
     if shown:
         text += ": " + ", ".join(shown)
-    flat = _one_line(text)
+    flat = one_line(text)
     return flat if len(flat) <= SUBJECT_WIDTH else flat[: SUBJECT_WIDTH - 1] + "…"
-
-
-def _one_line(text: str) -> str:
-    # Git refuses NUL in a message, a blank line would end the block, and an escape sequence would reach terminals.
-    return display(" ".join(text.split()))
 
 
 def headline(metrics: Mapping[str, Any], count: int = HEADLINE) -> list[str]:
@@ -155,13 +151,13 @@ def decode_message(message: str) -> ListedRun | None:
         The run as listed, or None when the message holds no JSON of a version this one reads: then the tree tells.
 
     Raises:
-        CorruptRecordError: there is such JSON, and it is damaged.
+        CorruptRecordError: there is such JSON, and it is damaged, too long or too deep.
     """
     blocks = message.split("\n\n", 2)
     if len(blocks) < 3 or not blocks[1].startswith('{"schema":'):
         return None
     try:
-        document = json.loads(blocks[1])
+        document = _document_in(blocks[1])
         if document["schema"] > FORMAT_VERSION:
             return None
         return _listed(document)
@@ -169,39 +165,60 @@ def decode_message(message: str) -> ListedRun | None:
         raise CorruptRecordError(f"a run's message is damaged: {error}", hint="gittrack fsck") from error
 
 
+def _document_in(line: str) -> Mapping[str, Any]:
+    """The JSON of a message, as strict as we write it: what strangers wrote is shown to people and written as JSON."""
+    if len(line.encode()) > MAX_JSON:
+        raise ValueError(f"its JSON is longer than {MAX_JSON} bytes")
+    document = as_table(json.loads(line, parse_constant=_no_number))
+    check_values(document, MAX_DEPTH, "a run's message")
+    if "\\u" in line:  # an escape may stand for half a character, which no file and no terminal takes
+        json.dumps(document, ensure_ascii=False).encode()
+    return document
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no JSON")
+
+
 def _listed(document: Mapping[str, Any]) -> ListedRun:
-    said = document["attributes"]
-    commit, head, parent = said.get("commit"), said.get("head"), said.get("parent")
-    summary, params = document["summary"], document["params"]
-    branch, exit_code = said.get("branch"), said.get("exit_code")
-    if not isinstance(params, dict) or not isinstance(branch, str | None) or not isinstance(exit_code, int | None):
-        raise TypeError("a field has another type")
+    said = as_table(document["attributes"])
+    commit, head, parent, branch = (said.get(name) for name in ("commit", "head", "parent", "branch"))
+    end, exit_code = said.get("end_time"), said.get("exit_code")
+    summary = {name: as_table(table) for name, table in as_table(document["summary"]).items()}
     record = RunRecord(
-        id=parse_run_id(document["id"]),
-        name=str(said["name"]),
-        experiment=ExperimentRef(parse_experiment_id(said["experiment_id"]), str(said["experiment"])),
+        id=parse_run_id(as_text(document["id"])),
+        name=as_text(said["name"]),
+        experiment=ExperimentRef(parse_experiment_id(as_text(said["experiment_id"])), as_text(said["experiment"])),
         status=RunStatus(said["status"]),
-        start_time=int(said["start_time"]),
-        end_time=None if said.get("end_time") is None else int(said["end_time"]),
-        author=Person(str(said.get("author", "")), str(said.get("email", ""))),
+        start_time=_time(said["start_time"]),
+        end_time=None if end is None else _time(end),
+        author=Person(as_text(said.get("author", "")), as_text(said.get("email", ""))),
         code=CodeState(
-            commit=None if commit is None else parse_object_id(commit),
-            head=None if head is None else parse_object_id(head),
-            branch=branch,
-            dirty=bool(said.get("dirty", False)),
+            commit=None if commit is None else parse_object_id(as_text(commit)),
+            head=None if head is None else parse_object_id(as_text(head)),
+            branch=None if branch is None else as_text(branch),
+            dirty=as_flag(said.get("dirty", False)),
         ),
-        host=str(said.get("host", "")),
-        entry=str(said.get("entry", "")),
-        exit_code=exit_code,
-        error=str(said.get("error", "")),
-        parent=None if parent is None else parse_run_id(parent),
-        kind=str(said["kind"]),
-        note=str(said.get("note", "")),
-        params=params,
-        tags={str(key): str(value) for key, value in document["tags"].items()},
-        metrics={str(name): decode_summary(table) for name, table in summary.items()},
+        host=as_text(said.get("host", "")),
+        entry=as_text(said.get("entry", "")),
+        exit_code=None if exit_code is None else as_integer(exit_code),
+        error=as_text(said.get("error", "")),
+        parent=None if parent is None else parse_run_id(as_text(parent)),
+        kind=as_text(said["kind"]),
+        note=as_text(said.get("note", "")),
+        params=as_table(document["params"]),
+        tags={key: as_text(value) for key, value in as_table(document["tags"]).items()},
+        metrics={name: decode_summary(table) for name, table in summary.items()},
     )
     return ListedRun(record, {name: [float(v) for v in table.get("trend", [])] for name, table in summary.items()})
+
+
+def _time(value: object) -> int:
+    """A time in ms since the epoch that a calendar has."""
+    time = as_integer(value)
+    if not EARLIEST <= time <= LATEST:
+        raise ValueError(f"{str(time)[:40]} is a time outside the years 1 to 9999")
+    return time
 
 
 def listed_form(record: RunRecord) -> RunRecord:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 
 from gittrack.errors import InvalidNameError
@@ -135,7 +136,7 @@ def encode_component(text: str, *, capitals: bool = False, suffix: str = "") -> 
 
     Args:
         text: the part; a slash in it is encoded. The empty part becomes ``%``.
-        capitals: encode capitals too, for parts that differ from a sibling in case only.
+        capitals: encode capitals too, for parts that differ from a sibling in the case of ASCII letters only.
         suffix: what files get at their end, lower case with its dot, so that no folder may end in it.
 
     >>> encode_component("val loss"), encode_component(".git"), encode_component("nul"), encode_component("é")
@@ -246,14 +247,9 @@ def _paths(names: Iterable[str], suffix: str) -> dict[str, str]:
 
 def _siblings_apart(parts: Iterable[str], suffix: str) -> dict[str, str]:
     """The parts of names in one folder, encoded so that they differ even where case is ignored."""
-    encoded = {part: encode_component(part, suffix=suffix) for part in parts}
-    folded: dict[str, int] = {}
-    for text in encoded.values():
-        folded[text.casefold()] = folded.get(text.casefold(), 0) + 1
-    return {
-        part: encode_component(part, capitals=True, suffix=suffix) if folded[text.casefold()] > 1 else text
-        for part, text in encoded.items()
-    }
+    lower = {part: _utf8("a file", part).lower() for part in parts}  # of bytes: ASCII only, the rest is encoded anyway
+    count = Counter(lower.values())
+    return {part: encode_component(part, capitals=count[lower[part]] > 1, suffix=suffix) for part in lower}
 
 
 # -- shown to people -------------------------------------------------------------------------------------------------
@@ -286,6 +282,17 @@ def display(text: str, width: int | None = None) -> str:
         if cells >= width:
             break
     return shown[:end] + "…" if width > 0 else ""
+
+
+def one_line(text: str) -> str:
+    """``text`` as one line of a commit message, whoever wrote it.
+
+    Git refuses NUL there, a blank line would end the block, and an escape sequence would reach terminals.
+
+    >>> one_line("a\\n\\n\\x1b[31mb")
+    'a \\\\x1b[31mb'
+    """
+    return display(" ".join(text.split()))
 
 
 def _shown(char: str) -> str:

@@ -23,8 +23,6 @@ MAX_NESTED_PARTS = 24
 
 _NONE = {"!none": True}
 _INT64 = 1 << 63
-# Python refuses to write an integer of more than 4,300 digits in decimal.
-_MAX_DECIMAL_BITS = 14_000
 
 
 def encode_params(params: Mapping[str, ParamValue]) -> tuple[bytes, tuple[str, ...]]:
@@ -84,7 +82,7 @@ def stored_integer(value: int) -> int | str:
     """
     if -_INT64 <= value < _INT64:
         return value
-    return str(value) if value.bit_length() <= _MAX_DECIMAL_BITS else hex(value)
+    return str(value) if value.bit_length() <= toml.MAX_INTEGER_BITS else hex(value)
 
 
 def _stored(value: Any) -> Any:

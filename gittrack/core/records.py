@@ -7,6 +7,7 @@ Times are integers, milliseconds since the epoch, UTC. Records are what readers 
 from __future__ import annotations
 
 import datetime
+import re
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ from gittrack.core.ids import EventId, ExperimentId, ObjectId, RunId
 
 FORMAT_VERSION = 1
 """Version of run trees, events and ledgers. A reader refuses a higher one before it reads anything else."""
+
+ARTIFACT_DIGEST = re.compile(r"md5:[0-9a-f]{32}(?:\.dir)?")
+"""What an artifact's digest looks like; ``.dir`` is DVC's mark of a folder's list."""
 
 Scalar = str | int | float | bool | datetime.datetime | datetime.date | datetime.time
 ParamValue = Scalar | None | list[Any] | dict[str, Any]
@@ -147,10 +151,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """Data or a model that a run read.
+    """Data or a model that a run read. The triple (name, role, digest) is unique within a run.
 
     Attributes:
-        name: how the run calls it; unique within the run.
+        name: how the run calls it.
         role: ``train``, ``validation``, ``test``, ``model`` or anything else.
         uri: path in the repository or URI, without credentials.
         digest: ``<algorithm>:<hex>``, or ``""`` when unknown.
@@ -175,7 +179,7 @@ class ArtifactEntry:
     Attributes:
         path: the name the user gave, ``/`` between parts.
         size: bytes.
-        digest: ``md5:<hex>``, what DVC stores bytes under.
+        digest: ``md5:<32 hex>``, what DVC stores bytes under.
         media_type: guessed from the name.
         storage: ``inline`` (a blob in the run's tree) or ``pointer`` (a ``.dvc`` file).
     """

@@ -24,6 +24,7 @@ from gittrack.core.records import (
     RunStatus,
     SubmoduleState,
 )
+from gittrack.core.toml import as_flag, as_integer, as_rows, as_size, as_table, as_text, as_texts
 from gittrack.errors import CorruptRecordError, GittrackError
 
 _VERSION = re.compile(rb"format = ([0-9]{1,9})\n")
@@ -31,11 +32,13 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MILLISECOND = datetime.timedelta(milliseconds=1)
 LATEST = 253_402_300_799_999
 """9999-12-31T23:59:59.999Z in ms since the epoch, the end of what TOML can write."""
+EARLIEST = -62_135_596_800_000
+"""0001-01-01T00:00:00Z, its beginning."""
 
 
 def moment(milliseconds: int) -> datetime.datetime:
     """A time in ms since the epoch as the UTC moment TOML writes; clamped to the years 1 to 9999."""
-    return _EPOCH + _MILLISECOND * min(max(milliseconds, -62_135_596_800_000), LATEST)
+    return _EPOCH + _MILLISECOND * min(max(milliseconds, EARLIEST), LATEST)
 
 
 def milliseconds(when: datetime.datetime) -> int:
@@ -130,7 +133,7 @@ def decode_run(data: bytes) -> tuple[RunRecord, tuple[str, ...]]:
     """
     table = toml.parse(strip_version(data, "run.toml"), what="run.toml")
     try:
-        return _record(table), _strings(table.get("params_none", []))
+        return _record(table), as_texts(table.get("params_none", []))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, GittrackError) as error:
         raise CorruptRecordError(f"run.toml is damaged: {_cause(error)}", hint="gittrack fsck") from error
 
@@ -140,27 +143,27 @@ def _cause(error: Exception) -> str:
 
 
 def _record(table: Mapping[str, Any]) -> RunRecord:
-    experiment, author = table["experiment"], table["author"]
+    experiment, author = as_table(table["experiment"]), as_table(table["author"])
     end, parent = table.get("end_time"), table.get("parent")
-    seeds = table.get("seeds", {})
+    seeds = as_table(table.get("seeds", {}))
     return RunRecord(
-        id=parse_run_id(_text(table["id"])),
-        name=_text(table["name"]),
-        experiment=ExperimentRef(parse_experiment_id(_text(experiment["id"])), _text(experiment["name"])),
+        id=parse_run_id(as_text(table["id"])),
+        name=as_text(table["name"]),
+        experiment=ExperimentRef(parse_experiment_id(as_text(experiment["id"])), as_text(experiment["name"])),
         status=RunStatus(table["status"]),
         start_time=milliseconds(table["start_time"]),
         end_time=None if end is None else milliseconds(end),
-        author=Person(_text(author["name"]), _text(author["email"])),
-        code=_code(table["code"]),
-        host=_text(table.get("host", "")),
-        command=_strings(table.get("command", [])),
-        entry=_text(table.get("entry", "")),
-        exit_code=None if table.get("exit_code") is None else _integer(table["exit_code"]),
-        error=_text(table.get("error", "")),
-        parent=None if parent is None else parse_run_id(_text(parent)),
-        kind=_text(table["kind"]),
-        note=_text(table.get("note", "")),
-        seeds={_text(key): _integer(value) for key, value in seeds.items()},
+        author=Person(as_text(author["name"]), as_text(author["email"])),
+        code=_code(as_table(table["code"])),
+        host=as_text(table.get("host", "")),
+        command=as_texts(table.get("command", [])),
+        entry=as_text(table.get("entry", "")),
+        exit_code=None if table.get("exit_code") is None else as_integer(table["exit_code"]),
+        error=as_text(table.get("error", "")),
+        parent=None if parent is None else parse_run_id(as_text(parent)),
+        kind=as_text(table["kind"]),
+        note=as_text(table.get("note", "")),
+        seeds={key: as_integer(value) for key, value in seeds.items()},
         extra={key: value for key, value in table.items() if key not in _KNOWN},
     )
 
@@ -169,37 +172,21 @@ def _code(table: Mapping[str, Any]) -> CodeState:
     return CodeState(
         commit=_optional_id(table.get("commit")),
         head=_optional_id(table.get("head")),
-        branch=None if table.get("branch") is None else _text(table["branch"]),
-        dirty=bool(table.get("dirty", False)),
-        remote=None if table.get("remote") is None else _text(table["remote"]),
-        directory=_text(table.get("directory", "")),
-        reason=_text(table.get("reason", "")),
+        branch=None if table.get("branch") is None else as_text(table["branch"]),
+        dirty=as_flag(table.get("dirty", False)),
+        remote=None if table.get("remote") is None else as_text(table["remote"]),
+        directory=as_text(table.get("directory", "")),
+        reason=as_text(table.get("reason", "")),
         left_out=tuple(
-            LeftOut(_text(x["path"]), _text(x["reason"]), _integer(x.get("size", 0))) for x in table.get("left_out", [])
+            LeftOut(as_text(x["path"]), as_text(x["reason"]), as_size(x.get("size", 0)))
+            for x in as_rows(table.get("left_out", []))
         ),
         submodules=tuple(
-            SubmoduleState(_text(x["path"]), _text(x["commit"]), bool(x["dirty"])) for x in table.get("submodules", [])
+            SubmoduleState(as_text(x["path"]), as_text(x["commit"]), as_flag(x["dirty"]))
+            for x in as_rows(table.get("submodules", []))
         ),
     )
 
 
 def _optional_id(value: object) -> ObjectId | None:
-    return None if value is None else parse_object_id(_text(value))
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{str(value)[:40]!r} is not a string")
-    return value
-
-
-def _integer(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{str(value)[:40]!r} is not an integer")
-    return value
-
-
-def _strings(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise TypeError(f"{str(value)[:40]!r} is not a list")
-    return tuple(_text(item) for item in value)
+    return None if value is None else parse_object_id(as_text(value))

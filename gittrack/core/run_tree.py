@@ -13,13 +13,14 @@ from typing import Any
 
 from gittrack.core import dvc_yaml, toml
 from gittrack.core.ids import ObjectId
-from gittrack.core.names import artifact_paths, metric_paths
+from gittrack.core.names import artifact_paths, check_artifact_path, display, metric_paths
 from gittrack.core.params import decode_params, encode_params
 from gittrack.core.pointers import pointer_bytes
-from gittrack.core.records import ArtifactEntry, Input, MetricSummary, RunRecord, Series
+from gittrack.core.records import ARTIFACT_DIGEST, ArtifactEntry, Input, MetricSummary, RunRecord, Series
 from gittrack.core.run_toml import decode_run, encode_run
 from gittrack.core.series import encode_csv, summarise
-from gittrack.errors import CorruptRecordError
+from gittrack.core.toml import as_integer, as_rows, as_size, as_table, as_text
+from gittrack.errors import CorruptRecordError, InvalidNameError
 
 RUN_FILE = "run.toml"
 PARAMS_FILE = "params.toml"
@@ -169,22 +170,28 @@ def decode_summary(table: Mapping[str, Any]) -> MetricSummary:
     """One metric's summary from a table whose numbers may be texts (JSON has no NaN); raises CorruptRecordError."""
     try:
         return MetricSummary(
-            last=float(table["last"]),
-            min=float(table["min"]),
-            max=float(table["max"]),
-            mean=float(table["mean"]),
-            count=int(table["count"]),
-            first_step=int(table["first_step"]),
-            last_step=int(table["last_step"]),
+            last=_number(table["last"]),
+            min=_number(table["min"]),
+            max=_number(table["max"]),
+            mean=_number(table["mean"]),
+            count=as_integer(table["count"]),
+            first_step=as_integer(table["first_step"]),
+            last_step=as_integer(table["last_step"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CorruptRecordError(f"a metric's summary is damaged: {error}", hint="gittrack fsck") from error
 
 
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not (isinstance(value, float | int) or value in ("nan", "inf", "-inf")):
+        raise TypeError(f"{str(value)[:40]!r} is not a number")
+    return float(value)
+
+
 def encode_inputs(inputs: tuple[Input, ...]) -> bytes:
-    """The bytes of ``inputs.toml``."""
+    """The bytes of ``inputs.toml``: sorted by name, role and digest, which together are unique within a run."""
     rows = []
-    for item in sorted(inputs, key=lambda item: item.name):
+    for item in sorted(inputs, key=lambda item: (item.name, item.role, item.digest)):
         row: dict[str, Any] = {"name": item.name, "role": item.role, "uri": item.uri, "source": item.source}
         if item.digest:
             row["digest"] = item.digest
@@ -201,15 +208,15 @@ def decode_inputs(data: bytes) -> tuple[Input, ...]:
     try:
         return tuple(
             Input(
-                name=str(row["name"]),
-                role=str(row["role"]),
-                uri=str(row["uri"]),
-                digest=str(row.get("digest", "")),
-                source=str(row.get("source", "none")),
-                size=None if row.get("size") is None else int(row["size"]),
-                schema={str(key): str(value) for key, value in row.get("schema", {}).items()},
+                name=as_text(row["name"]),
+                role=as_text(row["role"]),
+                uri=as_text(row["uri"]),
+                digest=as_text(row.get("digest", "")),
+                source=as_text(row.get("source", "none")),
+                size=None if row.get("size") is None else as_size(row["size"]),
+                schema={key: as_text(value) for key, value in as_table(row.get("schema", {})).items()},
             )
-            for row in toml.parse(data, what=INPUTS_FILE).get("input", [])
+            for row in as_rows(toml.parse(data, what=INPUTS_FILE).get("input", []))
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CorruptRecordError(f"inputs.toml is damaged: {error}", hint="gittrack fsck") from error
@@ -231,17 +238,26 @@ def encode_artifacts(entries: tuple[ArtifactEntry, ...]) -> bytes:
 
 
 def decode_artifacts(data: bytes) -> tuple[ArtifactEntry, ...]:
-    """Read ``artifacts.toml``; raises CorruptRecordError."""
+    """Read ``artifacts.toml``: paths stay below their folder, digests name bytes in a store, no path comes twice.
+
+    Raises:
+        CorruptRecordError: damaged.
+    """
     try:
-        return tuple(
-            ArtifactEntry(
-                path=str(row["path"]),
-                size=int(row["size"]),
-                digest=str(row["digest"]),
-                media_type=str(row["media_type"]),
-                storage=str(row["storage"]),
-            )
-            for row in toml.parse(data, what=ARTIFACTS_FILE).get("artifact", [])
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        entries = tuple(_artifact(row) for row in as_rows(toml.parse(data, what=ARTIFACTS_FILE).get("artifact", [])))
+        if len({entry.path for entry in entries}) < len(entries):
+            raise ValueError("a path comes twice")
+        return entries
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, InvalidNameError) as error:
         raise CorruptRecordError(f"artifacts.toml is damaged: {error}", hint="gittrack fsck") from error
+
+
+def _artifact(row: Mapping[str, Any]) -> ArtifactEntry:
+    path, digest, storage = as_text(row["path"]), as_text(row["digest"]), as_text(row["storage"])
+    if check_artifact_path(path) != path:
+        raise ValueError(f"the path '{display(path, 80)}' is not in its plain form")
+    if not ARTIFACT_DIGEST.fullmatch(digest):
+        raise ValueError(f"'{display(digest, 80)}' is not the digest of an artifact")
+    if storage not in ("inline", "pointer"):
+        raise ValueError(f"'{display(storage, 40)}' is no way to store an artifact")
+    return ArtifactEntry(path, as_size(row["size"]), digest, as_text(row["media_type"]), storage)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-from array import array
 from collections.abc import Iterable, Sequence
 
 from gittrack.core.records import MetricSummary, Series
@@ -20,6 +19,11 @@ HEADER_ABOUT = "step,timestamp,value,model,data"
 NAN = float("nan")
 _SPECIAL = re.compile('[",\r\n]')
 TREND_WIDTH = 16
+CHUNK = 1 << 16
+"""Characters of rows that are taken apart at once."""
+MAX_LINE = 1 << 20
+# The rows we write, and nothing beyond the format that int() or float() takes; any other row is read cell by cell.
+_ROWS = re.compile(r"(?:-?[0-9]{1,19},-?[0-9]{1,19},[-+.0-9a-z]{1,32}\n)*+")
 
 
 def encode_csv(series: Series) -> bytes:
@@ -68,15 +72,37 @@ def decode_csv(data: bytes, what: str = "a metric") -> Series:
             raise ValueError("the last row is cut")
         if header == HEADER_ABOUT:
             return _decode_about(body)
-        cells = [row.split(",") for row in body.split("\n")[:-1]]
-        steps, times, values = zip(*cells, strict=True) if cells else ((), (), ())
-        return Series(_integers(steps), _integers(times), array("d", map(_number, values)))
+        return _decode_plain(body)
     except (ValueError, OverflowError) as error:
         raise CorruptRecordError(f"{what} is damaged: {error}", hint="gittrack fsck") from error
 
 
-def _integers(cells: Iterable[str]) -> array[int]:
-    return array("q", map(_integer, cells))
+def _decode_plain(body: str) -> Series:
+    """Rows of three cells, some at a time: 38 MiB of line feeds, taken apart at once, are 6 GiB of Python objects."""
+    series = Series()
+    start = 0
+    while start < len(body):
+        end = body.find("\n", start + CHUNK) + 1 or len(body)
+        rows = body[start:end]
+        if _ROWS.fullmatch(rows):
+            cells = rows.replace("\n", ",").split(",")
+            series.steps.extend(map(int, cells[:-1:3]))
+            series.timestamps.extend(map(int, cells[1::3]))
+            series.values.extend(map(float, cells[2::3]))
+        else:
+            for row in rows.split("\n")[:-1]:
+                _add_row(series, row)
+        start = end
+    return series
+
+
+def _add_row(series: Series, row: str) -> None:
+    cells = row.split(",", 3)
+    if len(cells) != 3:
+        raise ValueError(f"a row has {'more' if len(cells) > 3 else 'fewer'} than 3 cells")
+    series.steps.append(_integer(cells[0]))
+    series.timestamps.append(_integer(cells[1]))
+    series.values.append(_number(cells[2]))
 
 
 def _integer(cell: str) -> int:
@@ -98,7 +124,7 @@ def _decode_about(body: str) -> Series:
 
     series = Series()
     try:
-        for row in csv.reader(io.StringIO(body, newline=""), strict=True):
+        for row in csv.reader(_short_lines(io.StringIO(body, newline="")), strict=True):
             if len(row) != 5:
                 raise ValueError(f"a row has {len(row)} cells")
             series.steps.append(_integer(row[0]))
@@ -109,6 +135,13 @@ def _decode_about(body: str) -> Series:
     except csv.Error as error:
         raise ValueError(str(error)) from error
     return series
+
+
+def _short_lines(lines: Iterable[str]) -> Iterable[str]:
+    for line in lines:
+        if len(line) > MAX_LINE:  # before it is taken apart into as many cells as it has commas
+            raise ValueError(f"a line is longer than {MAX_LINE} characters")
+        yield line
 
 
 def summarise(series: Series) -> MetricSummary:

@@ -15,6 +15,8 @@ from gittrack.errors import CorruptRecordError, InvalidValueError
 
 MAX_BYTES = 8 << 20
 MAX_DEPTH = 64
+MAX_INTEGER_BITS = 14_000
+"""Python refuses to write more than 4,300 decimal digits, but reads hexadecimal ones without end."""
 
 # Strings and comments, as tomllib reads them: what is inside them nests nothing. An unfinished one reaches as far as it
 # can, so that no second attempt begins inside it; the possessive repetitions never go back.
@@ -77,13 +79,13 @@ def parse(data: bytes, *, limit: int = MAX_BYTES, depth: int = MAX_DEPTH, what: 
     """Read a TOML document that anybody may have written.
 
     Args:
-        data: the document. Integers of any size are kept.
+        data: the document. Integers of up to 14,000 bits are kept.
         limit: refused when it is larger, in bytes.
         depth: refused when tables and arrays nest deeper, or one dotted key has more parts.
         what: what is being read, for the error: ``"params.toml"``.
 
     Raises:
-        CorruptRecordError: too large, too deep, not UTF-8, not TOML.
+        CorruptRecordError: too large, too deep, an integer that cannot be written again, not UTF-8, not TOML.
 
     >>> parse(b'a.b = 1', what="an example")
     {'a': {'b': 1}}
@@ -98,7 +100,7 @@ def parse(data: bytes, *, limit: int = MAX_BYTES, depth: int = MAX_DEPTH, what: 
         table = tomllib.loads(text)
     except (ValueError, OverflowError, RecursionError) as error:
         raise _damaged(what, str(error) or type(error).__name__) from error
-    _check_depth(table, depth, what)
+    check_values(table, depth, what)
     return table
 
 
@@ -122,12 +124,75 @@ def _check_nesting(text: str, depth: int, what: str) -> None:
             raise _damaged(what, f"a key has more than {depth} parts")
 
 
-def _check_depth(table: dict[str, Any], depth: int, what: str) -> None:
-    """Refuse what headers, dotted keys and inline tables together nest too deep, for whoever walks it later."""
+def check_values(table: Mapping[str, Any], depth: int, what: str) -> None:
+    """Refuse a parsed document, TOML or JSON, that would fail whoever walks it or writes it later.
+
+    Raises:
+        CorruptRecordError: nested too deep, by whatever means, or an integer of more than 14,000 bits.
+    """
     level: list[Any] = [table]
     for _ in range(depth + 1):
         inner = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
+        if any(isinstance(child, int) and child.bit_length() > MAX_INTEGER_BITS for child in inner):
+            raise _damaged(what, f"an integer of more than {MAX_INTEGER_BITS} bits")
         level = [child for child in inner if isinstance(child, (dict, list))]
         if not level:
             return
     raise _damaged(what, f"nested deeper than {depth}")
+
+
+# -- fields of records: of the type that the format says, never made into it -----------------------------------------
+
+
+def as_text(value: object) -> str:
+    """``value`` when it is a string; raises TypeError otherwise."""
+    if not isinstance(value, str):
+        raise TypeError(f"{_shown(value)} is not a string")
+    return value
+
+
+def as_integer(value: object) -> int:
+    """``value`` when it is an integer; raises TypeError otherwise."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{_shown(value)} is not an integer")
+    return value
+
+
+def as_size(value: object) -> int:
+    """``value`` when it is a number of bytes; raises TypeError or ValueError otherwise."""
+    size = as_integer(value)
+    if size < 0:
+        raise ValueError(f"{size} bytes are fewer than none")
+    return size
+
+
+def as_flag(value: object) -> bool:
+    """``value`` when it is a boolean; raises TypeError otherwise."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{_shown(value)} is neither true nor false")
+    return value
+
+
+def as_texts(value: object) -> tuple[str, ...]:
+    """The strings of a list; raises TypeError when it is none."""
+    if not isinstance(value, list):
+        raise TypeError(f"{_shown(value)} is not a list")
+    return tuple(as_text(item) for item in value)
+
+
+def as_table(value: object) -> Mapping[str, Any]:
+    """``value`` when it is a table; raises TypeError otherwise."""
+    if not isinstance(value, dict):
+        raise TypeError(f"{_shown(value)} is not a table")
+    return value
+
+
+def as_rows(value: object) -> list[Mapping[str, Any]]:
+    """The tables of a list; raises TypeError when it is none."""
+    if not isinstance(value, list):
+        raise TypeError(f"{_shown(value)} is not a list")
+    return [as_table(row) for row in value]
+
+
+def _shown(value: object) -> str:
+    return repr(str(value)[:40])

@@ -6,7 +6,7 @@ One damaged run, event or ledger is one line in ``problems`` and never hides the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from gittrack.core.events import is_event_message
@@ -15,7 +15,7 @@ from gittrack.core.ledger import BATCH_FILE, LEDGER_FILE, BatchRow, decode_batch
 from gittrack.core.records import Event
 from gittrack.core.refs import REMOTE_PREFIX, RUNS_PREFIX, InboxRef, LocalLedgerRef, RemoteLedgerRef, parse_ref
 from gittrack.core.run_toml import strip_version
-from gittrack.errors import CorruptRecordError, GittrackError
+from gittrack.errors import CorruptRecordError, FormatError, GittrackError
 from gittrack.git.repository import Repository
 from gittrack.store.event_store import read_event
 
@@ -80,7 +80,10 @@ def _add_inbox(repo: Repository, catalog: Catalog, ref: InboxRef, tip: ObjectId)
 
 
 def _add_ledger(repo: Repository, catalog: Catalog, name: RefName, tip: ObjectId, writer: str) -> None:
-    for row in walk_ledger(repo, tip):
+    def told(commit: ObjectId, error: GittrackError) -> None:
+        catalog.problems.append(Problem(f"{name} commit {commit}", error.message))
+
+    for row in walk_ledger(repo, tip, told=told):
         if row.kind == "run":
             catalog.add_run(parse_run_id(row.id), row.commit, writer)
         elif row.commit not in catalog.events:
@@ -93,21 +96,42 @@ def _add_ledger(repo: Repository, catalog: Catalog, name: RefName, tip: ObjectId
                 catalog.problems.append(Problem(f"{name} event {row.id}", error.message))
 
 
-def walk_ledger(repo: Repository, tip: ObjectId, stop: ObjectId | None = None) -> Iterator[BatchRow]:
+def walk_ledger(
+    repo: Repository,
+    tip: ObjectId,
+    stop: ObjectId | None = None,
+    *,
+    told: Callable[[ObjectId, FormatError], None] | None = None,
+) -> Iterator[BatchRow]:
     """The rows of a ledger, newest batch first, from ``tip`` down to (not including) ``stop`` or its root.
 
+    Args:
+        repo: where.
+        tip: the ledger commit to begin with.
+        stop: the ledger commit to end before.
+        told: gets a commit whose batch is damaged or of a newer version, and why; then the walk goes on with its
+            first parent. None: such a batch is raised.
+
     Raises:
-        CorruptRecordError: a commit of the ledger is damaged.
+        CorruptRecordError: a commit of the ledger is missing, or no ledger's; or a batch is damaged.
         UnsupportedFormatError: a newer format.
     """
     commit_id: ObjectId | None = tip
     while commit_id is not None and commit_id != stop:
         commit = repo.objects.read_commit(commit_id)
-        batch = repo.objects.read_file(commit_id, BATCH_FILE, limit=MAX_BATCH_BYTES)
-        if batch is None:
-            _check_root(repo, commit_id)
-            return
-        yield from decode_batch(batch, frozenset(commit.parents[1:]))
+        rows: list[BatchRow] = []
+        try:
+            batch = repo.objects.read_file(commit_id, BATCH_FILE, limit=MAX_BATCH_BYTES)
+            rows = [] if batch is None else decode_batch(batch, frozenset(commit.parents[1:]))
+        except FormatError as error:
+            if told is None:
+                raise
+            told(commit_id, error)
+        else:
+            if batch is None:  # the root, or a history that is no ledger's and is not walked
+                _check_root(repo, commit_id)
+                return
+        yield from rows
         commit_id = commit.parents[0] if commit.parents else None
 
 
@@ -139,6 +163,9 @@ def current_commits(repo: Repository, commits: dict[ObjectId, set[str]]) -> list
 
     Args:
         commits: a run's commits and their writers, as the catalog has them.
+
+    Returns:
+        Those that lie here first, then by id: a commit that somebody else gave a run's id is never shown before it.
     """
     if len(commits) == 1:
         return list(commits)
@@ -147,4 +174,4 @@ def current_commits(repo: Repository, commits: dict[ObjectId, set[str]]) -> list
         # One in between may be listed nowhere: a second resumption took its place in the inbox.
         earlier = [found for found in with_earlier(repo, [commit]) if found != commit and found in commits]
         replaced.update(found for found in earlier if LOCAL in writers or writers & commits[found])
-    return sorted(commit for commit in commits if commit not in replaced)
+    return sorted(commits.keys() - replaced, key=lambda commit: (LOCAL not in commits[commit], commit))

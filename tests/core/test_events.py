@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -107,6 +108,21 @@ def test_a_comment_may_be_withdrawn_and_an_approval_only_by_its_author() -> None
     assert folded.sets["comment"] == ()
     assert folded.sets["approval"] == (approval,)
     assert fold({}, [approval, event(5, None, id_of(2), kind="approval", author=ANN)]).sets["approval"] == ()
+
+
+def test_a_comment_or_an_approval_with_a_key_is_one_like_any_other() -> None:
+    keyed = replace(event(1, "hm", kind="comment"), key="k")
+    withdrawn = event(2, None, id_of(1), kind="comment")
+    assert fold({}, [keyed]).sets["comment"] == (keyed,)
+    assert fold({}, [keyed, withdrawn]).sets["comment"] == ()
+
+
+def test_an_event_that_cannot_be_written_again_hides_no_other() -> None:
+    bomb = replace(event(1, "x"), extra={"bomb": 16**5000})
+    assert fold({}, [bomb, event(2, "y", id_of(1))]).value("name") == "y"
+    data = encode_event(event(1, "x")) + b"bomb = 0x" + b"f" * 5000 + b"\n"
+    with pytest.raises(CorruptRecordError, match="14000 bits"):
+        decode_event(data)
 
 
 def test_a_restore_replaces_a_deletion() -> None:

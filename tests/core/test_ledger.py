@@ -66,3 +66,8 @@ def test_more_rows_than_a_batch_may_have_are_refused() -> None:
 def test_the_diary_speaks_to_people() -> None:
     assert batch_subject(["churn/xgb"] * 2 + ["a"], 1) == "3 runs: a, churn/xgb; 1 event"
     assert batch_subject([], 2) == "2 events"
+
+
+def test_what_strangers_call_an_experiment_cannot_break_the_diary() -> None:
+    subject = batch_subject(["a\n\x1b[31m\0b", "\ud800"], 0)
+    assert subject == r"2 runs: a \x1b[31m\x00b, \ud800"

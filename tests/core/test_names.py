@@ -45,6 +45,14 @@ SAFE = re.compile(r"[A-Za-z0-9_\-%][A-Za-z0-9._\-%~]*")
 DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
 
 
+@pytest.mark.parametrize("pair", [("NUL", "nul"), ("X" * 200, "x" * 200), ("LOSS.CSV", "loss.csv"), (".A", ".a")])
+def test_capitals_are_told_apart_before_anything_else_is_encoded(pair: tuple[str, str]) -> None:
+    capitals = "".join(f"%{ord(char):02X}" if char.isupper() else char for char in pair[0])
+    first, second = (metric_paths(pair)[name].removeprefix("metrics/").removesuffix(".csv") for name in pair)
+    assert first[:100] == capitals.replace(".A", "%2EA")[:100] if capitals[0] != "." else first == "%2E%41"
+    assert second == encode_component(pair[1], suffix=".csv")
+
+
 def assert_safe(path: str) -> None:
     """The path can be checked out on Linux, macOS and Windows, and stored in a git tree."""
     parts = path.split("/")

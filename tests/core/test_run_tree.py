@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from gittrack.core.ids import ExperimentId, ObjectId, RunId
 from gittrack.core.names import artifact_paths, metric_paths
-from gittrack.core.records import ArtifactEntry, CodeState, ExperimentRef, Person, RunRecord, RunStatus, Series
+from gittrack.core.records import ArtifactEntry, CodeState, ExperimentRef, Input, Person, RunRecord, RunStatus, Series
 from gittrack.core.run_tree import (
     ARTIFACTS_FILE,
     INPUTS_FILE,
@@ -20,7 +21,10 @@ from gittrack.core.run_tree import (
     SUMMARY_FILE,
     TAGS_FILE,
     RunBody,
+    decode_artifacts,
+    decode_inputs,
     decode_tree,
+    encode_inputs,
     encode_tree,
     with_summaries,
 )
@@ -165,6 +169,25 @@ def test_a_commit_without_run_toml_is_no_run() -> None:
         decode_tree(lambda path: None)
 
 
+def artifact_row(path: str = "x", size: str = "7", digest: str = "md5:" + "ab" * 16, storage: str = "pointer") -> bytes:
+    row = f'path = "{path}"\nsize = {size}\ndigest = "{digest}"\nmedia_type = ""\nstorage = "{storage}"\n'
+    return f"[[artifact]]\n{row}".encode()
+
+
+def test_a_row_of_an_artifact_is_read_as_it_stands() -> None:
+    assert [(x.path, x.size) for x in decode_artifacts(artifact_row() + artifact_row(path="a/b", size="0"))] == [
+        ("x", 7),
+        ("a/b", 0),
+    ]
+    assert decode_artifacts(artifact_row(digest="md5:" + "ab" * 16 + ".dir"))[0].digest.endswith(".dir")
+
+
+def test_inputs_of_one_name_are_sorted_by_role_and_digest() -> None:
+    rows = [Input("d", "test", "u"), Input("d", "train", "u", "md5:1"), Input("d", "train", "u", "md5:2")]
+    for order in itertools.permutations(rows):
+        assert decode_inputs(encode_inputs(order)) == tuple(rows)
+
+
 @pytest.mark.parametrize(
     ("path", "data"),
     [
@@ -177,6 +200,27 @@ def test_a_commit_without_run_toml_is_no_run() -> None:
         (INPUTS_FILE, b'[[input]]\nname = "x"\nrole = ""\nuri = ""\nsize = inf\n'),
         (ARTIFACTS_FILE, b"[[artifact]]\npath = 3\n"),
         (ARTIFACTS_FILE, b'[[artifact]]\npath="x"\nsize=nan\ndigest=""\nmedia_type=""\nstorage="inline"\n'),
+        (INPUTS_FILE, b'[[input]]\nname = 1\nrole = ""\nuri = ""\n'),
+        (INPUTS_FILE, b'[[input]]\nname = "x"\nrole = ""\nuri = ""\nsize = -1\n'),
+        (INPUTS_FILE, b'[[input]]\nname = "x"\nrole = ""\nuri = ""\nsize = "7"\n'),
+        (INPUTS_FILE, b'[[input]]\nname = "x"\nrole = ""\nuri = ""\nschema = { a = 1 }\n'),
+        (INPUTS_FILE, b"[input]\n"),
+        (ARTIFACTS_FILE, artifact_row(path="../../x")),
+        (ARTIFACTS_FILE, artifact_row(path="/x")),
+        (ARTIFACTS_FILE, artifact_row(path="a//b")),
+        (ARTIFACTS_FILE, artifact_row() + artifact_row()),
+        (ARTIFACTS_FILE, artifact_row(size="-1")),
+        (ARTIFACTS_FILE, artifact_row(size="1.5")),
+        (ARTIFACTS_FILE, artifact_row(size="true")),
+        (ARTIFACTS_FILE, artifact_row(size='"7"')),
+        (ARTIFACTS_FILE, artifact_row(digest="md5:ab/dev/zero")),
+        (ARTIFACTS_FILE, artifact_row(digest="md5:" + "AB" * 16)),
+        (ARTIFACTS_FILE, artifact_row(digest="md5:" + "ab" * 16 + ".dir/..")),
+        (ARTIFACTS_FILE, artifact_row(digest="")),
+        (ARTIFACTS_FILE, artifact_row(storage="nowhere")),
+        (SUMMARY_FILE, b'[loss]\nlast=1.0\nmin="1"\nmax=1.0\nmean=1.0\ncount=1\nfirst_step=0\nlast_step=0\n'),
+        (SUMMARY_FILE, b"[loss]\nlast=1.0\nmin=1.0\nmax=1.0\nmean=1.0\ncount=true\nfirst_step=0\nlast_step=0\n"),
+        ("params.toml", b"a = 0x" + b"f" * 5000 + b"\n"),
         ("params.toml", b"a = 1\na.b = 2\n"),
         (RUN_FILE, b'name = "x"\n'),
         (RUN_FILE, b'format = 1\nname = "x"\n'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from array import array
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gittrack.core.records import Series
-from gittrack.core.series import decode_csv, encode_csv, summarise, trend
+from gittrack.core.series import CHUNK, decode_csv, encode_csv, summarise, trend
 from gittrack.errors import CorruptRecordError
 
 INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
@@ -89,12 +90,60 @@ def test_mean_survives_sums_beyond_float64_and_opposite_infinities() -> None:
         b"step,timestamp,value\n1,2,\xff\n",
         "step,timestamp,value\n١,2,3\n".encode(),
         b"step,timestamp,value\n1,2," + b"9" * 5000 + b"\n",
+        b"step,timestamp,value\n1,2,3\n\n",
+        b"step,timestamp,value\n1,2,+-3\n",
+        b"step,timestamp,value\n+1,2,3\n",
+        b"step,timestamp,value\n" + b"1,2,3\n" * 20_000 + b"1,2\n",
+        b"step,timestamp,value\n" + b"1,2,3\n" * 20_000 + b"1,2,3_0\n",
         b"step,timestamp,value,model,data\n1,2,3\n",
+        b"step,timestamp,value,model,data\n\n",
     ],
 )
 def test_a_damaged_file_is_refused(data: bytes) -> None:
     with pytest.raises(CorruptRecordError):
         decode_csv(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"step,timestamp,value\n" + b"\n" * (8 << 20),
+        b"step,timestamp,value\n" + b"," * (8 << 20) + b"\n",
+        b"step,timestamp,value,model,data\n" + b"\n" * (8 << 20),
+        b"step,timestamp,value,model,data\n" + b"," * (8 << 20) + b"\n",
+    ],
+    ids=["line feeds", "commas", "line feeds with model", "commas with model"],
+)
+def test_a_bomb_is_refused_without_being_taken_apart(data: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(CorruptRecordError, match=r"a row has|a line is longer"):
+            decode_csv(data)
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(data)  # text, its body, and what csv holds of it
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_series_needs_not_much_more_room_than_its_columns() -> None:
+    rows = 500_000
+    data = b"step,timestamp,value\n" + b"0,0,0\n" * rows
+    tracemalloc.start()
+    try:
+        series = decode_csv(data)
+        assert tracemalloc.get_traced_memory()[1] < 24 * rows * 2 + 4 * len(data)
+    finally:
+        tracemalloc.stop()
+    assert len(series) == rows
+
+
+def test_rows_longer_and_shorter_than_a_chunk_are_read_alike() -> None:
+    odd = [(1, 2, "+1e5"), (-3, 4, "Infinity"), (5, 6, "nan"), (7, 8, "-inf"), (9, 10, "1E-3")]
+    rows = [odd[index % 5] for index in range(3 * CHUNK // 8)]
+    data = "step,timestamp,value\n" + "".join(f"{step},{time},{value}\n" for step, time, value in rows)
+    series = decode_csv(data.encode())
+    assert list(series.steps) == [step for step, _, _ in rows]
+    assert list(series.timestamps) == [time for _, time, _ in rows]
+    assert all(same(value, float(text)) for value, (_, _, text) in zip(series.values, rows, strict=True))
 
 
 def test_trend_is_in_step_order_and_keeps_both_ends() -> None:

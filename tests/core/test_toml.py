@@ -94,6 +94,9 @@ HOSTILE = {
     "more hidden brackets": b'a = """x"""""\nb = ' + b"[" * 10_000,
     "an escaped quote": b'a = "\\""\nb = ' + b"[" * 10_000,
     "a long number": b"a = " + b"1" * 100_000,
+    "a long hexadecimal number": b"a = 0x" + b"f" * 5_000,
+    "a long number deep inside": b"a = [{b = [0x" + b"f" * 5_000 + b"]}]",
+    "a long binary number": b"a.b = 0b1" + b"0" * 14_000,
     "not UTF-8": b"a = '\xff'",
     "a lone surrogate": b"a = '\xed\xa0\x80'",
     "a byte order mark": b"\xef\xbb\xbfa = 1",
@@ -147,5 +150,8 @@ def test_the_limits_can_be_chosen() -> None:
         toml.parse(b"a = [[1]]", limit=8, what="x")
 
 
-def test_integers_of_any_size_are_kept() -> None:
+def test_integers_are_kept_up_to_what_can_be_written_again() -> None:
     assert toml.parse(b"a = 123456789012345678901234567890", what="x") == {"a": 123456789012345678901234567890}
+    longest = (1 << toml.MAX_INTEGER_BITS) - 1
+    table = toml.parse(f"a = {longest:#x}".encode(), what="x")
+    assert toml.parse(toml.dump(table), what="x") == {"a": longest}

@@ -114,8 +114,8 @@ INPUTS = st.lists(
         schema=st.dictionaries(TEXTS, TEXTS, max_size=2),
     ),
     max_size=3,
-    unique_by=lambda item: item.name,
-).map(lambda items: tuple(sorted(items, key=lambda item: item.name)))
+    unique_by=lambda item: (item.name, item.role, item.digest),
+).map(lambda items: tuple(sorted(items, key=lambda item: (item.name, item.role, item.digest))))
 ARTIFACTS = st.lists(
     st.builds(
         ArtifactEntry,

@@ -79,7 +79,7 @@ def in_file_order(record: RunRecord) -> RunRecord:
 
     return replace(
         record,
-        inputs=tuple(sorted(record.inputs, key=lambda item: item.name)),
+        inputs=tuple(sorted(record.inputs, key=lambda item: (item.name, item.role, item.digest))),
         artifacts=tuple(sorted(record.artifacts, key=lambda entry: entry.path)),
     )
 

@@ -100,12 +100,12 @@ def delete_run(project: Project, address: str) -> SavedRun:
 
 
 def restore_run(project: Project, address: str) -> SavedRun:
-    """Bring a deleted run back.
+    """Bring a deleted run back; of several runs of one name the deleted one is meant.
 
     Raises:
         ConflictError: it is not deleted.
     """
-    run = _finished(project, address)
+    run = _finished(project, address, deleted=True)
     if not run.deleted:
         raise ConflictError(f"run '{run.name}' is not deleted", hint=f"gittrack show {run.id[:8]}")
     return _change(project, run.id, "lifecycle", ACTIVE)
@@ -135,8 +135,8 @@ def _change(project: Project, address: str, kind: str, value: str | None) -> Sav
     return find_run(project, run.id)
 
 
-def _finished(project: Project, address: str) -> SavedRun:
-    run = find_run(project, address)
+def _finished(project: Project, address: str, *, deleted: bool = False) -> SavedRun:
+    run = find_run(project, address, deleted=deleted)
     if run.commit is None:
         raise RunActiveError(f"run '{run.name}' has not ended", hint="wait for its end, or: gittrack recover")
     return run

@@ -6,7 +6,9 @@ an event.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from gittrack.api.experiment_names import experiment_events, remember_names
 from gittrack.api.project import Project
@@ -16,6 +18,9 @@ from gittrack.core.names import check_experiment_name, display
 from gittrack.core.records import Subject
 from gittrack.errors import AmbiguousError, ConflictError, ExperimentNotFoundError
 from gittrack.store.catalog import Catalog, read_catalog
+
+if TYPE_CHECKING:
+    from gittrack.api.read import SavedRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +43,25 @@ class Experiment:
 
 
 def list_experiments(project: Project, catalog: Catalog | None = None) -> list[Experiment]:
-    """All experiments that have a run or an event, by name."""
+    """All experiments that have a run or an event, by name.
+
+    Args:
+        project: where.
+        catalog: what git holds, if it has just been read.
+    """
     from gittrack.api.read import list_runs
 
     catalog = read_catalog(project.repo) if catalog is None else catalog
+    return of_runs(catalog, list_runs(project, catalog=catalog).runs)
+
+
+def of_runs(catalog: Catalog, runs: Iterable[SavedRun]) -> list[Experiment]:
+    """The experiments of some runs and of all events, by name."""
     events = experiment_events(catalog)
     names: dict[ExperimentId, str] = {}
     counts: dict[ExperimentId, int] = {}
     latest: dict[ExperimentId, int] = {}
-    for run in reversed(list_runs(project).runs):
+    for run in sorted(runs, key=lambda run: (run.record.start_time, run.id)):  # the newest run's name counts
         ref = run.record.experiment
         names[ref.id] = ref.name
         counts[ref.id] = counts.get(ref.id, 0) + 1
@@ -59,14 +74,18 @@ def list_experiments(project: Project, catalog: Catalog | None = None) -> list[E
     return sorted(result, key=lambda item: (item.name, item.id))
 
 
-def find_experiment(project: Project, address: str, catalog: Catalog | None = None) -> Experiment:
+def find_experiment(project: Project, address: str) -> Experiment:
     """The experiment of a present name or an id.
 
     Raises:
         ExperimentNotFoundError: none.
         AmbiguousError: several have that name.
     """
-    known = list_experiments(project, catalog)
+    return find_among(list_experiments(project), address)
+
+
+def find_among(known: Sequence[Experiment], address: str) -> Experiment:
+    """The same among experiments that are known already."""
     matches = [item for item in known if item.name == address] or [item for item in known if item.id == address]
     if not matches:
         raise ExperimentNotFoundError(f"no experiment is '{display(address, 80)}'", hint="gittrack experiments ls")
@@ -88,9 +107,12 @@ def rename_experiment(project: Project, address: str, name: str) -> Experiment:
     from gittrack.api.annotate import state
 
     check_experiment_name(name)
-    experiment = find_experiment(project, address)
-    if any(item.name == name and item.id != experiment.id for item in list_experiments(project)):
+    catalog = read_catalog(project.repo)
+    known = list_experiments(project, catalog)
+    experiment = find_among(known, address)
+    if any(item.name == name and item.id != experiment.id for item in known):
         raise ConflictError(f"another experiment is named '{display(name, 80)}'", hint="gittrack experiments ls")
-    state(project, Subject("experiment", experiment.id), experiment.state, "name", name)
+    event = state(project, Subject("experiment", experiment.id), experiment.state, "name", name)
     remember_names(project)
-    return find_experiment(project, experiment.id)
+    events = experiment_events(catalog).get(experiment.id, [])
+    return replace(experiment, name=name, state=fold({}, [*events, event]))

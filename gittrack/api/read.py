@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gittrack.api.project import Project
@@ -34,6 +34,10 @@ __all__ = [
 ]
 
 
+_SURE_PREFIX = 4
+"""Digits from which on a text may be meant as an id though it is a name too; runs of a sweep are named 1, 2, 3."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """All runs, newest first, and what could not be read."""
@@ -42,20 +46,26 @@ class Listing:
     problems: tuple[Problem, ...]
 
 
-def list_runs(project: Project, *, experiment: str | None = None, deleted: bool = False) -> Listing:
+def list_runs(
+    project: Project, *, experiment: str | None = None, deleted: bool = False, catalog: Catalog | None = None
+) -> Listing:
     """List runs, live ones included.
 
     Args:
         project: where.
         experiment: only of this experiment (present name or id).
         deleted: list the deleted ones instead of the others.
+        catalog: what git holds, if it has just been read.
     """
-    catalog = read_catalog(project.repo)
+    catalog = read_catalog(project.repo) if catalog is None else catalog
     found, problems = _all_runs(project, catalog)
     runs = [run for run in found.values() if run.deleted == deleted]
     if experiment is not None:
-        wanted = _experiment_ids(project, catalog, experiment)
-        runs = [run for run in runs if run.record.experiment.id in wanted]
+        from gittrack.api.experiments import find_among, of_runs
+
+        listed = (run for run in found.values() if not run.deleted)
+        wanted = find_among(of_runs(catalog, listed), experiment).id
+        runs = [run for run in runs if run.record.experiment.id == wanted]
     return Listing(tuple(_newest_first(runs)), tuple(problems))
 
 
@@ -82,12 +92,6 @@ def _all_runs(project: Project, catalog: Catalog) -> tuple[dict[RunId, SavedRun]
             except GittrackError as error:
                 problems.append(Problem(f"live run {live.id}", error.message))
     return found, problems
-
-
-def _experiment_ids(project: Project, catalog: Catalog, experiment: str) -> set[str]:
-    from gittrack.api.experiments import find_experiment
-
-    return {find_experiment(project, experiment, catalog).id}
 
 
 def events_by_subject(catalog: Catalog) -> dict[str, list[Event]]:
@@ -143,8 +147,15 @@ def _live_run(project: Project, live: LiveRun, events: dict[str, list[Event]]) -
     return replace(saved, _live=dict(body.series))
 
 
-def find_run(project: Project, address: str) -> SavedRun:
+def find_run(project: Project, address: str, *, deleted: bool = False) -> SavedRun:
     """The run at an address: id, unique prefix of one, name, ``@latest``, ``@-2``, or a git revision that is a run.
+
+    A full id always means its run. What is the name of one run and the beginning of another's id means neither.
+
+    Args:
+        project: where.
+        address: as a person gave it.
+        deleted: of runs of that name the deleted ones are meant, if there are any, instead of the others.
 
     Raises:
         RunNotFoundError: none.
@@ -157,32 +168,43 @@ def find_run(project: Project, address: str) -> SavedRun:
         run = _listed(project, catalog, events_by_subject(catalog), whole)
     else:
         known, _ = _all_runs(project, catalog)
-        run = _match(project, parsed, _newest_first(run for run in known.values() if not run.deleted), known)
+        run = _match(project, parsed, known, deleted)
     if run.commit is None:
         return run
     record = replace(read_record(project.repo, run.commit), experiment=run.record.experiment)
     return _folded(project, ListedRun(record, run.trends), run.commit, run.conflicts, run.state.events)
 
 
-def _match(project: Project, address: Address, newest: Sequence[SavedRun], known: dict[RunId, SavedRun]) -> SavedRun:
+def _match(project: Project, address: Address, known: dict[RunId, SavedRun], deleted: bool) -> SavedRun:
     if address.back is not None:
+        newest = _newest_first(run for run in known.values() if not run.deleted)
         if address.back > len(newest):
             many = f"there are only {len(newest)} runs" if newest else "there are no runs yet"
             raise RunNotFoundError(many, hint="gittrack ls" if newest else "gittrack run -- python your_script.py")
         return newest[address.back - 1]
-    named = [run for run in known.values() if run.name == address.text]
-    matches = named or [run for id, run in known.items() if address.prefix and id.startswith(address.prefix)]
+    whole = known.get(RunId(address.prefix or ""))
+    matches = [whole] if whole else _by_name_or_prefix(address, known, deleted)
     if not matches:
         matches = _by_revision(project, address.text, known)
     if not matches:
         raise RunNotFoundError(f"no run is '{display(address.text, 80)}'", hint="gittrack ls")
     if len(matches) > 1:
         ids = sorted(run.id for run in matches)
-        shown = ", ".join(id[:12] for id in ids[:5])
+        shown = ", ".join(id[: 12 if len(address.text) < 12 else 32] for id in ids[:5])
         raise AmbiguousError(
             f"'{display(address.text, 80)}' matches {len(matches)} runs", matches=ids, hint=f"use an id: {shown}"
         )
     return matches[0]
+
+
+def _by_name_or_prefix(address: Address, known: dict[RunId, SavedRun], deleted: bool) -> list[SavedRun]:
+    named = [run for run in known.values() if run.name == address.text]
+    named = [run for run in named if run.deleted == deleted] or named
+    if address.prefix is None or (named and len(address.prefix) < _SURE_PREFIX):
+        return named
+    # What we print is a prefix, and a name may be made to look like it: neither is preferred.
+    ids = {run.id for run in named}
+    return named + [run for id, run in known.items() if id.startswith(address.prefix) and id not in ids]
 
 
 def _by_revision(project: Project, text: str, known: dict[RunId, SavedRun]) -> list[SavedRun]:

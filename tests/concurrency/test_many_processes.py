@@ -136,8 +136,8 @@ from gittrack.api.project import Project
 from gittrack.api import annotate
 import time
 find = annotate.find_run
-def found(*arguments):
-    run = find(*arguments)
+def found(*arguments, **options):
+    run = find(*arguments, **options)
     time.sleep(0.3)  # everyone has looked before anyone writes
     return run
 annotate.find_run = found

@@ -18,21 +18,6 @@ if TYPE_CHECKING:
 _NAME_WIDTH = 60
 
 
-def farewell(id: RunId, name: str, status: RunStatus, milliseconds: int) -> str:
-    """The one line at a run's end: how it ended, and how to look at it.
-
-    Args:
-        id: the run.
-        name: its name, shown with escapes for what would mislead a terminal.
-        status: how it ended.
-        milliseconds: how long it took.
-
-    >>> farewell(RunId("3f9c2e71" + "0" * 24), "brave-otter-417", RunStatus.FINISHED, 12_340)
-    "run 'brave-otter-417' finished after 12.3s: gittrack show 3f9c2e71"
-    """
-    return f"{how_it_ended(name, status, milliseconds)}: gittrack show {id[:8]}"
-
-
 def how_it_ended(name: str, status: RunStatus, milliseconds: int) -> str:
     """``run 'brave-otter-417' finished after 12.3s``."""
     return f"run '{display(name, 80)}' {_VERBS[status]} {format_duration(milliseconds)}"

@@ -28,13 +28,11 @@ class CommandState:
             ``-c`` for inline code, ``<stdin>``, the notebook (``<notebook>`` when its name is not known), the name of
             another program, or ``""`` in an interactive session.
         host: this machine's name.
-        directory: where the process stands, relative to the work tree; ``""`` for its root and outside it.
     """
 
     command: tuple[str, ...]
     entry: str
     host: str
-    directory: str
 
 
 def capture_command(
@@ -66,8 +64,7 @@ def capture_command(
     else:
         prompt = hasattr(sys, "ps1") if interactive is None else interactive
         entry = _entry(invocation, main_file, work_tree, here, prompt)
-    directory = _within(here, work_tree) if here else None
-    return CommandState(redact_command(argv), safe_text(entry[:4096]), host(), storable(directory or ""))
+    return CommandState(redact_command(argv), safe_text(entry[:4096]), host())
 
 
 def redact_command(argv: Sequence[str]) -> tuple[str, ...]:

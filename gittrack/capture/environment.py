@@ -107,13 +107,6 @@ class EnvironmentCapture:
         return self._lock_files[work_tree].read()
 
 
-def capture_environment(
-    environ: Mapping[str, str], work_tree: Path | None, allowed: Sequence[str] = ()
-) -> dict[str, bytes]:
-    """Capture once; see :meth:`EnvironmentCapture.capture`."""
-    return EnvironmentCapture().capture(environ, work_tree, allowed)
-
-
 def _python() -> dict[str, Any]:
     facts = {
         "implementation": sys.implementation.name,

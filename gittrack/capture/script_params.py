@@ -8,18 +8,17 @@ from collections.abc import Sequence
 from gittrack.capture.command_line import base_name, is_interpreter, split_command
 from gittrack.capture.params_file import read_params_file
 from gittrack.capture.redaction import MASK, names_secret, safe_text
+from gittrack.core.text_values import typed_text
 
 __all__ = ["params_from_argv", "read_params_file"]
 
-_INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,300})")
-_FLOAT = re.compile(r"[+-]?(?:[0-9]{1,300}\.[0-9]{0,300}|\.?[0-9]{1,300})(?:[eE][+-]?[0-9]{1,5})?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,300}\.[0-9]{0,300}|\.?[0-9]{1,300})(?:[eE][+-]?[0-9]{1,5})?")
 _OPTION = re.compile(r"--?[A-Za-z][A-Za-z0-9_./-]*")
 _ASSIGNMENT = re.compile(
     r"(?P<name>\+{0,2}[A-Za-z_][A-Za-z0-9_./@-]*|--?[A-Za-z][A-Za-z0-9_./-]*)=(?P<value>.*)", re.DOTALL
 )
 _GLUED = re.compile(r"-(?P<name>[A-Za-z])(?P<value>[0-9].*)")
 _SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "fish"})
-_BOOLEANS = (("true", True), ("false", False))
 
 
 def params_from_argv(argv: Sequence[str]) -> dict[str, object]:
@@ -45,7 +44,7 @@ def params_from_argv(argv: Sequence[str]) -> dict[str, object]:
         key = name.lstrip("-+").replace("-", "_").strip("/.")
         if not key or names_secret(name) or any(_holds_secret(value) for value in values):
             continue
-        typed: list[object] = [_typed(safe_text(value)) for value in values] or [True]
+        typed: list[object] = [typed_text(safe_text(value)) for value in values] or [True]
         _add(params, key, typed)
     return params
 
@@ -84,7 +83,7 @@ def _values_after(words: Sequence[str], position: int) -> list[str]:
     """The one word after an option if it is a value, or all the numbers that follow."""
     values: list[str] = []
     for word in words[position:]:
-        is_number = bool(_FLOAT.fullmatch(word))
+        is_number = bool(_NUMBER.fullmatch(word))
         is_value = is_number or not ((word.startswith("-") and len(word) > 1) or _ASSIGNMENT.fullmatch(word))
         if not is_value or (values and not is_number):
             break
@@ -104,13 +103,3 @@ def _add(params: dict[str, object], key: str, values: list[object]) -> None:
 def _holds_secret(value: str) -> bool:
     clean = safe_text(value)
     return clean != value and MASK in clean
-
-
-def _typed(text: str) -> int | float | bool | str:
-    """The value a text writes; a number with leading zeros, an id most likely, stays a text."""
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if _FLOAT.fullmatch(text) and not re.match(r"[+-]?0[0-9]", text):
-        number = float(text)
-        return number if abs(number) != float("inf") else text
-    return next((value for word, value in _BOOLEANS if text.lower() == word), text)

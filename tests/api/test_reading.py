@@ -177,12 +177,14 @@ def test_addresses_find_the_run_they_mean(repo, git):
             gittrack.get_run(address)
 
 
-def test_a_run_named_like_another_runs_prefix_is_found_by_its_name(repo):
+def test_a_run_named_like_another_runs_prefix_is_not_taken_for_it(repo):
     with gittrack.start_run() as first:
         pass
     with gittrack.start_run(first.id[:8]) as second:
         pass
-    assert gittrack.get_run(first.id[:8]).id == second.id
+    with pytest.raises(AmbiguousError):
+        gittrack.get_run(first.id[:8])
+    assert gittrack.get_run(second.id).name == first.id[:8]
     assert gittrack.get_run(first.id).id == first.id
 
 

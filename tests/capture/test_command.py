@@ -46,7 +46,7 @@ def _captured(project: Path, *arguments: str, cwd: Path | None = None, stdin: st
 def test_a_script_is_shown_relative_to_the_work_tree_from_wherever_it_was_started(project: Path) -> None:
     assert _captured(project, "train.py")["entry"] == "train.py"
     deeper = _captured(project, "../train.py", "--lr", "0.1", cwd=project / "pkg")
-    assert (deeper["entry"], deeper["directory"]) == ("train.py", "pkg")
+    assert deeper["entry"] == "train.py"
     assert deeper["command"] == [sys.executable, "../train.py", "--lr", "0.1"]
 
 
@@ -80,7 +80,7 @@ def test_a_script_outside_the_work_tree_shows_only_its_name(project: Path, tmp_p
     outside = tmp_path / "elsewhere.py"
     outside.write_text(REPORT)
     state = _captured(project, str(outside), cwd=tmp_path)
-    assert (state["entry"], state["directory"]) == ("elsewhere.py", "")
+    assert state["entry"] == "elsewhere.py"
 
 
 def test_a_work_tree_behind_a_symbolic_link_is_the_same_work_tree(project: Path, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_folder_deleted_under_the_process_breaks_nothing(project: Path, monkey
     monkeypatch.chdir(gone)
     gone.rmdir()
     state = capture_command(["python", "train.py"], None, {}, project)
-    assert (state.entry, state.directory) == ("train.py", "")
+    assert state.entry == "train.py"
 
 
 def _state(command: list[str], work_tree: Path, **known: Any) -> CommandState:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gittrack.capture.environment import ALLOWED_VARIABLES, EnvironmentCapture, capture_environment
+from gittrack.capture.environment import ALLOWED_VARIABLES, EnvironmentCapture
 from gittrack.capture.redaction import names_secret
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +18,7 @@ SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzq8Rt4vWsA"
 
 def test_the_environment_of_this_process_is_described(tmp_path: Path) -> None:
     (tmp_path / "uv.lock").write_text("version = 1\n")
-    files = capture_environment({"LANG": "de_DE.UTF-8", "TZ": "UTC", "OMP_NUM_THREADS": "4"}, tmp_path)
+    files = EnvironmentCapture().capture({"LANG": "de_DE.UTF-8", "TZ": "UTC", "OMP_NUM_THREADS": "4"}, tmp_path)
     assert set(files) - {"conda.txt"} == {"environment.toml", "packages.txt", "hardware.toml", "locks.toml"}
     facts = tomllib.loads(files["environment.toml"].decode())
     assert facts["python"]["version"] == platform.python_version()
@@ -47,7 +47,7 @@ def test_only_allowed_variables_are_recorded_and_no_secret_ever_is(tmp_path: Pat
         "CUDA_VISIBLE_DEVICES": "0,1",
         "UNRELATED": "never recorded",
     }
-    files = capture_environment(environ, tmp_path, allowed=("MY_TOKEN", "PROXY", "ABSENT"))
+    files = EnvironmentCapture().capture(environ, tmp_path, allowed=("MY_TOKEN", "PROXY", "ABSENT"))
     everything = b"\n".join(files.values()).decode()
     assert SECRET not in everything
     assert SECRET[:12] not in everything
@@ -72,8 +72,8 @@ def test_no_allowed_variable_has_the_name_of_a_secret() -> None:
 def test_the_same_environment_gives_the_same_bytes_in_every_process(tmp_path: Path) -> None:
     (tmp_path / "uv.lock").write_text("version = 1\n")
     program = (
-        "import os, sys; from pathlib import Path; from gittrack.capture.environment import capture_environment\n"
-        f"files = capture_environment(os.environ, Path({str(tmp_path)!r}))\n"
+        "import os, sys; from pathlib import Path; from gittrack.capture.environment import EnvironmentCapture\n"
+        f"files = EnvironmentCapture().capture(os.environ, Path({str(tmp_path)!r}))\n"
         "sys.stdout.buffer.write(b'|'.join(name.encode() + files[name] for name in sorted(files)))\n"
     )
     outputs = {
@@ -92,7 +92,7 @@ def test_a_second_capture_gives_the_same_and_sees_what_changed(tmp_path: Path, m
     capture = EnvironmentCapture()
     first = capture.capture({}, tmp_path)
     assert capture.capture({}, tmp_path) == first
-    assert capture_environment({}, tmp_path) == first
+    assert EnvironmentCapture().capture({}, tmp_path) == first
     site = tmp_path / "site"
     (site / "brand_new-1.0.dist-info").mkdir(parents=True)
     monkeypatch.syspath_prepend(str(site))
@@ -111,8 +111,8 @@ def test_capturing_starts_no_program_and_loads_nothing_heavy(tmp_path: Path) -> 
         "watched = {'subprocess.Popen', 'os.system', 'os.posix_spawn', 'os.fork', 'os.exec', 'socket.connect'}\n"
         "sys.addaudithook(lambda event, _: started.append(event) if event in watched else None)\n"
         "from gittrack.capture.command import capture_command\n"
-        "from gittrack.capture.environment import capture_environment\n"
-        f"capture_environment(os.environ, Path({str(tmp_path)!r}))\n"
+        "from gittrack.capture.environment import EnvironmentCapture\n"
+        f"EnvironmentCapture().capture(os.environ, Path({str(tmp_path)!r}))\n"
         f"capture_command(sys.orig_argv, None, os.environ, Path({str(tmp_path)!r}))\n"
         "heavy = {'subprocess', 'platform', 'psutil', 'importlib.metadata', 'pynvml', 'threading', 'email', 'socket'}\n"
         "print(started, sorted(heavy & set(sys.modules)))\n"

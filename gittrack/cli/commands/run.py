@@ -57,11 +57,12 @@ def command(
     """
     from gittrack.api.command_run import CommandRequest, run_command
     from gittrack.api.read import find_run_id
-    from gittrack.cli.arguments import param_value, parse_pairs
+    from gittrack.cli.arguments import parse_pairs
     from gittrack.cli.render import run_ended_lines
+    from gittrack.core.text_values import typed_text
 
     session: Session = context.obj
-    given = {key: param_value(value) for key, value in parse_pairs(params, PAIR_EXAMPLE).items()}
+    given = {key: typed_text(value) for key, value in parse_pairs(params, PAIR_EXAMPLE).items()}
     project = session.project()
     request = CommandRequest(
         command=words,

@@ -20,7 +20,7 @@ _NAME_WIDTH = 60
 
 def how_it_ended(name: str, status: RunStatus, milliseconds: int) -> str:
     """``run 'brave-otter-417' finished after 12.3s``."""
-    return f"run '{display(name, 80)}' {_VERBS[status]} {format_duration(milliseconds)}"
+    return f"run '{display(name, 80)}' {_VERBS.get(status, f'is {status} after')} {format_duration(milliseconds)}"
 
 
 _VERBS = {

@@ -34,6 +34,11 @@ STATUS_ROLES: dict[RunStatus, Role] = {
 }
 
 
+def status_role(status: RunStatus) -> Role:
+    """How a status is painted; one of a later version is told by its text."""
+    return STATUS_ROLES.get(status, "warning")
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One cell of a table: its text, which may hold anything, and how it is painted."""

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from gittrack.cli.render import (
     ID_LENGTH,
     SPARKLINE_WIDTH,
-    STATUS_ROLES,
     Cell,
     Column,
     code_text,
     duration_of,
     facts_lines,
     plural,
+    status_role,
     status_text,
     table,
     time_text,
@@ -42,7 +42,7 @@ def run_page(run: SavedRun, now: int, terminal: Terminal) -> list[str]:
         now: ms since the epoch, for ages.
         terminal: where it is shown.
     """
-    lines = [f"{terminal.paint(display(run.name), 'title')}  {terminal.paint(run.status, STATUS_ROLES[run.status])}"]
+    lines = [f"{terminal.paint(display(run.name), 'title')}  {terminal.paint(run.status, status_role(run.status))}"]
     lines += facts_lines(_run_facts(run, now), terminal)
     for title, section in _sections(run, terminal):
         if section:

@@ -27,8 +27,14 @@ ParamValue = Scalar | None | list[Any] | dict[str, Any]
 """What a param can be. Lists hold scalars, lists and dicts; a dict only when empty or inside a list."""
 
 
+_STATUS = re.compile("[a-z]{1,20}")
+
+
 class RunStatus(str, Enum):
-    """Where a run stands. Everything but ``running`` is an end."""
+    """Where a run stands. Everything but ``running`` is an end.
+
+    A status of a later version, ``[a-z]{1,20}``, is read as a member that is not listed, equal to another of its text.
+    """
 
     RUNNING = "running"
     FINISHED = "finished"
@@ -37,6 +43,14 @@ class RunStatus(str, Enum):
     CRASHED = "crashed"
     PRUNED = "pruned"
     ABANDONED = "abandoned"
+
+    @classmethod
+    def _missing_(cls, value: object) -> RunStatus | None:
+        if not isinstance(value, str) or not _STATUS.fullmatch(value):
+            return None
+        status = str.__new__(cls, value)
+        status._name_, status._value_ = value.upper(), value
+        return status
 
     def __str__(self) -> str:
         return self.value

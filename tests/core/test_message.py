@@ -143,7 +143,7 @@ ENDLESS = '{"last":1,"min":1,"max":1,"mean":1,"count":1e999,"first_step":0,"last
         ('"dirty":false', '"dirty":false,"exit_code":"x"'),
         ('"dirty":false', '"dirty":false,"branch":["x"]'),
         ('"dirty":false', '"dirty":false,"commit":"../x"'),
-        ('"status":"finished"', '"status":"splendid"'),
+        ('"status":"finished"', '"status":"Splendid!"'),
         ('"summary":{}}', '"summary":{}'),
         ('"summary":{}', '"summary":' + "[" * 5000),
     ],

@@ -266,3 +266,16 @@ def test_keys_of_a_newer_writer_are_kept() -> None:
 def test_the_deepest_name_stays_within_what_readers_take(name: str) -> None:
     paths = [*metric_paths([name]).values(), *artifact_paths(["x/" + name.strip("/")]).values()]
     assert max(path.count("/") for path in paths) < DEEPEST_TREE
+
+
+def test_a_status_of_a_later_version_is_read_and_written_as_it_is() -> None:
+    body = with_summaries(RunBody(replace(SMALL, status=RunStatus("paused"))))
+    files = encode_tree(body)
+    record = decode_tree(reader(files))
+    assert (record.status, str(record.status)) == (RunStatus("paused"), "paused")
+    assert copy.deepcopy(record).status == record.status
+    assert record.status not in list(RunStatus)
+    assert encode_tree(replace(body, record=record)) == files
+    for status in ("Paused", "", "a" * 21, "a b"):
+        with pytest.raises(ValueError, match="not a valid RunStatus"):
+            RunStatus(status)

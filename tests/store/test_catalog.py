@@ -169,3 +169,18 @@ def test_one_bad_message_keeps_no_listing_from_the_others(repo, gittrack_cli, pa
         assert "sound" in done.stdout
         assert "Traceback" not in done.stderr
         assert "crash" not in done.stderr
+
+
+def test_a_run_with_a_status_of_a_later_version_is_listed_and_shown(repo, gittrack_cli):
+    run, objects = finished("later"), opened()
+    body = objects.objects.read_file(run, "run.toml")
+    message = objects.objects.read_commit(run).message.replace('"status":"finished"', '"status":"paused"')
+    later = changed(objects, run, {"run.toml": body.replace(b'"finished"', b'"paused"')}, message)
+    id = gittrack.get_run("later").id
+    objects.refs.transaction([RefUpdate(RefName(f"refs/runs/inbox/{id}"), later, run)])
+    for words in (["ls"], ["ls", "--json"], ["ls", "--csv"], ["show", "later"], ["show", "--json", "later"]):
+        done = gittrack_cli(*words)
+        assert done.returncode == 0, done.stderr
+        assert "paused" in done.stdout
+    assert gittrack.runs()[0].status == "paused"
+    assert fsck(Project.open()) == []

@@ -70,7 +70,7 @@ def command(
 
 
 def _lines(project: Project, runs: Sequence[SavedRun], ids: dict[str, str], terminal: Terminal) -> list[str]:
-    from gittrack.cli.render import STATUS_ROLES, Cell, Column, chosen_metrics, metric_text, table, tree
+    from gittrack.cli.render import Cell, Column, chosen_metrics, metric_text, status_role, table, tree
     from gittrack.core.sparkline import format_age
 
     columns = [
@@ -91,7 +91,7 @@ def _lines(project: Project, runs: Sequence[SavedRun], ids: dict[str, str], term
                 Cell(ids[run.id], "warning" if terminal.colour else ""),
                 Cell(f"{branch}{run.name}"),
                 Cell(run.record.experiment.name),
-                Cell(f"{run.status.value}{conflict}", STATUS_ROLES[run.status]),
+                Cell(f"{run.status.value}{conflict}", status_role(run.status)),
                 Cell(format_age(now - run.record.start_time), "faint"),
                 Cell("  ".join(metrics)),
             ]

@@ -196,7 +196,9 @@ def run_command(project: Project, request: CommandRequest) -> CommandResult:
     """
     if not request.command:
         raise UsageError("no command given", hint="gittrack run -- python train.py")
-    if project.process.disabled:
+    from gittrack.capture.distributed import is_primary
+
+    if project.process.disabled or not is_primary(project.process.environ):  # only rank 0 writes
         return CommandResult(None, _execute_alone(request.command))
     from gittrack.capture.environment import EnvironmentCapture
 

@@ -99,3 +99,11 @@ def test_a_param_given_to_gittrack_itself_wins_over_the_program(repo, gittrack_c
     assert done.returncode == 0, done.stderr
     assert "param 'lr' stays 0.1, given on the command line" in done.stderr
     assert gittrack.get_run("it").params == {"lr": 0.1, "depth": 3}
+
+
+def test_on_ranks_other_than_0_gittrack_run_only_runs_the_command(repo, gittrack_cli):
+    for rank in ("1", "0"):
+        env = {"RANK": rank, "WORLD_SIZE": "2"}
+        done = gittrack_cli("run", "-n", f"rank-{rank}", "--", "sh", "-c", "echo hello; exit 3", cwd=repo, env=env)
+        assert (done.stdout, done.returncode) == ("hello\n", 3)
+    assert [run.name for run in gittrack.runs()] == ["rank-0"]

@@ -241,12 +241,11 @@ def _start_operation(
     words = sys.orig_argv if request.command is None else request.command
     command = capture_command(words, main, process.environ, project.repo.work_tree)
     files = environment.capture(process.environ, project.repo.work_tree, config.environment)
-    random = project.random(16)
     start: dict[str, Any] = {
         "op": "start",
         "format": FORMAT_VERSION,
         "t": project.now(),
-        "id": RunId(random.hex()),
+        "id": project.new_run_id(),
         "kind": request.kind,
         "author": {"name": project.person.name, "email": project.person.email},
         "writer": project.writer,

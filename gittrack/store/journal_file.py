@@ -33,6 +33,7 @@ from gittrack.core.journal import (
     operation_frame,
 )
 from gittrack.errors import StorageError
+from gittrack.store.locks import WITHOUT_LOCKS
 
 FIRST_ROOM = 64 << 10
 MOST_ROOM = 8 << 20
@@ -90,7 +91,7 @@ class JournalWriter:
             fcntl.flock(self._file, fcntl.LOCK_EX)  # waits for a reader that tries the lock, which takes no time
         except OSError as error:
             # File systems without locks: the owner's process id decides then (store/ownership.py).
-            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            if error.errno not in WITHOUT_LOCKS:
                 raise
 
     def point(self, name: str, step: int, time_ns: int, value: float) -> None:

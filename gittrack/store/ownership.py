@@ -7,12 +7,13 @@ it: pid, start time, boot, pid namespace, host. On another host, nobody can tell
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any
+
+from gittrack.store.locks import WITHOUT_LOCKS
 
 
 class Liveness(Enum):
@@ -105,7 +106,7 @@ def _locked(path: str) -> bool | None:
     except BlockingIOError:
         return True
     except OSError as error:
-        if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+        if error.errno in WITHOUT_LOCKS:
             return None
         raise
     finally:

@@ -72,13 +72,14 @@ def _recover(repo: Repository, layout: Layout, id: RunId, force: bool) -> Recove
         return None
     if run.liveness is Liveness.ALIVE:
         return Recovery(id, "alive")
-    if run.problem:
-        return Recovery(id, "damaged", run.problem)
-    if run.liveness is Liveness.UNKNOWN and not force:
-        return Recovery(id, "unknown", "its process is on another host")
     try:
-        if drop_ghost(layout, id, list(run.journals)):
+        # Before anything is asked of what it holds: of a ghost even the start may be cut off.
+        if run.liveness is Liveness.DEAD and drop_ghost(layout, id, list(run.journals)):
             return None
+        if run.problem:
+            return Recovery(id, "damaged", run.problem)
+        if run.liveness is Liveness.UNKNOWN and not force:
+            return Recovery(id, "unknown", "its process is on another host")
         return Recovery(id, "recovered", commit=publish(repo, layout, id, run.contents))
     except FormatError as error:
         return Recovery(id, "damaged", error.message)

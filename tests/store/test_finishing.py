@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import gittrack
 from gittrack.api.maintain import fsck, recover
 from gittrack.api.project import Project
@@ -76,7 +78,8 @@ def test_a_slow_finisher_leaves_the_folder_of_a_resumption_alone(repo):
     assert list(gittrack.get_run(id).history("loss").values) == [1.0, 2.0]
 
 
-def test_a_live_folder_that_a_power_loss_brings_back_is_no_second_run(repo):
+@pytest.mark.parametrize("kept_bytes", [100, 4000, 6000])
+def test_a_live_folder_that_a_power_loss_brings_back_is_no_second_run(repo, kept_bytes):
     with gittrack.start_run(name="first") as run:
         for step in range(100):
             run.log_metric("loss", float(step))
@@ -86,7 +89,7 @@ def test_a_live_folder_that_a_power_loss_brings_back_is_no_second_run(repo):
     commit = gittrack.get_run("first").commit
     folder.mkdir()
     for name, data in kept.items():  # shorter than what was published: its last pages never reached the disk
-        (folder / name).write_bytes(data[:4000])
+        (folder / name).write_bytes(data[:kept_bytes])
     assert recover(project) == []
     assert live_ids(project.layout) == []
     assert gittrack.get_run("first").commit == commit

@@ -67,7 +67,7 @@ def begun(repo, project_env):
 
     def begin(*command: str, **options) -> subprocess.Popen[bytes]:
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        child = subprocess.Popen([*GITTRACK_RUN, *command], env=project_env, start_new_session=True, **pipes, **options)
+        child = subprocess.Popen([*GITTRACK_RUN, *command], env=project_env, start_new_session=True, **pipes | options)
         started.append(child)
         assert child.stdout.readline() == b"on\n"
         return child
@@ -76,7 +76,8 @@ def begun(repo, project_env):
     for child in started:
         if child.poll() is None:
             child.kill()
-        child.communicate()
+        with child:
+            pass
 
 
 class TestOutputThatNobodyTakes:
@@ -132,9 +133,14 @@ class TestProgramLeftBehind:
         assert NOT_ALL not in done.stderr
         assert output_of(latest()) == "early\nlate\n"
 
+    @pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="the size of a pipe cannot be set here")
     def test_a_signal_ends_the_waiting_and_the_run_stays_finished(self, begun, repo, latest):
-        # More than the pipe to us takes, less than all pipes do: the command ends, and gittrack waits for its reader.
-        child = begun("sh", "-c", "echo on; echo $$ > pid.new; mv pid.new pid; seq 25000")
+        # More than the pipe to us takes (made as small as it can be: a busy machine gives no larger ones), less than
+        # that one and the command's own take: the command ends, and gittrack waits for its reader.
+        child = begun("sh", "-c", "echo on; read go; echo $$ > pid.new; mv pid.new pid; seq 1200", stdin=subprocess.PIPE)
+        fcntl.fcntl(child.stdout, fcntl.F_SETPIPE_SZ, 4096)
+        child.stdin.write(b"go\n")
+        child.stdin.close()
         wait_until((repo / "pid").exists)
         wait_until(lambda: not is_alive(int((repo / "pid").read_text())))
         time.sleep(1.5)

@@ -64,6 +64,10 @@ class Person:
     email: str
 
 
+GITTRACK = Person("gittrack", "gittrack@localhost")
+"""The author of commits that must be the same whoever makes them: snapshots, and the code that nobody knows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Writer:
     """Who appends to ledgers: a stable slug, and the person."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gittrack.core.ids import ObjectId
-from gittrack.core.records import CodeState, LeftOut, Person, SubmoduleState
+from gittrack.core.records import GITTRACK, CodeState, LeftOut, SubmoduleState
 from gittrack.git.limits import SnapshotLimits
 from gittrack.git.program import finish_git, run_git, start_git
 from gittrack.git.status import STATUS, Change, WorkTreeStatus, parse_status
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PendingSnapshot", "SnapshotLimits", "start_snapshot"]
 
-_AUTHOR = Person("gittrack", "gittrack@gittrack")
 _MESSAGE = "snapshot of the work tree\n"
 
 
@@ -127,11 +126,11 @@ class PendingSnapshot:
         if status.head is None:
             if tree == EMPTY_TREE:
                 return None
-            return objects.write_commit(tree, [], _MESSAGE, _AUTHOR, 0)
+            return objects.write_commit(tree, [], _MESSAGE, GITTRACK, 0)
         head = objects.read_commit(status.head)
         if head.tree == tree:  # only left-out files or the insides of submodules differ
             return status.head
-        return objects.write_commit(tree, [head.id], _MESSAGE, _AUTHOR, head.commit_time)
+        return objects.write_commit(tree, [head.id], _MESSAGE, GITTRACK, head.commit_time)
 
     def _has_submodules(self, changes: Sequence[Change]) -> bool:
         assert self._repo.work_tree is not None

@@ -16,7 +16,7 @@ from gittrack.core.assembly import ERRORS_LOG, assemble, resumed_commit, start_o
 from gittrack.core.ids import ObjectId, RefName, RunId
 from gittrack.core.journal import JournalContents
 from gittrack.core.message import encode_message
-from gittrack.core.records import Person, RunRecord
+from gittrack.core.records import GITTRACK, RunRecord
 from gittrack.core.refs import HOLD_PREFIX, HoldRef, hold_ref, inbox_ref, parse_ref
 from gittrack.core.run_tree import RunBody, encode_tree
 from gittrack.errors import CorruptRecordError, GittrackError, RefMovedError
@@ -27,13 +27,12 @@ from gittrack.store.done import retire
 from gittrack.store.layout import Layout
 from gittrack.store.live import BEING_MADE
 
-NOBODY = Person("gittrack", "gittrack@localhost")
 _VERIFICATIONS = 3
 
 
 def empty_root(repo: Repository) -> ObjectId:
     """The fixed empty commit that is the parent of a run whose code is unknown; the same id everywhere."""
-    return repo.objects.write_commit(repo.objects.write_tree({}), [], "no code\n", NOBODY, 0)
+    return repo.objects.write_commit(repo.objects.write_tree({}), [], "no code\n", GITTRACK, 0)
 
 
 def write_run(repo: Repository, journals: Sequence[JournalContents]) -> tuple[ObjectId, RunRecord]:

@@ -9,6 +9,7 @@ from gittrack.core.assembly import code_operation
 from gittrack.core.ids import EventId, ObjectId, RunId, experiment_id
 from gittrack.core.journal import JournalContents
 from gittrack.core.records import (
+    GITTRACK,
     ArtifactEntry,
     CodeState,
     Event,
@@ -82,8 +83,7 @@ def full(repo: Repository) -> Built:
     """A run with everything a run can have."""
     head = code_commit(repo)
     tree = repo.objects.write_tree({"train.py": b'print("training")\n', "new.py": b"x = 1\n"})
-    gittrack = Person("gittrack", "gittrack@gittrack")
-    snapshot = repo.objects.write_commit(tree, [head], "snapshot of the work tree\n", gittrack, START // 1000 - 86_400)
+    snapshot = repo.objects.write_commit(tree, [head], "snapshot of the work tree\n", GITTRACK, START // 1000 - 86_400)
     code = CodeState(
         commit=snapshot,
         head=head,

@@ -120,7 +120,7 @@ def test_the_same_tree_on_the_same_head_gives_the_same_commit(repo, git, here):
     git("add", "-A")
     assert here().commit == first.commit
     assert git("log", "-1", "--format=%an|%ae|%cn|%ad|%s", first.commit) == git(
-        "log", "-1", "--format=gittrack|gittrack@gittrack|gittrack|%cd|snapshot of the work tree", "HEAD"
+        "log", "-1", "--format=gittrack|gittrack@localhost|gittrack|%cd|snapshot of the work tree", "HEAD"
     )
     (repo / "train.py").write_text("changed again\n")
     assert here().commit != first.commit

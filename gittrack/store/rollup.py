@@ -110,11 +110,12 @@ def _members(repo: Repository, layout: Layout, result: RollUp) -> list[_Member]:
 
 
 def _rolled_up(repo: Repository) -> dict[ObjectId, str]:
-    """What the local ledgers hold: commit -> id. A damaged ledger is told by the catalog and by ``fsck``."""
+    """What can be read of the local ledgers: commit -> id. Their damage is told by the catalog and by ``fsck``."""
     rows: dict[ObjectId, str] = {}
     for _, tip in repo.refs.list(LOCAL_PREFIX):
         with contextlib.suppress(FormatError):
-            rows.update((row.commit, row.id) for row in walk_ledger(repo, tip))
+            for row in walk_ledger(repo, tip, told=lambda *_: None):
+                rows[row.commit] = row.id
     return rows
 
 

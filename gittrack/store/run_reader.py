@@ -10,7 +10,7 @@ from gittrack.core.names import artifact_paths, metric_paths
 from gittrack.core.records import RunRecord, Series
 from gittrack.core.run_tree import RunBody, decode_tree
 from gittrack.core.series import decode_csv
-from gittrack.errors import ArtifactNotFoundError, CorruptRecordError
+from gittrack.errors import ArtifactNotFoundError, CorruptRecordError, FormatError, UnsupportedFormatError
 from gittrack.git.repository import Repository
 
 SMALL_FILE = 8 << 20
@@ -38,15 +38,19 @@ def read_series(repo: Repository, commit: ObjectId, record: RunRecord, name: str
 
     Raises:
         CorruptRecordError: the file is missing or damaged.
+        UnsupportedFormatError: the points are kept outside git, which a later version can do.
     """
     path = metric_paths(record.metrics)[name]
     data = repo.objects.read_file(commit, path, limit=SERIES_FILE)
     if data is None:
-        raise _without(record, path)
+        raise _without(record, path, repo.objects.read_file(commit, path + ".dvc") is not None)
     return decode_csv(data, path)
 
 
-def _without(record: RunRecord, path: str) -> CorruptRecordError:
+def _without(record: RunRecord, path: str, is_pointer: bool) -> FormatError:
+    if is_pointer:
+        text = f"run {record.id} keeps '{path}' outside git, which this gittrack cannot read"
+        return UnsupportedFormatError(text, hint="pip install --upgrade gittrack")
     return CorruptRecordError(f"run {record.id} has no file '{path}'", hint="gittrack fsck")
 
 
@@ -80,6 +84,7 @@ def read_body(repo: Repository, commit: ObjectId) -> RunBody:
 
     Raises:
         CorruptRecordError: not a run, or damaged.
+        UnsupportedFormatError: some of it is kept outside git, which a later version can do.
     """
     record = read_record(repo, commit)
     blobs = {entry.path: entry.id for entry in repo.objects.list_tree(commit)}
@@ -100,7 +105,7 @@ def _all_series(repo: Repository, blobs: dict[str, ObjectId], record: RunRecord)
     series = {}
     for name, path in metric_paths(record.metrics).items():
         if path not in blobs:
-            raise _without(record, path)
+            raise _without(record, path, path + ".dvc" in blobs)
         series[name] = decode_csv(repo.objects.read_blob(blobs[path], SERIES_FILE), path)
     return series
 

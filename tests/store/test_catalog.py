@@ -184,3 +184,31 @@ def test_a_run_with_a_status_of_a_later_version_is_listed_and_shown(repo, gittra
         assert "paused" in done.stdout
     assert gittrack.runs()[0].status == "paused"
     assert fsck(Project.open()) == []
+
+
+def test_points_kept_outside_git_are_named_and_are_no_damage(repo):
+    with gittrack.start_run(name="large") as run:
+        run.log_metric("loss", 0.5)
+    objects = opened()
+    commit = ObjectId(gittrack.get_run("large").commit)
+    tree = {entry.path: entry.id for entry in objects.objects.list_tree(commit)}
+    tree["metrics/loss.csv.dvc"] = objects.objects.write_blob(b"outs: []\n")
+    del tree["metrics/loss.csv"]
+    before = objects.objects.read_commit(commit)
+    moved = objects.objects.write_commit(objects.objects.write_tree(tree), list(before.parents), before.message, EVE, 1)
+    objects.refs.transaction([RefUpdate(RefName(f"refs/runs/inbox/{run.id}"), moved, commit)])
+    saved = gittrack.get_run("large")
+    assert saved.metrics == {"loss": 0.5}
+    with pytest.raises(UnsupportedFormatError, match="outside git"):
+        saved.history("loss")
+    assert fsck(Project.open()) == []
+
+
+def test_of_a_ledger_with_a_damaged_batch_the_roll_up_knows_the_sound_ones(repo):
+    """A run that the ledger holds below the damage leaves the inbox, as it would without the damage."""
+    old = finished("old")
+    objects = opened()
+    damaged = ledger(objects, [row("old", old)], b"\xff")
+    objects.refs.transaction([RefUpdate(RefName(LOCAL_PREFIX + "2025-10"), damaged, None)])
+    roll_up_now(Project.open())
+    assert [name for name, _ in objects.refs.list("refs/runs/inbox/")] == []

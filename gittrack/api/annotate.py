@@ -47,15 +47,16 @@ def state(project: Project, subject: Subject, seen: Folded, kind: str, value: st
 
 
 def tag_run(project: Project, address: str, tags: Mapping[str, str | None]) -> SavedRun:
-    """Set tags of a finished run; None removes one. All are checked before the first is set.
+    """Set tags of a run; None removes one. All are checked before the first is set.
+
+    Of a run that has not ended, what is said here stands, whatever its program says of the same key later.
 
     Raises:
         InvalidNameError, InvalidValueError: a key against its grammar, a value that is too long.
         RunNotFoundError, AmbiguousError: the address.
         NotFoundError: a tag to remove is not there.
-        RunActiveError: the run has not ended.
     """
-    run = _finished(project, address)
+    run = find_run(project, address)
     for key, value in tags.items():
         check_tag_key(key)
         if value is None and key not in run.record.tags:
@@ -68,35 +69,36 @@ def tag_run(project: Project, address: str, tags: Mapping[str, str | None]) -> S
 
 
 def note_run(project: Project, address: str, text: str | None) -> SavedRun:
-    """Set a finished run's note; None removes it.
+    """Set a run's note; None removes it.
 
     Raises:
         RunNotFoundError, AmbiguousError: the address.
-        RunActiveError: the run has not ended.
         InvalidValueError: it is too long.
     """
-    return _change(project, address, "note", _kept("a note", "the note", "", text))
+    return _change(project, find_run(project, address), "note", _kept("a note", "the note", "", text))
 
 
 def rename_run(project: Project, address: str, name: str) -> SavedRun:
-    """Give a finished run another name.
+    """Give a run another name.
 
     Raises:
         InvalidNameError: the name follows no grammar.
+        RunNotFoundError, AmbiguousError: the address.
     """
-    return _change(project, address, "name", check_run_name(name))
+    return _change(project, find_run(project, address), "name", check_run_name(name))
 
 
 def delete_run(project: Project, address: str) -> SavedRun:
     """Delete a run: it is hidden from listings, its commit stays, ``restore_run`` brings it back.
 
     Raises:
+        RunActiveError: it has not ended.
         ConflictError: it is deleted already.
     """
     run = _finished(project, address)
     if run.deleted:
         raise ConflictError(f"run '{run.name}' is deleted already", hint=f"gittrack restore {run.id[:8]}")
-    return _change(project, run.id, "lifecycle", DELETED)
+    return _change(project, run, "lifecycle", DELETED)
 
 
 def restore_run(project: Project, address: str) -> SavedRun:
@@ -108,7 +110,7 @@ def restore_run(project: Project, address: str) -> SavedRun:
     run = _finished(project, address, deleted=True)
     if not run.deleted:
         raise ConflictError(f"run '{run.name}' is not deleted", hint=f"gittrack show {run.id[:8]}")
-    return _change(project, run.id, "lifecycle", ACTIVE)
+    return _change(project, run, "lifecycle", ACTIVE)
 
 
 def run_log(project: Project, address: str) -> tuple[SavedRun, tuple[Event, ...]]:
@@ -128,8 +130,7 @@ def _kept(kind: str, what: str, name: str, text: str | None) -> str | None:
     return kept
 
 
-def _change(project: Project, address: str, kind: str, value: str | None) -> SavedRun:
-    run = _finished(project, address)
+def _change(project: Project, run: SavedRun, kind: str, value: str | None) -> SavedRun:
     state(project, _subject(run.id), run.state, kind, value)
     roll_up_when_crowded(project)
     return find_run(project, run.id)

@@ -10,7 +10,7 @@ from gittrack.api.project import Project
 from gittrack.api.saved_run import SavedRun
 from gittrack.core.address import Address, parse_address
 from gittrack.core.assembly import assemble, resumed_commit
-from gittrack.core.events import fold, run_body
+from gittrack.core.events import Folded, fold, run_body
 from gittrack.core.ids import ObjectId, RunId
 from gittrack.core.message import ListedRun
 from gittrack.core.names import display
@@ -126,9 +126,13 @@ def _current(project: Project, catalog: Catalog, id: RunId) -> list[ObjectId]:
 def _folded(
     project: Project, listed: ListedRun, commit: ObjectId, others: tuple[ObjectId, ...], events: Iterable[Event]
 ) -> SavedRun:
-    state = fold(run_body(listed.record), events)
-    record = replace(listed.record, name=state.value("name") or "", note=state.value("note") or "", tags=state.tags)
+    record, state = _with_events(listed.record, events)
     return SavedRun(record, commit, state, dict(listed.trends), others, _project=project)
+
+
+def _with_events(record: RunRecord, events: Iterable[Event]) -> tuple[RunRecord, Folded]:
+    state = fold(run_body(record), events)
+    return replace(record, name=state.value("name") or "", note=state.value("note") or "", tags=state.tags), state
 
 
 def _live_run(project: Project, live: LiveRun, events: dict[str, list[Event]]) -> SavedRun:
@@ -141,10 +145,8 @@ def _live_run(project: Project, live: LiveRun, events: dict[str, list[Event]]) -
     if status is RunStatus.RUNNING:
         record = replace(record, end_time=None, error="")
     trends = {name: trend(series) for name, series in body.series.items()}
-    saved = SavedRun(
-        record, None, fold(run_body(record), events.get(f"run:{live.id}", ())), dict(trends), _project=project
-    )
-    return replace(saved, _live=dict(body.series))
+    record, state = _with_events(record, events.get(f"run:{live.id}", ()))
+    return SavedRun(record, None, state, dict(trends), _project=project, _live=dict(body.series))
 
 
 def find_run(project: Project, address: str, *, deleted: bool = False) -> SavedRun:

@@ -152,10 +152,31 @@ def test_on_a_terminal_one_is_asked(cli, record, in_terminal, answer, left, code
     assert len(json.loads(cli("ls", "--json").out)["runs"]) == left
 
 
-def test_a_live_run_is_neither_deleted_nor_tagged(cli, repo):
+def test_a_live_run_is_not_deleted(cli, repo):
     gittrack.start_run(name="alive")
-    for words in (("rm", "--yes", "alive"), ("tag", "alive", "a=1"), ("rename", "alive", "x"), ("note", "alive", "x")):
-        assert cli(*words).code == 5, words
+    answer = cli("rm", "--yes", "alive")
+    assert answer.code == 5
+    assert "run 'alive' has not ended" in answer.err
+
+
+def test_what_is_said_of_a_live_run_shows_at_once_and_stands_whatever_its_program_says_later(cli, repo):
+    run = gittrack.start_run(name="alive", tags={"stage": "dev", "size": "s"})
+    for words in (
+        ("tag", "alive", "stage=prod", "new=1"),
+        ("note", "alive", "looks good"),
+        ("rename", "alive", "best"),
+    ):
+        assert cli(*words).code == 0, words
+    live = gittrack.get_run("best")
+    assert (live.status.value, live.note) == ("running", "looks good")
+    assert live.tags == {"stage": "prod", "size": "s", "new": "1"}
+    run.set_tag("stage", "test")
+    run.set_tag("size", "m")
+    run.end()
+    saved = gittrack.get_run(run.id)
+    assert (saved.name, saved.note, saved.status.value) == ("best", "looks good", "finished")
+    assert saved.tags == {"stage": "prod", "size": "m", "new": "1"}
+    assert [word in cli("log", run.id).out for word in ("stage: prod", "looks good", "best")] == [True] * 3
 
 
 def test_the_log_says_what_was_changed_oldest_first(cli, record):

@@ -44,6 +44,9 @@ class Flusher:
         self._stopped.set()
 
 
+_SHORT_ERROR = 500
+
+
 @dataclass(slots=True)
 class Closing:
     """What ends one run in this process.
@@ -80,8 +83,7 @@ class Closing:
         """
         try:
             self.flusher.stop()
-            self.writer.operation(_end_operation(self.project, run.status, error, exit_code))
-            self.writer.close()
+            self._write_end(run, _end_operation(self.project, run.status, error, exit_code))
             if not self.joined:
                 self._publish(run)
         finally:
@@ -89,6 +91,22 @@ class Closing:
             self.on_end(run)
         if not self.joined:
             roll_up_when_full(self.project)
+
+    def _write_end(self, run: Run, end: dict[str, Any]) -> None:
+        self.writer.operation(end)
+        try:
+            self.writer.close()
+        except StorageError as error:
+            if not self.writer.waiting:
+                raise
+            text = f"the disk is full: the last {self.writer.waiting} bytes of what was logged could not be stored"
+            log = {"op": "log", "name": "errors.log", "t": end["t"]}
+            short = {key: value for key, value in end.items() if key != "traceback"}
+            short |= {"error": short["error"][:_SHORT_ERROR]} if "error" in short else {}
+            self.writer.close_without_waiting([(log, f"{text}\n".encode()), (short, None)])
+            raise StorageError(
+                f"run '{run.name}': {text}", hint="free some disk space, then: gittrack recover"
+            ) from error
 
     def _publish(self, run: Run) -> None:
         from gittrack.store.live import read_live
@@ -105,7 +123,6 @@ class Closing:
             from gittrack.api.farewell import last_line
 
             warn(last_line(run.name, run.id, run.status, live.contents, self.project.config.headline))
-
 
     def _warn_of_stragglers(self, live: LiveRun) -> None:
         from gittrack.store.live import other_writers

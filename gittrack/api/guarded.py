@@ -79,17 +79,18 @@ class Guarded:
 
         # A message may quote what foreign code says, secrets included.
         text = redact_text(error.message) if isinstance(error, GittrackError) else one_line(error)
+        hint = error.hint if isinstance(error, GittrackError) else None
         if self.strict and isinstance(error, GittrackError):
             raise error
         if self.strict:
             raise InvalidValueError(f"{what}: {text}") from error
-        self._note_error(what, text)
+        self._note_error(what, text, hint)
 
     def _note_failure(self, text: str) -> None:
         self._say_once("journal", f"{text}; what is logged waits in memory")
 
-    def _note_error(self, what: str, text: str) -> None:
-        self._say_once(what, f"{what}: {text}")
+    def _note_error(self, what: str, text: str, hint: str | None = None) -> None:
+        self._say_once(what, f"{what}: {text}; {hint}" if hint else f"{what}: {text}")
         if self._writer is None or self._status is not RunStatus.RUNNING or self._errors > MOST_ERRORS:
             return
         self._errors += 1

@@ -18,7 +18,7 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from zlib import crc32
 
@@ -37,6 +37,8 @@ from gittrack.store.locks import WITHOUT_LOCKS
 
 FIRST_ROOM = 64 << 10
 MOST_ROOM = 8 << 20
+LAST_ROOM = 4096
+"""Bytes of the reserved room that are left free until the end: on a full disk at least how a run ended is kept."""
 MOST_WAITING = 256 << 20
 RETRY_SECONDS = 1.0
 FLUSH_SECONDS = 5.0
@@ -204,7 +206,7 @@ class JournalWriter:
             self._waiting = bytearray()
 
     def _grow(self, more: int) -> None:
-        size = -(-(self._position + more) // mmap.PAGESIZE) * mmap.PAGESIZE
+        size = -(-(self._position + more + LAST_ROOM) // mmap.PAGESIZE) * mmap.PAGESIZE
         if self._mapped:
             try:
                 os.posix_fallocate(self._file, 0, size)
@@ -216,7 +218,7 @@ class JournalWriter:
         if self._mapped:
             before = self._buffer
             self._buffer = mmap.mmap(self._file, size)
-            self._size = size
+            self._size = size - LAST_ROOM
             if before is not None:
                 before.close()
 
@@ -272,6 +274,8 @@ class JournalWriter:
             self._retry_at = 0.0
             if self._waiting:
                 self._wait(b"")
+            if self._waiting and self._write_last(self._waiting):
+                self._waiting = bytearray()
             if self._waiting:
                 raise StorageError(f"cannot write '{self.path}': no room", hint="free some disk space")
             try:
@@ -283,6 +287,30 @@ class JournalWriter:
                 raise StorageError(f"cannot write '{self.path}': {error.strerror}", hint=_hint(error)) from error
             self._size = self._position
             self._closed = True
+
+    def close_without_waiting(self, last: Iterable[tuple[Mapping[str, Any], bytes | None]]) -> int:
+        """Close when there is no room for what waits: it is dropped.
+
+        Args:
+            last: operations to write in its place, with the bytes they carry, as far as there is room for them.
+
+        Returns:
+            How many bytes were dropped.
+
+        Raises:
+            StorageError: the disk refuses to cut the file.
+        """
+        with self._lock:
+            dropped = len(self._waiting)
+            self._waiting = bytearray()
+            for operation, content in last:
+                self._write_last(operation_frame(operation) if content is None else content_frame(operation, content))
+            self.close()
+            return dropped
+
+    def _write_last(self, data: bytes | bytearray) -> bool:
+        """Write into the room that was left free for the end; False when it does not fit."""
+        return self._buffer is not None and self._position + len(data) <= len(self._buffer) and self._stored(data)
 
     def release(self) -> None:
         """Give up the lock; nothing may be written after."""

@@ -256,6 +256,43 @@ def test_a_file_size_limit_is_a_full_disk_for_everyone(repo):
     assert list(run.history("loss").values) == list(range(5000))
 
 
+LOG_UNTIL_THE_END = """
+import gittrack, resource
+run = gittrack.start_run()
+resource.setrlimit(resource.RLIMIT_FSIZE, (70_000, resource.RLIM_INFINITY))
+for step in range(POINTS):
+    run.log_metric("loss", step, step=step)
+try:
+    raise ValueError("y" * LENGTH)
+except ValueError as error:
+    run.end("failed", error=error, exit_code=3)
+print("trained")
+"""
+
+
+def test_what_does_not_fit_on_a_disk_that_stays_full_is_told_and_how_the_run_ended_is_kept(repo):
+    done = python(LOG_UNTIL_THE_END.replace("POINTS", "5000").replace("LENGTH", "5000"), repo, environment())
+    assert (done.returncode, done.stdout) == (0, "trained\n"), done.stderr
+    told = re.search(r"the disk is full: the last (\d+) bytes of what was logged could not be stored", done.stderr)
+    assert told is not None, done.stderr
+    assert "gittrack recover" in done.stderr
+    (run,) = gittrack.runs()
+    assert (run.status.value, run.record.exit_code) == ("failed", 3)
+    assert run.record.error.startswith("ValueError: yyy")
+    kept = list(run.history("loss").values)
+    assert kept == list(range(len(kept)))
+    assert 1500 < len(kept) < 5000
+    assert int(told[1]) >= 36 * (5000 - len(kept))
+    assert told[0] in run.file("logs/errors.log").decode()
+
+
+def test_the_last_that_fits_into_the_room_left_free_is_kept(repo):
+    done = python(LOG_UNTIL_THE_END.replace("POINTS", "1810").replace("LENGTH", "50"), repo, environment())
+    assert "could not be stored" not in done.stderr
+    (run,) = gittrack.runs()
+    assert list(run.history("loss").values) == list(range(1810))
+
+
 def test_a_read_only_git_directory_costs_the_run_and_not_the_training(small_disk, git):
     """Mounted read-only, since permissions do not hold back root."""
     os.chdir(small_disk)

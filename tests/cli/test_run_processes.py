@@ -137,7 +137,9 @@ class TestProgramLeftBehind:
     def test_a_signal_ends_the_waiting_and_the_run_stays_finished(self, begun, repo, latest):
         # More than the pipe to us takes (made as small as it can be: a busy machine gives no larger ones), less than
         # that one and the command's own take: the command ends, and gittrack waits for its reader.
-        child = begun("sh", "-c", "echo on; read go; echo $$ > pid.new; mv pid.new pid; seq 1200", stdin=subprocess.PIPE)
+        child = begun(
+            "sh", "-c", "echo on; read go; echo $$ > pid.new; mv pid.new pid; seq 1200", stdin=subprocess.PIPE
+        )
         fcntl.fcntl(child.stdout, fcntl.F_SETPIPE_SZ, 4096)
         child.stdin.write(b"go\n")
         child.stdin.close()

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any
 
+from gittrack.api.byte_storage import open_bytes_store, public_remote
 from gittrack.api.kept import Room, entry_size
 from gittrack.core.names import MAX_NAME_BYTES, check_artifact_path, display
-from gittrack.errors import ArtifactNotFoundError, GittrackError, InvalidValueError, StorageError
+from gittrack.errors import GittrackError, InvalidValueError, StorageError
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
-    from gittrack.artifacts.bytes_store import StoredBytes
+    from gittrack.artifacts.bytes_store import BytesStore
+    from gittrack.artifacts.folders import FoundFile
+    from gittrack.artifacts.taking import StoredBytes
     from gittrack.store.journal_file import JournalWriter
 
 
 MOST_INLINE = 32 << 20
 """Bytes beyond which nothing lies inline, whatever the setting: a frame of a journal holds no more than 64 MiB."""
+_MOST_SMALL_FILES = 100
+"""Files of a folder beyond which it is one artifact, however small they are."""
+FOLDER_TYPE = "inode/directory"
 
 
 class LoggedFiles:
@@ -33,9 +40,11 @@ class LoggedFiles:
         self._project = project
         self._writer = writer
         self._room = Room()
+        self._opened: BytesStore | None = None
+        self._remote_is_told = False
 
     def add_path(self, path: str | os.PathLike[str], folder: str | None) -> None:
-        """Take a file, or a directory with everything in it under its own name."""
+        """Take a file, or a folder with everything in it under its own name."""
         source = _path(path)
         if source.is_dir():
             name = source.resolve().name
@@ -44,27 +53,58 @@ class LoggedFiles:
             self._add_file(source, _joined(folder, source.name))
 
     def add_folder(self, directory: str | os.PathLike[str], folder: str | None) -> None:
-        """Take every regular file below a directory, except git's own; links to directories are not followed.
+        """Take a folder: as one artifact, or file by file when all of it is small enough to lie in git.
+
+        A link to a file stands for that file, links to folders are not followed; git's own folder is left out.
+
+        Args:
+            directory: the folder.
+            folder: its path among the artifacts; None: its files and folders become artifacts of their own.
 
         Raises:
-            ArtifactNotFoundError: there is no such directory.
+            ArtifactNotFoundError: there is no such folder.
             StorageError: some of its files could not be kept; the others are.
         """
+        from gittrack.artifacts.folders import find_files
+
         root = _path(directory)
-        if not root.is_dir():
-            raise ArtifactNotFoundError(f"there is no directory '{root}'")
         refused: list[GittrackError] = []
-        for place, inner, names in os.walk(root):
-            inner[:] = sorted(name for name in inner if name != ".git")
-            for source in (Path(place, name) for name in sorted(names)):
-                try:
-                    if source.is_file():
-                        self._add_file(source, _joined(folder, source.relative_to(root).as_posix()))
-                except GittrackError as error:  # the other files can still be kept
-                    refused.append(error)
+        found = find_files(root, lambda _, error: refused.append(error))
+        if folder is not None:
+            self._add_found(root, check_artifact_path(folder), found, refused)
+        else:
+            self._add_apart(root, found, refused)
         if refused:
             first, count = refused[0], len(refused)
             raise StorageError(f"{count} files of '{root}' are not kept: {first.message}", hint=first.hint)
+
+    def _add_apart(self, root: Path, found: Sequence[FoundFile], refused: list[GittrackError]) -> None:
+        """What lies directly in the folder, each under its own name."""
+        inner: dict[str, list[FoundFile]] = {}
+        for file in found:
+            top, slash, rest = file.path.partition("/")
+            if slash:
+                inner.setdefault(top, []).append(file._replace(path=rest))
+            else:
+                self._add_one(Path(file.place), file.path, refused)
+        for name, files in inner.items():
+            self._add_found(root / name, name, files, refused)
+
+    def _add_found(self, root: Path, name: str, found: Sequence[FoundFile], refused: list[GittrackError]) -> None:
+        if len(found) <= _MOST_SMALL_FILES and sum(file.state.st_size for file in found) <= self._limit:
+            for file in found:
+                self._add_one(Path(file.place), f"{name}/{file.path}", refused)
+            return
+        from gittrack.artifacts.folders import take_folder
+
+        stored = take_folder(self._store, root, found, lambda _, error: refused.append(error))
+        self._record(name, stored)
+
+    def _add_one(self, source: Path, name: str, refused: list[GittrackError]) -> None:
+        try:
+            self._add_file(source, name)
+        except GittrackError as error:  # the other files can still be kept
+            refused.append(error)
 
     def add_text(self, text: object, name: str) -> None:
         """Take a text; bytes are taken as they are."""
@@ -73,7 +113,7 @@ class LoggedFiles:
     def add_bytes(self, data: bytes, name: str) -> None:
         """Take bytes as a file."""
         path = check_artifact_path(name)
-        from gittrack.artifacts.bytes_store import take_bytes
+        from gittrack.artifacts.taking import take_bytes
 
         self._record(path, take_bytes(self._store, data, self._limit))
 
@@ -120,7 +160,7 @@ class LoggedFiles:
 
     def _add_file(self, source: Path, name: str) -> None:
         path = check_artifact_path(name)
-        from gittrack.artifacts.bytes_store import take_file
+        from gittrack.artifacts.taking import take_file
 
         self._record(path, take_file(self._store, source, self._limit))
 
@@ -129,15 +169,31 @@ class LoggedFiles:
             "path": path,
             "size": stored.size,
             "digest": stored.digest,
-            "media_type": _media_type(path),
+            "media_type": FOLDER_TYPE if stored.files is not None else _media_type(path),
             "storage": "pointer" if stored.content is None else "inline",
         }
+        if stored.files is not None:
+            entry["files"] = stored.files
         self._room.take("artifacts.toml", entry_size(entry))
+        if stored.content is None:
+            self._tell_remote()
         self._writer.operation({"op": "artifact", "t": _now(), "artifact": entry}, stored.content)
+        if stored.changed:
+            raise StorageError(f"'{path}' changed while it was read; what was read is kept", hint="log it again")
+
+    def _tell_remote(self) -> None:
+        """Write down once where the bytes of pointers will be pushed to: what makes the commit a DVC revision."""
+        if not self._remote_is_told:
+            self._remote_is_told = True
+            remote = public_remote(self._project)
+            if remote:
+                self._writer.operation({"op": "dvc_remote", "t": _now(), "value": remote})
 
     @property
-    def _store(self) -> Path:
-        return self._project.layout.bytes_store
+    def _store(self) -> BytesStore:
+        if self._opened is None:
+            self._opened = open_bytes_store(self._project)
+        return self._opened
 
     @property
     def _limit(self) -> int:

@@ -74,7 +74,7 @@ def fsck(project: Project) -> list[Finding]:
 
 def _bytes_findings(project: Project) -> list[Finding]:
     """Artifacts whose bytes, named by a pointer, are missing or damaged in the store."""
-    from gittrack.artifacts.bytes_store import problem_of
+    from gittrack.api.saved_artifacts import problem_with
 
     findings = []
     for id, commits in read_catalog(project.repo).runs.items():
@@ -83,18 +83,19 @@ def _bytes_findings(project: Project) -> list[Finding]:
                 entries = read_record(project.repo, commit).artifacts
             except GittrackError:
                 continue  # `check` names this run and says why
-            for entry in entries:
-                if entry.storage == "pointer":
-                    problem = problem_of(project.layout.bytes_store, entry.digest, entry.size)
-                    if problem:
-                        findings.append(Finding(f"run {id}", f"artifact '{entry.path}': {problem}"))
+            findings += [
+                Finding(f"run {id}", f"artifact '{entry.path}': {problem}")
+                for entry in entries
+                if (problem := problem_with(project, entry))
+            ]
     return findings
 
 
 def _unfinished_bytes(project: Project) -> list[Leftover]:
-    from gittrack.artifacts.bytes_store import unfinished_files
+    from gittrack.api.byte_storage import open_bytes_store
+    from gittrack.artifacts.reading import unfinished_files
 
-    paths = unfinished_files(project.layout.bytes_store, COPYING_SECONDS, project.now() / 1000)
+    paths = unfinished_files(open_bytes_store(project), COPYING_SECONDS, project.now() / 1000)
     return [Leftover("a half-copied file", path) for path in paths]
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gittrack.api.project import Project
 from gittrack.core.events import Folded
 from gittrack.core.ids import ObjectId, RunId
 from gittrack.core.message import headline
 from gittrack.core.names import display
-from gittrack.core.records import RunRecord, RunStatus, Series
+from gittrack.core.records import ArtifactEntry, RunRecord, RunStatus, Series
 from gittrack.core.sparkline import format_number
 from gittrack.errors import NotFoundError
-from gittrack.store.run_reader import read_artifact, read_record, read_series
+from gittrack.store.run_reader import read_record, read_series
 
 if TYPE_CHECKING:
     import pandas
+
+    from gittrack.api.saved_artifacts import SavedArtifacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +85,9 @@ class SavedRun:
         """The run it is a child of."""
         return self.record.parent
 
-    @property
-    def artifacts(self) -> tuple[str, ...]:
-        """The paths of its artifacts, sorted."""
-        return tuple(sorted(entry.path for entry in self._whole().artifacts))
+    def artifacts(self) -> tuple[ArtifactEntry, ...]:
+        """Its artifacts, sorted by path: path, size, digest, how each is stored."""
+        return tuple(sorted(self._whole().artifacts, key=lambda entry: entry.path))
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -136,15 +139,46 @@ class SavedRun:
         Raises:
             ArtifactNotFoundError: it has none of that path.
         """
-        if self.commit is None or self._project is None:
-            raise NotFoundError(f"run '{self.name}' has not ended: its artifacts are not readable yet")
-        record = self._whole()
-        entry = next((entry for entry in record.artifacts if entry.path == path), None)
-        if entry is not None and entry.storage == "pointer":
-            from gittrack.artifacts.bytes_store import read_stored
+        return self._files().read(path)
 
-            return read_stored(self._project.layout.bytes_store, entry.digest, path)
-        return read_artifact(self._project.repo, self.commit, record, path)
+    def open(self, path: str) -> BinaryIO:
+        """One file of its artifacts, open for reading, its hash checked.
+
+        Raises:
+            ArtifactNotFoundError: it has none of that path, or the bytes are not here.
+            CorruptRecordError: the bytes are not those that were logged.
+
+        Example:
+            >>> with gittrack.get_run("@latest").open("model/weights.bin") as file:  # doctest: +SKIP
+            ...     weights = file.read()
+        """
+        return self._files().open(path)
+
+    def download(self, path: str = "", dest: str | os.PathLike[str] = ".", *, overwrite: bool = False) -> Path:
+        """Copy an artifact, or a file or folder within one; every byte is checked.
+
+        Args:
+            path: which; all of them when empty.
+            dest: the folder to copy into, made when it is missing; the artifact keeps its base name there.
+            overwrite: replace files that are there already.
+
+        Returns:
+            The copy.
+
+        Raises:
+            ArtifactNotFoundError: it has none of that path, or the bytes are not here.
+            ConflictError: a file is there already; nothing was copied.
+            CorruptRecordError: the bytes are not those that were logged.
+            StorageError: ``dest`` cannot be written.
+        """
+        return self._files().download(path, Path(dest), overwrite=overwrite)
+
+    def _files(self) -> SavedArtifacts:
+        from gittrack.api.saved_artifacts import SavedArtifacts
+
+        if self._project is None:
+            raise NotFoundError(f"run '{self.name}' is of no repository", hint="gittrack.get_run(run.id)")
+        return SavedArtifacts(self._project, replace(self, record=self._whole()))
 
     def file(self, path: str) -> bytes | None:
         """The bytes of a file of the run's tree (``run.toml``, ``logs/output.txt``, …), or None."""

@@ -2,206 +2,154 @@
 
 Written without DVC, without a lock, without touching the work tree: the source is copied to a temporary file inside the
 store, **the copy is hashed** (a source that is being rewritten then cannot end up under a wrong hash), and the copy is
-linked to its name. Mode 0444 means "trusted" to DVC, hence never an in-place write.
+renamed to its name. Mode 0444 means "trusted" to DVC, hence never an in-place write. What is stored is linked into the
+project's DVC cache too, when there is one on the same file system: ``dvc gc`` may drop that name, never ours.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 from gittrack.core.names import display
 from gittrack.core.records import ARTIFACT_DIGEST
-from gittrack.errors import ArtifactNotFoundError, CorruptRecordError, StorageError
+from gittrack.errors import CorruptRecordError, StorageError
 
-_BLOCK = 1 << 20
+BLOCK = 1 << 20
+TRUSTED = 0o444
+"""The mode by which DVC knows that a file of its cache need not be hashed again."""
+_COPY_AT_ONCE = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
-class StoredBytes:
-    """Bytes that were taken in.
+class BytesStore:
+    """Where artifact bytes lie in this clone.
 
     Attributes:
-        size: how many.
-        digest: ``md5:<hex>``, what DVC names them by.
-        content: the bytes themselves when they are small enough to lie inline, else None: they are in the store.
+        root: our own store.
+        dvc_cache: the project's DVC cache, which gets a link to what is taken in; None when there is none.
     """
 
-    size: int
-    digest: str
-    content: bytes | None
+    root: Path
+    dvc_cache: Path | None = None
 
+    def path(self, digest: str) -> Path:
+        """Where the bytes of a digest lie, whether they are there or not.
 
-def take_bytes(root: Path, data: bytes, inline_limit: int) -> StoredBytes:
-    """Take in bytes.
+        Raises:
+            CorruptRecordError: it is no digest: nothing outside the store may be named by one.
+        """
+        return _place(self.root, digest)
 
-    Args:
-        root: the store.
-        data: the bytes.
-        inline_limit: up to this many stay inline.
+    def has(self, digest: str, size: int | None = None) -> bool:
+        """Whether the bytes are here; of a folder, its listing.
 
-    Raises:
-        StorageError: the store cannot be written.
-    """
-    digest = "md5:" + hashlib.md5(data, usedforsecurity=False).hexdigest()
-    if len(data) <= inline_limit:
-        return StoredBytes(len(data), digest, data)
-    with _temporary(root) as (file, name):
-        with os.fdopen(file, "wb") as target:
-            target.write(data)
-            target.flush()
-            os.fsync(target.fileno())
-        _keep(root, name, digest)
-    return StoredBytes(len(data), digest, None)
+        Args:
+            digest: ``md5:<hex>``.
+            size: what is there must have that many bytes: a file that was cut does not count.
+        """
+        try:
+            found = os.stat(self.path(digest)).st_size
+        except OSError:
+            return False
+        return size is None or found == size
 
+    @contextlib.contextmanager
+    def temporary(self) -> Iterator[tuple[int, str]]:
+        """An empty file inside the store, open for reading and writing: (descriptor, name); removed at the end.
 
-def take_file(root: Path, path: Path, inline_limit: int) -> StoredBytes:
-    """Take in a file; it stays where it is.
-
-    Raises:
-        ArtifactNotFoundError: no such file, or not a regular one.
-        StorageError: it cannot be read, or the store cannot be written.
-    """
-    try:
-        if not path.is_file():
-            raise ArtifactNotFoundError(f"there is no file '{path}'")
-        if path.stat().st_size <= inline_limit:
-            data = path.read_bytes()
-            return take_bytes(root, data, inline_limit)
-        with _temporary(root) as (file, name):
+        Raises:
+            StorageError: the store cannot be written.
+        """
+        folder = self.root / "tmp"
+        name = str(folder / uuid4().hex)
+        try:
+            file = _create(name, folder)
+        except OSError as error:
+            raise StorageError(f"cannot write '{folder}': {error.strerror}", hint=hint_of(error)) from error
+        try:
+            yield file, name
+        except OSError as error:
+            raise StorageError(f"cannot write '{name}': {error.strerror}", hint=hint_of(error)) from error
+        finally:
             os.close(file)
-            shutil.copyfile(path, name)
-            size, digest = _hash(name)
-            _sync(name)
-            _keep(root, name, digest)
-            return StoredBytes(size, digest, None)
-    except OSError as error:
-        raise StorageError(f"cannot store '{path}': {error.strerror or error}", hint=_hint(error)) from error
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+
+    def keep(self, file: int, name: str, digest: str, *, sync: bool = True) -> None:
+        """Give a temporary file its name; bytes that are here already stay.
+
+        Args:
+            file, name: as ``temporary`` gave them; the bytes are complete, and ``digest`` is theirs.
+            digest: ``md5:<hex>``.
+            sync: bring bytes and name to the disk before returning.
+
+        Raises:
+            OSError: the store cannot be written.
+        """
+        target = self.path(digest)
+        if not self.has(digest, os.fstat(file).st_size):
+            os.fchmod(file, TRUSTED)
+            if sync:
+                os.fsync(file)
+            _named(os.rename, name, target)
+            if sync:
+                _sync_folder(target.parent)
+        self.link_to_dvc(digest)
+
+    def link_to_dvc(self, digest: str) -> None:
+        """Make the bytes of a digest known to DVC, where its cache is on the same file system."""
+        if self.dvc_cache is None:
+            return
+        try:
+            _named(os.link, str(self.path(digest)), _place(self.dvc_cache, digest))
+        except FileExistsError:
+            return
+        except OSError as error:
+            # Another file system, or no permission: DVC then gets the bytes from the remote, we have them here.
+            if error.errno not in (errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMLINK):
+                raise
 
 
-def stored_path(root: Path, digest: str) -> Path:
-    """Where bytes of a digest lie in a store.
-
-    Raises:
-        CorruptRecordError: it is no digest: nothing outside the store may be named by one.
-    """
+def _place(root: Path, digest: str) -> Path:
     if not ARTIFACT_DIGEST.fullmatch(digest):
         raise CorruptRecordError(f"'{display(digest, 80)}' is not the digest of an artifact", hint="gittrack fsck")
     value = digest.removeprefix("md5:")
     return root / "files" / "md5" / value[:2] / value[2:]
 
 
-def _hint(error: OSError) -> str:
-    return "free some disk space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "gittrack doctor"
-
-
-@contextlib.contextmanager
-def _temporary(root: Path) -> Iterator[tuple[int, str]]:
-    folder = root / "tmp"
+def _create(name: str, folder: Path) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        name = str(folder / uuid4().hex)
-        file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise StorageError(f"cannot write '{folder}': {error.strerror}", hint=_hint(error)) from error
-    try:
-        yield file, name
-    except OSError as error:
-        raise StorageError(f"cannot write '{name}': {error.strerror}", hint=_hint(error)) from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-
-
-def _hash(name: str) -> tuple[int, str]:
-    md5 = hashlib.md5(usedforsecurity=False)
-    size = 0
-    with open(name, "rb") as file:
-        while block := file.read(_BLOCK):
-            md5.update(block)
-            size += len(block)
-    return size, "md5:" + md5.hexdigest()
-
-
-def _sync(name: str) -> None:
-    with open(name, "rb") as file:
-        os.fsync(file.fileno())
-
-
-def _keep(root: Path, name: str, digest: str) -> None:
-    target = stored_path(root, digest)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    os.chmod(name, 0o444)
-    with contextlib.suppress(FileExistsError):  # the same bytes are there already
-        os.link(name, target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the name is what the run's pointer relies on
-    finally:
-        os.close(folder)
-
-
-def read_stored(root: Path, digest: str, what: str) -> bytes:
-    """The bytes of a digest.
-
-    Args:
-        root: the store.
-        digest: ``md5:<hex>``.
-        what: the artifact's path, for the message.
-
-    Raises:
-        ArtifactNotFoundError: the store does not have them.
-        StorageError: they cannot be read.
-        CorruptRecordError: they are not what their name says, or it is no digest.
-    """
-    try:
-        data = stored_path(root, digest).read_bytes()
-    except FileNotFoundError as error:
-        raise ArtifactNotFoundError(f"the bytes of '{what}' are not here", hint="gittrack fsck") from error
-    except OSError as error:
-        raise StorageError(f"cannot read '{what}': {error.strerror}", hint="gittrack doctor") from error
-    if "md5:" + hashlib.md5(data, usedforsecurity=False).hexdigest() != digest:
-        raise CorruptRecordError(f"the bytes of '{what}' are damaged", hint="gittrack fsck")
-    return data
-
-
-def problem_of(root: Path, digest: str, size: int) -> str:
-    """What is wrong with the bytes of a digest; empty when they are there and are what their name says.
-
-    Args:
-        root: the store.
-        digest: ``md5:<hex>``.
-        size: bytes they must have.
-
-    Raises:
-        CorruptRecordError: it is no digest.
-    """
-    path = stored_path(root, digest)
-    try:
-        found_size, found = _hash(str(path))
+        return os.open(name, flags, 0o644)
     except FileNotFoundError:
-        return "its bytes are not here"
-    except OSError as error:
-        return f"its bytes cannot be read: {error.strerror}"
-    return "" if (found_size, found) == (size, digest) else "its bytes are damaged"
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.open(name, flags, 0o644)
 
 
-def unfinished_files(root: Path, older_than: float, now: float) -> list[Path]:
-    """Temporary files that a killed process left.
+def _named(make: Callable[[str, Path], None], source: str, target: Path) -> None:
+    try:
+        make(source, target)
+    except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        make(source, target)
 
-    Args:
-        root: the store.
-        older_than: seconds since they were last written.
-        now: seconds since the epoch.
-    """
-    folder = root / "tmp"
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if now - path.stat().st_mtime > older_than)
+
+def _sync_folder(folder: Path) -> None:
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)  # the name is what the run's pointer relies on
+    finally:
+        os.close(file)
+
+
+def hint_of(error: OSError) -> str:
+    """What mends a failed system call."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some disk space"
+    return "check the permissions" if error.errno in (errno.EACCES, errno.EPERM) else "gittrack doctor"

@@ -49,6 +49,7 @@ class _State:
     contents: dict[str, bytes | ObjectId] = field(default_factory=dict)
     logs: dict[str, list[bytes]] = field(default_factory=dict)
     points: dict[str, Series] = field(default_factory=dict)
+    dvc_remote: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
     note: str = ""
     experiment: Mapping[str, str] = field(default_factory=dict)
@@ -141,6 +142,7 @@ def _assembled(journals: Sequence[JournalContents], earlier: RunBody | None) -> 
             logs={name: b"".join(pieces) for name, pieces in state.logs.items()},
             contents=state.contents,
             kept={} if earlier is None else earlier.kept,
+            dvc_remote=state.dvc_remote,
         )
     )
 
@@ -167,6 +169,7 @@ def _carry_over(state: _State, earlier: RunBody) -> None:
     state.inputs.update({_input_key(item): item for item in record.inputs})
     state.artifacts.update({entry.path: entry for entry in record.artifacts})
     state.contents.update(earlier.contents)
+    state.dvc_remote = earlier.dvc_remote
     state.logs.update({name: [data] for name, data in earlier.logs.items()})
 
 
@@ -185,7 +188,7 @@ def _apply(state: _State, operation: Operation) -> None:
         state.params[operation["name"]] = operation["value"]
     elif kind == "tag":
         _set_tag(state, operation)
-    elif kind in ("name", "note", "experiment"):
+    elif kind in ("name", "note", "experiment", "dvc_remote"):
         setattr(state, kind, operation["value"])
     elif kind == "seed":
         state.seeds.update(operation["seeds"])

@@ -11,16 +11,18 @@ from gittrack.core.records import ArtifactEntry
 
 
 def pointer_bytes(entry: ArtifactEntry, name: str) -> bytes:
-    """The bytes of the ``.dvc`` file of one stored file.
+    """The bytes of the ``.dvc`` file of one stored file or folder.
 
     Args:
-        entry: the artifact; its digest is ``md5:<hex>``.
+        entry: the artifact; its digest is ``md5:<hex>``, with ``.dir`` at its end for a folder.
         name: the encoded base name beside which the pointer lies.
     """
+    files = "" if entry.files is None else f"  nfiles: {entry.files}\n"
     return (
         "outs:\n"
         f"- md5: {entry.digest.removeprefix('md5:')}\n"
         f"  size: {entry.size}\n"
+        f"{files}"
         "  hash: md5\n"
         f"  path: {json.dumps(name, ensure_ascii=False)}\n"
     ).encode()

@@ -176,9 +176,11 @@ class Input:
         role: ``train``, ``validation``, ``test``, ``model`` or anything else.
         uri: path in the repository or URI, without credentials.
         digest: ``<algorithm>:<hex>``, or ``""`` when unknown.
-        source: where the digest came from: ``computed``, ``.dvc``, ``dvc.lock``, ``given``, ``none``.
+        source: where the digest came from: ``computed``, ``.dvc``, ``dvc.lock``, ``given``, ``run``, ``none``.
         size: bytes, or None when unknown.
         schema: column name -> type name, possibly empty.
+        state: whether the file was what the digest says when the run began: ``verified``, ``modified``, ``missing``,
+            ``unverified``; ``""`` when nobody asked.
     """
 
     name: str
@@ -188,6 +190,7 @@ class Input:
     source: str = "none"
     size: int | None = None
     schema: Mapping[str, str] = field(default_factory=dict)
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,17 +199,27 @@ class ArtifactEntry:
 
     Attributes:
         path: the name the user gave, ``/`` between parts.
-        size: bytes.
-        digest: ``md5:<32 hex>``, what DVC stores bytes under.
+        size: bytes, of a folder those of all its files; None when unknown (references only).
+        digest: ``md5:<32 hex>``, what DVC stores bytes under; ``md5:<32 hex>.dir`` of a folder. Of a reference any
+            ``<algorithm>:<value>`` (``etag:…`` too), or ``""``.
         media_type: guessed from the name.
-        storage: ``inline`` (a blob in the run's tree) or ``pointer`` (a ``.dvc`` file).
+        storage: ``inline`` (a blob in the run's tree), ``pointer`` (a ``.dvc`` file) or ``reference`` (elsewhere).
+        files: how many files a folder has, None for a file.
+        uri: where a reference points, without credentials.
     """
 
     path: str
-    size: int
+    size: int | None
     digest: str
     media_type: str
     storage: str = "inline"
+    files: int | None = None
+    uri: str = ""
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder, kept whole."""
+        return self.digest.endswith(".dir")
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ class RunBody:
         logs: file name under ``logs/`` -> bytes.
         contents: artifact path -> the bytes of its inline blob; or, taken over from an earlier commit, the id of the
             blob or pointer.
+        dvc_remote: where the bytes of pointers are pushed to: ``url``, and what else DVC needs to read from there;
+            empty when the project has no DVC remote.
         kept: files at these paths are taken over unchanged (from the commit a resumed run continues, or of a kind this
             version does not know).
     """
@@ -54,6 +56,7 @@ class RunBody:
     logs: Mapping[str, bytes] = field(default_factory=dict)
     contents: Mapping[str, bytes | ObjectId] = field(default_factory=dict)
     kept: Mapping[str, ObjectId] = field(default_factory=dict)
+    dvc_remote: Mapping[str, str] = field(default_factory=dict)
 
 
 def with_summaries(body: RunBody) -> RunBody:
@@ -86,7 +89,7 @@ def encode_tree(body: RunBody) -> Files:
     files |= {f"environment/{name}": data for name, data in body.environment.items()}
     files |= {f"logs/{name}": data for name, data in body.logs.items()}
     files |= _artifact_files(body)
-    return files | dvc_yaml.dvc_files(sorted(metric_files.values()))
+    return files | dvc_yaml.dvc_files(sorted(metric_files.values()), body.dvc_remote)
 
 
 def _artifact_files(body: RunBody) -> Files:
@@ -98,6 +101,8 @@ def _artifact_files(body: RunBody) -> Files:
     ignored: dict[str, list[str]] = {}
     for entry in entries:
         path = paths[entry.path]
+        if entry.storage == "reference":
+            continue
         if entry.storage == "pointer":
             folder, _, name = path.rpartition("/")
             ignored.setdefault(folder, []).append(name)
@@ -199,6 +204,8 @@ def encode_inputs(inputs: tuple[Input, ...]) -> bytes:
             row["size"] = item.size
         if item.schema:
             row["schema"] = dict(item.schema)
+        if item.state:
+            row["state"] = item.state
         rows.append(row)
     return toml.dump({"input": rows})
 
@@ -215,6 +222,7 @@ def decode_inputs(data: bytes) -> tuple[Input, ...]:
                 source=as_text(row.get("source", "none")),
                 size=None if row.get("size") is None else as_size(row["size"]),
                 schema={key: as_text(value) for key, value in as_table(row.get("schema", {})).items()},
+                state=as_text(row.get("state", "")),
             )
             for row in as_rows(toml.parse(data, what=INPUTS_FILE).get("input", []))
         )
@@ -224,16 +232,11 @@ def decode_inputs(data: bytes) -> tuple[Input, ...]:
 
 def encode_artifacts(entries: tuple[ArtifactEntry, ...]) -> bytes:
     """The bytes of ``artifacts.toml``."""
-    rows = [
-        {
-            "path": entry.path,
-            "size": entry.size,
-            "digest": entry.digest,
-            "media_type": entry.media_type,
-            "storage": entry.storage,
-        }
-        for entry in sorted(entries, key=lambda entry: entry.path)
-    ]
+    rows = []
+    for entry in sorted(entries, key=lambda entry: entry.path):
+        row: dict[str, Any] = {"path": entry.path, "media_type": entry.media_type, "storage": entry.storage}
+        optional = {"size": entry.size, "files": entry.files, "digest": entry.digest or None, "uri": entry.uri or None}
+        rows.append(row | {key: value for key, value in optional.items() if value is not None})
     return toml.dump({"artifact": rows})
 
 
@@ -253,11 +256,16 @@ def decode_artifacts(data: bytes) -> tuple[ArtifactEntry, ...]:
 
 
 def _artifact(row: Mapping[str, Any]) -> ArtifactEntry:
-    path, digest, storage = as_text(row["path"]), as_text(row["digest"]), as_text(row["storage"])
+    path, digest, storage = as_text(row["path"]), as_text(row.get("digest", "")), as_text(row["storage"])
     if check_artifact_path(path) != path:
         raise ValueError(f"the path '{display(path, 80)}' is not in its plain form")
-    if not ARTIFACT_DIGEST.fullmatch(digest):
-        raise ValueError(f"'{display(digest, 80)}' is not the digest of an artifact")
-    if storage not in ("inline", "pointer"):
+    if storage not in ("inline", "pointer", "reference"):
         raise ValueError(f"'{display(storage, 40)}' is no way to store an artifact")
-    return ArtifactEntry(path, as_size(row["size"]), digest, as_text(row["media_type"]), storage)
+    size, files = (None if row.get(key) is None else as_size(row[key]) for key in ("size", "files"))
+    entry = ArtifactEntry(path, size, digest, as_text(row["media_type"]), storage, files, as_text(row.get("uri", "")))
+    if storage == "reference":
+        if not entry.uri:
+            raise ValueError(f"the reference '{display(path, 80)}' points nowhere")
+    elif size is None or not ARTIFACT_DIGEST.fullmatch(digest) or (entry.is_folder and storage == "inline"):
+        raise ValueError(f"'{display(digest, 80)}' is not the digest of an artifact")
+    return entry

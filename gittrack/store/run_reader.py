@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from gittrack.core.dvc_yaml import CONFIG_FILE, decode_remote
 from gittrack.core.ids import ObjectId
 from gittrack.core.message import ListedRun, decode_message
 from gittrack.core.names import artifact_paths, metric_paths
@@ -76,6 +77,7 @@ def _artifact_paths(record: RunRecord) -> dict[str, str]:
     return {
         entry.path: paths[entry.path] if entry.storage == "inline" else paths[entry.path] + ".dvc"
         for entry in record.artifacts
+        if entry.storage != "reference"
     }
 
 
@@ -97,6 +99,7 @@ def read_body(repo: Repository, commit: ObjectId) -> RunBody:
         environment=environment,
         logs=logs,
         contents={name: blobs[path] for name, path in artifacts.items() if path in blobs},
+        dvc_remote=decode_remote(repo.objects.read_file(commit, CONFIG_FILE, limit=SMALL_FILE) or b""),
         kept={path: id for path, id in blobs.items() if path.partition("/")[0] not in _REWRITTEN},
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import gittrack
+from gittrack.api.saved_run import SavedRun
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -65,3 +66,8 @@ def _default_experiment() -> Iterator[None]:
 def errors_of(run: gittrack.SavedRun) -> list[str]:
     """The lines of a run's ``errors.log``."""
     return (run.file("logs/errors.log") or b"").decode().splitlines()
+
+
+def paths_of(run: SavedRun) -> tuple[str, ...]:
+    """The paths of a run's artifacts."""
+    return tuple(entry.path for entry in run.artifacts())

@@ -214,7 +214,7 @@ def test_threads_may_set_params_tags_and_files_at_once(repo):
         for thread in threads:
             thread.join()
     saved = gittrack.get_run(run.id)
-    assert (len(saved.params), len(saved.tags), len(saved.artifacts)) == (80, 80, 80)
+    assert (len(saved.params), len(saved.tags), len(saved.artifacts())) == (80, 80, 80)
 
 
 def _trial(number: int) -> None:

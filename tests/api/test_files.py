@@ -17,7 +17,7 @@ from PIL import Image
 
 import gittrack
 
-from .conftest import errors_of
+from .conftest import errors_of, paths_of
 from .test_params_and_metrics import Tensor
 
 mpl.use("Agg")
@@ -31,7 +31,7 @@ def keep(repo):
         with gittrack.start_run() as run:
             getattr(run, method)(*arguments, **more)
         saved = gittrack.get_run(run.id)
-        return {path: saved.artifact(path) for path in saved.artifacts}, errors_of(saved)
+        return {path: saved.artifact(path) for path in paths_of(saved)}, errors_of(saved)
 
     return log
 
@@ -45,7 +45,7 @@ def test_a_file_is_kept_as_it_is_at_that_moment(repo):
         run.log_artifact("model.bin", artifact_path="checkpoints/two")
         (repo / "model.bin").unlink()
     saved = gittrack.get_run(run.id)
-    found = {path: saved.artifact(path) for path in saved.artifacts}
+    found = {path: saved.artifact(path) for path in paths_of(saved)}
     assert found == {
         "model.bin": b"first",
         "checkpoints/one/model.bin": b"first",
@@ -106,7 +106,7 @@ def test_names_that_would_mislead_git_or_dvc_come_back_as_they_were(keep, repo, 
         for name in names:
             run.log_text(name, name)
     saved = gittrack.get_run(run.id)
-    assert {path: saved.artifact(path).decode() for path in saved.artifacts} == {name: name for name in names}
+    assert {path: saved.artifact(path).decode() for path in paths_of(saved)} == {name: name for name in names}
     git("fsck", "--strict", cwd=repo)
 
 

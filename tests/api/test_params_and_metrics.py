@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 import gittrack
 from gittrack.errors import ParamConflictError
 
-from .conftest import errors_of
+from .conftest import errors_of, paths_of
 
 
 class Colour(enum.Enum):
@@ -197,8 +197,8 @@ def test_any_name_of_a_param_metric_tag_and_artifact_comes_back_as_it_was(repo, 
         assert saved.metrics == {name: 2.0}
         assert list(saved.history(name).values) == [2.0]
         assert saved.tags == {name: "3"}
-        if saved.artifacts:
-            assert [saved.artifact(path) for path in saved.artifacts] == [b"4"]
+        if saved.artifacts():
+            assert [saved.artifact(path) for path in paths_of(saved)] == [b"4"]
     assert tomllib.loads(git("show", f"runs/inbox/{run.id}:params.toml", cwd=repo))
     git("fsck", "--strict", cwd=repo)
 
@@ -448,6 +448,6 @@ def test_a_script_written_for_mlflow_runs_with_another_import(repo):
     saved = mlflow.get_run(run.id)
     assert saved.experiment == "ported"
     assert saved.metrics == {"loss": 1 / 3, "acc": 2 / 3, "f1": 0.5}
-    assert saved.artifacts == (
+    assert paths_of(saved) == (
         *("all/model.txt", "black.png", "config.yaml", "model/model.txt", "notes/hello.txt", "table.json"),
     )

@@ -22,6 +22,8 @@ from gittrack.errors import (
     RunNotFoundError,
 )
 
+from .conftest import paths_of
+
 
 @pytest.fixture
 def saved(repo) -> gittrack.SavedRun:
@@ -73,7 +75,7 @@ def test_a_metric_or_artifact_that_is_not_there_is_an_error_with_a_hint(saved):
 
 def test_artifacts_inline_and_in_the_store_are_read_alike(saved):
     for run in (saved, *gittrack.runs()):
-        assert run.artifacts == ("dir/small.txt", "large.txt")
+        assert paths_of(run) == ("dir/small.txt", "large.txt")
         assert run.artifact("dir/small.txt") == b"small"
         assert run.artifact("large.txt") == b"x" * 70_000
     storage = {entry.path: entry.storage for entry in saved.record.artifacts}

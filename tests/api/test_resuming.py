@@ -10,7 +10,7 @@ import pytest
 import gittrack
 from gittrack.errors import ParamConflictError, RunActiveError, RunNotFoundError
 
-from .conftest import errors_of
+from .conftest import errors_of, paths_of
 
 
 def first_run(name: str = "long") -> gittrack.Run:
@@ -45,7 +45,7 @@ def test_a_resumed_run_goes_on_where_it_stopped(repo, git, address):
     assert list(saved.history("loss").values) == [3, 2, 1, 0]
     assert list(saved.history("val").steps) == [100, 101]
     assert saved.params == {"lr": 0.1, "epochs": 4}
-    assert saved.artifacts == ("a.txt", "b.txt", "large.txt")
+    assert paths_of(saved) == ("a.txt", "b.txt", "large.txt")
     assert (saved.artifact("a.txt"), saved.artifact("b.txt")) == (b"first", b"second")
     assert saved.artifact("large.txt") == b"x" * 100_000
     assert saved.file("logs/output.txt") == b"line one\nline two\n"

@@ -9,6 +9,8 @@ import pytest
 
 import gittrack
 
+from .conftest import paths_of
+
 TOKEN = "ghp_" + "0a1B2c3D4e5F6g7H8i9J" * 2
 WORD = "correct-horse-battery-7731"
 AWS = "aws_secret_access_" + "key = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYzq81Zk94tX'"
@@ -159,5 +161,5 @@ def test_a_folder_of_artifacts_leaves_gits_own_folder_out(repo, git, every_byte)
     with gittrack.start_run() as run:
         run.log_artifacts(".")
     saved = gittrack.get_run(run.id)
-    assert saved.artifacts == ("train.py",)
+    assert paths_of(saved) == ("train.py",)
     assert TOKEN.encode() not in every_byte(saved.commit)

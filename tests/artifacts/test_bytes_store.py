@@ -11,24 +11,27 @@ import pytest
 import gittrack
 from gittrack.api.maintain import doctor, fsck
 from gittrack.api.project import Project
-from gittrack.artifacts.bytes_store import problem_of, read_stored, stored_path, take_bytes, take_file
+from gittrack.artifacts.bytes_store import BytesStore
+from gittrack.artifacts.reading import problem_of, read_stored
+from gittrack.artifacts.taking import take_bytes, take_file
 from gittrack.errors import ArtifactNotFoundError, CorruptRecordError
 
 
 def test_small_bytes_stay_inline_and_large_ones_go_to_the_store(tmp_path):
-    small, large = take_bytes(tmp_path, b"x" * 10, 10), take_bytes(tmp_path, b"x" * 11, 10)
+    small, large = take_bytes(BytesStore(tmp_path), b"x" * 10, 10), take_bytes(BytesStore(tmp_path), b"x" * 11, 10)
     assert small.content == b"x" * 10
     assert large.content is None
-    assert stored_path(tmp_path, large.digest).read_bytes() == b"x" * 11
+    assert BytesStore(tmp_path).path(large.digest).read_bytes() == b"x" * 11
     assert large.digest == "md5:" + hashlib.md5(b"x" * 11).hexdigest()
 
 
 def test_stored_bytes_are_read_only_and_kept_once(tmp_path):
     source = tmp_path / "model.bin"
     source.write_bytes(os.urandom(300_000))
-    first, second = take_file(tmp_path / "store", source, 100), take_file(tmp_path / "store", source, 100)
+    store = BytesStore(tmp_path / "store")
+    first, second = take_file(store, source, 100), take_file(store, source, 100)
     assert first == second
-    path = stored_path(tmp_path / "store", first.digest)
+    path = store.path(first.digest)
     assert path.stat().st_mode & 0o777 == 0o444
     assert path.stat().st_nlink == 1
     assert source.stat().st_mode & 0o200  # the user's own file is left as it was
@@ -37,18 +40,18 @@ def test_stored_bytes_are_read_only_and_kept_once(tmp_path):
 
 def test_a_missing_file_is_an_error_and_leaves_nothing(tmp_path):
     with pytest.raises(ArtifactNotFoundError):
-        take_file(tmp_path / "store", tmp_path / "absent", 10)
+        take_file(BytesStore(tmp_path / "store"), tmp_path / "absent", 10)
     assert not (tmp_path / "store").exists()
 
 
 def test_damaged_bytes_are_never_served(tmp_path):
-    stored = take_bytes(tmp_path, b"y" * 100, 10)
-    path = stored_path(tmp_path, stored.digest)
+    stored = take_bytes(BytesStore(tmp_path), b"y" * 100, 10)
+    path = BytesStore(tmp_path).path(stored.digest)
     path.chmod(0o644)
     path.write_bytes(b"y" * 99 + b"z")
     with pytest.raises(CorruptRecordError):
-        read_stored(tmp_path, stored.digest, "a.bin")
-    assert problem_of(tmp_path, stored.digest, 100) == "its bytes are damaged"
+        read_stored(BytesStore(tmp_path), stored.digest, "a.bin")
+    assert problem_of(BytesStore(tmp_path), stored.digest, 100) == "its bytes are damaged"
 
 
 def test_fsck_names_the_artifact_whose_bytes_are_gone_or_damaged(repo):
@@ -59,7 +62,7 @@ def test_fsck_names_the_artifact_whose_bytes_are_gone_or_damaged(repo):
     saved = gittrack.get_run("first")
     assert saved.artifact("model.bin") == data
     assert fsck(Project.open()) == []
-    path = stored_path(Project.open().layout.bytes_store, saved.record.artifacts[0].digest)
+    path = BytesStore(Project.open().layout.bytes_store).path(saved.record.artifacts[0].digest)
     path.unlink()
     (finding,) = fsck(Project.open())
     assert finding.reason == "artifact 'model.bin': its bytes are not here"

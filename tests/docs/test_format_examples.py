@@ -113,7 +113,7 @@ def _commit(data: bytes) -> bytes:
 
 
 def _dvc_yaml(data: bytes) -> bytes:
-    return dvc_files(re.findall(r'^- "(.*)":$', data.decode(), re.MULTILINE))["dvc.yaml"]
+    return dvc_files(re.findall(r'^- "(.*)":$', data.decode(), re.MULTILINE), {})["dvc.yaml"]
 
 
 def _pointer(data: bytes) -> bytes:

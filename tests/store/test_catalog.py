@@ -7,7 +7,8 @@ import pytest
 import gittrack
 from gittrack.api.maintain import fsck, roll_up_now
 from gittrack.api.project import Project
-from gittrack.artifacts.bytes_store import problem_of, read_stored, stored_path
+from gittrack.artifacts.bytes_store import BytesStore
+from gittrack.artifacts.reading import problem_of, read_stored
 from gittrack.core.ids import ObjectId, RefName
 from gittrack.core.ledger import BATCH_FILE, LEDGER_FILE, BatchRow, encode_batch
 from gittrack.core.records import Person
@@ -129,11 +130,11 @@ def test_a_forged_commit_of_my_run_is_never_shown_before_mine(repo):
 @pytest.mark.parametrize("digest", ["md5:ab/dev/zero", "md5:../../x", "", "md5:" + "A" * 32, "md5:" + "a" * 33])
 def test_a_digest_that_is_none_names_no_file(tmp_path, digest):
     with pytest.raises(CorruptRecordError, match="not the digest"):
-        stored_path(tmp_path, digest)
+        BytesStore(tmp_path).path(digest)
     with pytest.raises(CorruptRecordError):
-        problem_of(tmp_path, digest, 1)
+        problem_of(BytesStore(tmp_path), digest, 1)
     with pytest.raises(CorruptRecordError):
-        read_stored(tmp_path, digest, "x")
+        read_stored(BytesStore(tmp_path), digest, "x")
 
 
 def test_fsck_ends_and_names_a_run_whose_digest_is_a_path(repo):

@@ -1,0 +1,47 @@
+"""The byte store of a project, and the DVC project it shares its bytes with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gittrack.api.guarded import warn
+from gittrack.errors import CorruptRecordError
+
+if TYPE_CHECKING:
+    from gittrack.api.project import Project
+    from gittrack.artifacts.bytes_store import BytesStore
+    from gittrack.artifacts.dvc_project import DvcProject
+
+PREFIX = "gittrack"
+"""The folder below a DVC remote in which our bytes lie: ``dvc gc --cloud`` leaves it alone."""
+
+
+def dvc_project(project: Project) -> DvcProject | None:
+    """The DVC project around the working directory, or at the top of the work tree; None when there is none."""
+    top = project.repo.work_tree
+    if top is None:
+        return None
+    from gittrack.artifacts.dvc_project import find_dvc_project
+
+    top = top.resolve()
+    here = Path.cwd()
+    try:
+        return find_dvc_project(here if here.is_relative_to(top) else top, top, project.process.environ)
+    except CorruptRecordError as error:
+        warn(f"{error.message}; go on without it")
+        return None
+
+
+def open_bytes_store(project: Project) -> BytesStore:
+    """Where artifact bytes of the project lie; what is stored there is linked into its DVC cache."""
+    from gittrack.artifacts.bytes_store import BytesStore
+
+    dvc = dvc_project(project)
+    return BytesStore(project.layout.bytes_store, None if dvc is None else dvc.cache)
+
+
+def public_remote(project: Project) -> dict[str, str]:
+    """What a run's tree says of the remote that holds its bytes; empty when there is none."""
+    dvc = dvc_project(project)
+    return {} if dvc is None else dvc.public_remote(PREFIX)

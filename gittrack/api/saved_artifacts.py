@@ -1,0 +1,201 @@
+"""The artifacts of a finished run: what there is, its bytes, and copies of it. Every byte is checked on its way."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from gittrack.core.names import check_artifact_path, display
+from gittrack.errors import ArtifactNotFoundError, ConflictError, GittrackError, InvalidNameError, StorageError
+
+if TYPE_CHECKING:
+    from gittrack.api.project import Project
+    from gittrack.api.saved_run import SavedRun
+    from gittrack.artifacts.bytes_store import BytesStore
+    from gittrack.core.records import ArtifactEntry
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactFile:
+    """One file that an artifact is, or holds.
+
+    Attributes:
+        path: its path among the run's artifacts.
+        digest: ``md5:<hex>``; ``""`` of a reference whose hash nobody gave.
+        entry: the artifact it belongs to.
+    """
+
+    path: str
+    digest: str
+    entry: ArtifactEntry
+
+
+class SavedArtifacts:
+    """The artifacts of one finished run.
+
+    Args:
+        project: where the run is.
+        run: the run, with all that its tree says.
+    """
+
+    def __init__(self, project: Project, run: SavedRun) -> None:
+        from gittrack.api.byte_storage import open_bytes_store
+
+        if run.commit is None:
+            text = f"run '{run.name}' has not ended: its artifacts are not readable yet"
+            raise ArtifactNotFoundError(text, hint=f"gittrack show {run.id[:8]}")
+        self._run = run
+        self._commit = run.commit
+        self._project = project
+        self._entries = {entry.path: entry for entry in run.record.artifacts}
+        self._store: BytesStore = open_bytes_store(project)
+
+    def files(self, path: str = "") -> list[ArtifactFile]:
+        """The files at or below a path, those of folders included, sorted by path.
+
+        Args:
+            path: an artifact, a folder among artifacts, or a file or folder within one; ``""`` for all.
+
+        Raises:
+            ArtifactNotFoundError: nothing is there, or the listing of a folder is not here.
+            CorruptRecordError: the listing of a folder is damaged.
+        """
+        wanted = self._checked(path)
+        found: dict[str, ArtifactFile] = {}
+        for file in self._below(wanted):
+            asked = not wanted or file.path == wanted or file.path.startswith(wanted + "/")
+            # What was logged below a folder by a name of its own takes the place of the folder's own file.
+            if asked and (file.path not in found or file.entry.path == file.path):
+                found[file.path] = file
+        if wanted and not found:
+            raise self._none(path)
+        return [found[name] for name in sorted(found)]
+
+    def _checked(self, path: str) -> str:
+        try:
+            return check_artifact_path(path) if path else ""
+        except InvalidNameError as error:
+            raise self._none(path) from error
+
+    def _none(self, path: str) -> ArtifactNotFoundError:
+        text = f"run '{self._run.name}' has no artifact '{display(path, 80)}'"
+        return ArtifactNotFoundError(text, hint=f"gittrack artifact ls {self._run.id[:8]}")
+
+    def _below(self, wanted: str) -> Iterator[ArtifactFile]:
+        from gittrack.artifacts.reading import read_listing
+
+        for entry in self._entries.values():
+            inside = wanted.startswith(entry.path + "/") or entry.path.startswith(wanted + "/")
+            if wanted and entry.path != wanted and not inside:
+                continue
+            if entry.is_folder:
+                for file in read_listing(self._store, entry.digest, entry.path):
+                    yield ArtifactFile(f"{entry.path}/{file.path}", file.digest, entry)
+            else:
+                yield ArtifactFile(entry.path, entry.digest, entry)
+
+    def read(self, path: str) -> bytes:
+        """The bytes of one file.
+
+        Raises:
+            ArtifactNotFoundError: there is none of that path, or its bytes are not here.
+            CorruptRecordError: the bytes are not those that were logged.
+        """
+        from gittrack.artifacts.reading import read_stored
+
+        file = self._one(path)
+        self._here([file])
+        return self._inline(file) if file.entry.storage == "inline" else read_stored(self._store, file.digest, path)
+
+    def open(self, path: str) -> BinaryIO:
+        """One file, open for reading; checked before the first byte is given out. Raises as :meth:`read`."""
+        from gittrack.artifacts.reading import open_stored
+
+        file = self._one(path)
+        self._here([file])
+        if file.entry.storage == "inline":
+            return io.BytesIO(self._inline(file))
+        return open_stored(self._store, file.digest, path)
+
+    def download(self, path: str, dest: Path, *, overwrite: bool = False) -> Path:
+        """Copy a file or folder; what is copied is checked, and appears complete or not at all.
+
+        Args:
+            path: as for :meth:`files`.
+            dest: the folder to copy into, made when it is missing; the artifact keeps its base name there. With ``""``
+                as path, everything with its whole path.
+            overwrite: replace files that are there already.
+
+        Returns:
+            The copy; ``dest`` itself when ``path`` is ``""``.
+
+        Raises:
+            ArtifactNotFoundError, CorruptRecordError: as :meth:`read`.
+            ConflictError: a file is there already, and ``overwrite`` is off; nothing was copied.
+            StorageError: ``dest`` cannot be written.
+        """
+        files = self.files(path)
+        wanted = self._checked(path)
+        cut = len(wanted.rpartition("/")[0])
+        targets = {file.path: dest / file.path[cut:].lstrip("/") for file in files}
+        taken = [target for target in targets.values() if target.exists() or target.is_symlink()]
+        if taken and not overwrite:
+            raise ConflictError(f"'{taken[0]}' is there already", hint="choose another folder, or --force")
+        self._here(files)
+        for file in files:
+            self._copy(file, targets[file.path])
+        return dest / wanted.rpartition("/")[2] if wanted else dest
+
+    def _copy(self, file: ArtifactFile, target: Path) -> None:
+        from gittrack.artifacts.reading import copy_out, write_out
+
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            text = f"cannot make '{target.parent}': {error.strerror}"
+            raise StorageError(text, hint="choose another folder") from error
+        if file.entry.storage == "inline":
+            write_out(self._inline(file), target)
+        else:
+            copy_out(self._store, file.digest, target, file.path)
+
+    def _one(self, path: str) -> ArtifactFile:
+        wanted = self._checked(path)
+        for file in self.files(path):
+            if file.path == wanted:
+                return file
+        text = f"'{display(path, 80)}' is a folder of run '{self._run.name}'"
+        raise ArtifactNotFoundError(text, hint=f"gittrack artifact get {self._run.id[:8]} {display(path)}")
+
+    def _inline(self, file: ArtifactFile) -> bytes:
+        from gittrack.store.run_reader import read_artifact
+
+        return read_artifact(self._project.repo, self._commit, self._run.record, file.path)
+
+    def _here(self, files: list[ArtifactFile]) -> None:
+        """Fail before anything is copied when bytes are missing here."""
+        for file in files:
+            if file.entry.storage == "reference":
+                text = f"'{display(file.path, 80)}' is only a reference to {display(file.entry.uri, 200)}"
+                raise ArtifactNotFoundError(text, hint="get it from there")
+        missing = [file for file in files if file.entry.storage == "pointer" and not self._store.has(file.digest)]
+        if missing:
+            text = f"the bytes of '{display(missing[0].path, 80)}' are not here"
+            more = "" if len(missing) == 1 else f", nor those of {len(missing) - 1} others"
+            raise ArtifactNotFoundError(text + more, hint=f"gittrack artifact pull {self._run.id[:8]}")
+
+
+def problem_with(project: Project, entry: ArtifactEntry) -> str:
+    """What is wrong with the bytes of an artifact; empty when nothing is."""
+    from gittrack.api.byte_storage import open_bytes_store
+    from gittrack.artifacts.reading import problem_of
+
+    if entry.storage != "pointer" or entry.size is None:
+        return ""
+    try:
+        return problem_of(open_bytes_store(project), entry.digest, entry.size)
+    except GittrackError as error:
+        return error.message

@@ -1,0 +1,203 @@
+"""Taking in a whole folder, as DVC does: each file under its hash, and a listing that is hashed itself.
+
+A folder that was taken in before and whose files all have the same inode, size and times is not read again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from gittrack.artifacts.bytes_store import BLOCK, BytesStore, hint_of
+from gittrack.artifacts.taking import StoredBytes, md5_of, open_regular, take_file, write_all
+from gittrack.core.folder_listing import ListedFile, encode_listing
+from gittrack.core.names import check_artifact_path
+from gittrack.errors import ArtifactNotFoundError, GittrackError, StorageError
+
+_RACY_SECONDS = 2.0
+"""A file that was written this shortly before may be written again without its times telling."""
+
+Refused = Callable[[str, GittrackError], None]
+"""Told of each file that cannot be taken in: its path in the folder, and why. The others are."""
+
+
+class FoundFile(NamedTuple):
+    """A file of a folder: its path there, and what the file system says of it."""
+
+    path: str
+    place: str
+    state: os.stat_result
+
+
+def find_files(root: Path, refused: Refused) -> list[FoundFile]:
+    """Every regular file below a folder, sorted by path.
+
+    A link to a file stands for that file; a link to a folder is not followed; git's own folder is left out, and so are
+    devices, pipes and sockets.
+
+    Args:
+        root: the folder.
+        refused: told of what cannot be read.
+
+    Raises:
+        ArtifactNotFoundError: there is no such folder.
+        StorageError: it cannot be read.
+    """
+    if not root.is_dir():
+        raise ArtifactNotFoundError(f"there is no folder '{root}'")
+    found = list(_walk(str(root), "", refused))
+    found.sort(key=lambda file: file.path)
+    return found
+
+
+def _walk(folder: str, prefix: str, refused: Refused) -> Iterator[FoundFile]:
+    try:
+        entries = list(os.scandir(folder))
+    except OSError as error:
+        if not prefix:
+            raise StorageError(f"cannot read '{folder}': {error.strerror}", hint=hint_of(error)) from error
+        refused(prefix, StorageError(f"cannot read '{folder}': {error.strerror}", hint=hint_of(error)))
+        return
+    for entry in entries:
+        path = prefix + entry.name
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name != ".git":
+                    yield from _walk(entry.path, path + "/", refused)
+            elif entry.is_file():
+                if check_artifact_path(path) != path:
+                    raise StorageError(f"'{path}' cannot be the path of an artifact", hint="rename the file")
+                yield FoundFile(path, entry.path, entry.stat())
+        except GittrackError as error:
+            refused(path, error)
+        except OSError as error:
+            refused(path, StorageError(f"cannot read '{entry.path}': {error.strerror}", hint=hint_of(error)))
+
+
+def take_folder(store: BytesStore, root: Path, found: Sequence[FoundFile], refused: Refused) -> StoredBytes:
+    """Take in the files of a folder as one artifact.
+
+    Args:
+        store: where to.
+        root: the folder.
+        found: its files, as ``find_files`` gives them.
+        refused: told of files that cannot be read.
+
+    Raises:
+        StorageError: the store cannot be written.
+    """
+    known = _Known(store, root, found)
+    again = known.recall()
+    if again is not None:
+        return again
+    listed: list[ListedFile] = []
+    size = 0
+    lost: list[str] = []
+
+    def told(path: str, error: GittrackError) -> None:
+        lost.append(path)
+        refused(path, error)
+
+    for file, stored in _take_each(store, found, told):
+        listed.append(ListedFile(file.path, stored.digest))
+        size += stored.size
+    data, digest = encode_listing(listed)
+    _sync_filesystem(store.root)
+    _keep_listing(store, data, digest)
+    folder = StoredBytes(size, digest, files=len(listed))
+    if not lost:
+        known.remember(folder)
+    return folder
+
+
+def _take_each(
+    store: BytesStore, found: Sequence[FoundFile], refused: Refused
+) -> Iterator[tuple[FoundFile, StoredBytes]]:
+    for file in found:
+        try:
+            if file.state.st_size > BLOCK:
+                yield file, take_file(store, Path(file.place), -1)
+            else:
+                yield file, _take_small(store, file.place)
+        except OSError as error:
+            refused(file.path, StorageError(f"cannot store '{file.place}': {error.strerror}", hint=hint_of(error)))
+        except ArtifactNotFoundError as error:
+            refused(file.path, error)
+
+
+def _take_small(store: BytesStore, place: str) -> StoredBytes:
+    """A small file of many: not synced by itself, the whole folder is at its end."""
+    source, _ = open_regular(place)
+    try:
+        with open(source, "rb", buffering=0, closefd=False) as stream:
+            data = stream.readall()
+    finally:
+        os.close(source)
+    digest = md5_of(data)
+    if store.has(digest, len(data)):
+        store.link_to_dvc(digest)
+    else:
+        with store.temporary() as (file, name):
+            write_all(file, data)
+            store.keep(file, name, digest, sync=False)
+    return StoredBytes(len(data), digest)
+
+
+def _keep_listing(store: BytesStore, data: bytes, digest: str) -> None:
+    """The listing goes last: where it is, all its files are."""
+    with store.temporary() as (file, name):
+        write_all(file, data)
+        store.keep(file, name, digest)
+
+
+def _sync_filesystem(folder: Path) -> None:
+    """Bring everything written to the disk at once: ten thousand fsyncs would take ten thousand seeks."""
+    import ctypes
+
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        ctypes.CDLL(None, use_errno=True).syncfs(file)
+    except (AttributeError, OSError):  # not Linux
+        os.sync()
+    finally:
+        os.close(file)
+
+
+class _Known:
+    """What is remembered of a folder: a fingerprint of what the file system says of its files, and its digest."""
+
+    def __init__(self, store: BytesStore, root: Path, found: Sequence[FoundFile]) -> None:
+        self._store = store
+        name = hashlib.blake2b(os.fsencode(os.path.realpath(root)), digest_size=16).hexdigest()
+        self._path = store.root / "known" / name
+        self._newest = max((max(file.state.st_mtime_ns, file.state.st_ctime_ns) for file in found), default=0)
+        self._began = time.time_ns()
+        fingerprint = hashlib.blake2b(digest_size=32)
+        for file in found:
+            state = file.state
+            numbers = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+            fingerprint.update(f"{numbers}{file.path}\0".encode("utf-8", "surrogateescape"))
+        self._fingerprint = fingerprint.hexdigest()
+
+    def recall(self) -> StoredBytes | None:
+        try:
+            known = json.loads(self._path.read_bytes())
+            if known["fingerprint"] != self._fingerprint or not self._store.has(known["digest"]):
+                return None
+            return StoredBytes(known["size"], known["digest"], files=known["files"])
+        except (OSError, ValueError, TypeError, KeyError, GittrackError):
+            return None  # it is only a short cut
+
+    def remember(self, folder: StoredBytes) -> None:
+        if self._began - self._newest < _RACY_SECONDS * 1e9:
+            return
+        known = {"fingerprint": self._fingerprint, "digest": folder.digest, "size": folder.size, "files": folder.files}
+        with self._store.temporary() as (file, name):
+            write_all(file, json.dumps(known).encode())
+            self._path.parent.mkdir(exist_ok=True)
+            os.rename(name, self._path)

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from gittrack.core import toml
-from gittrack.core.dvc_yaml import dvc_files
+from gittrack.core.dvc_yaml import decode_remote, dvc_files, encode_remote
 from gittrack.core.events import decode_event, encode_event
+from gittrack.core.folder_listing import decode_listing, encode_listing
 from gittrack.core.ids import EventId, ExperimentId, ObjectId, RunId, experiment_id, parse_experiment_id
 from gittrack.core.journal import (
     CRC,
@@ -117,9 +118,11 @@ def _dvc_yaml(data: bytes) -> bytes:
 
 
 def _pointer(data: bytes) -> bytes:
-    found = re.search(r'md5: (\w+)\n  size: (\d+)\n.*path: "(.*)"', data.decode(), re.DOTALL)
+    found = re.search(r'md5: ([\w.]+)\n  size: (\d+)\n.*path: "(.*)"', data.decode(), re.DOTALL)
     assert found is not None
-    return pointer_bytes(ArtifactEntry(found[3], int(found[2]), f"md5:{found[1]}", "", "pointer"), found[3])
+    files = re.search(r"nfiles: (\d+)", data.decode())
+    entry = ArtifactEntry(found[3], int(found[2]), f"md5:{found[1]}", "", "pointer", files and int(files[1]))
+    return pointer_bytes(entry, found[3])
 
 
 def _journal(data: bytes) -> bytes:
@@ -162,6 +165,8 @@ AGAIN: dict[str, Callable[[bytes], bytes]] = {
     r"commit": _commit,
     r"dvc\.yaml": _dvc_yaml,
     r"artifacts/.*\.dvc": _pointer,
+    r"\.dvc/config": lambda data: encode_remote(decode_remote(data)),
+    r"files/md5/.*\.dir": lambda data: encode_listing(decode_listing(data.strip()))[0] + b"\n",
     r".*\.journal": _journal,
     r"experiments\.json": _names,
 }

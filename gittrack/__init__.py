@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         set_tags,
         should_stop,
         start_run,
+        use_artifact,
     )
     from gittrack.api.read import get_run, runs
     from gittrack.api.run import Run
@@ -76,6 +77,7 @@ __all__ = [
     "should_stop",
     "start_run",
     "track",
+    "use_artifact",
 ]
 
 _ELSEWHERE = {

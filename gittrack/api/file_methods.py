@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gittrack.api.guarded import Guarded
@@ -11,6 +11,7 @@ from gittrack.errors import InvalidNameError
 
 if TYPE_CHECKING:
     from gittrack.api.logged_files import LoggedFiles
+    from gittrack.api.used_artifacts import UsedArtifact
     from gittrack.store.journal_file import JournalWriter
 
 
@@ -68,16 +69,61 @@ class TakesFiles(Guarded):
         """Keep a table (pandas, or a dict of equally long columns) as CSV, JSON or Parquet, by the file's suffix."""
         self._file("log_table", lambda files: files.add_table(table, artifact_file))
 
-    def log_input(self, data: object, name: str | None = None, role: str = "", *, digest: str | None = None) -> None:
+    def log_input(
+        self,
+        data: object,
+        name: str | None = None,
+        role: str = "",
+        *,
+        digest: str | None = None,
+        version: str | None = None,
+    ) -> None:
         """Record data that the run reads: a path, a URI, a DataFrame or an array.
 
         Args:
-            data: what is read; a path inside the repository is kept relative to it.
+            data: what is read; a path inside the repository is kept relative to it, of a URI the query is cut off.
             name: how the run calls it; made from the path when None.
             role: ``train``, ``validation``, ``test``, ``model``, …
-            digest: ``<algorithm>:<hex>`` when known; else taken from a ``.dvc`` file or computed.
+            digest: ``<algorithm>:<hex>`` when known; else taken from DVC where it tracks the path, or computed.
+            version: version or snapshot id of a table (Delta, Iceberg, lakeFS, a feature view) in place of a digest.
+
+        Example:
+            >>> run.log_input("data/train.csv", role="train")  # doctest: +SKIP
+            >>> run.log_input("delta://lake/sales", role="train", version="12")  # doctest: +SKIP
         """
-        self._file("log_input", lambda files: files.add_input(data, name, role, digest))
+        self._file("log_input", lambda files: files.add_input(data, name, role, digest, version))
+
+    def use_artifact(self, address: str, name: str | None = None, role: str = "") -> UsedArtifact:
+        """Use what another run made, and record that this run did.
+
+        Args:
+            address: ``RUN:path``: a run (id, prefix, name, ``@latest``), and the path of a file or folder it logged.
+            name: how this run calls it; its path when None.
+            role: ``model``, ``train``, …
+
+        Returns:
+            What opens it or copies it; every byte is checked.
+
+        Raises:
+            UsageError: the address has no path.
+            NotFoundError: no such run or artifact, or the address is one of a registered model.
+            AmbiguousError: several runs.
+
+        Example:
+            >>> weights = run.use_artifact("base:model.bin", role="model").download("work")  # doctest: +SKIP
+        """
+        from gittrack.api.used_artifacts import find_artifact
+
+        used = find_artifact(address)
+        self._file("use_artifact", lambda files: files.inputs.add_used(used, name, role))
+        return used
+
+    def _record_tracked_data(self, root: str, untracked: Sequence[str]) -> None:
+        def record(files: LoggedFiles) -> None:
+            for problem in files.inputs.record_tracked(root, untracked):
+                self._note_error("inputs", problem)
+
+        self._file("inputs", record)
 
     def _file(self, what: str, action: Callable[[LoggedFiles], None]) -> None:
         if self._files is not None:

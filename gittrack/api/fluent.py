@@ -20,6 +20,7 @@ from gittrack.errors import AmbiguousError, ConflictError, GittrackError, Invali
 
 if TYPE_CHECKING:
     from gittrack.api.read import SavedRun
+    from gittrack.api.used_artifacts import UsedArtifact
     from gittrack.capture.environment import EnvironmentCapture
 
 
@@ -333,9 +334,16 @@ def log_table(table: object, artifact_file: str) -> None:
     _run().log_table(table, artifact_file)
 
 
-def log_input(data: object, name: str | None = None, role: str = "", *, digest: str | None = None) -> None:
+def log_input(
+    data: object, name: str | None = None, role: str = "", *, digest: str | None = None, version: str | None = None
+) -> None:
     """Record data that the active run reads; see :meth:`Run.log_input`."""
-    _run().log_input(data, name, role, digest=digest)
+    _run().log_input(data, name, role, digest=digest, version=version)
+
+
+def use_artifact(address: str, name: str | None = None, role: str = "") -> UsedArtifact:
+    """Use what another run made, and record that the active run did; see :meth:`Run.use_artifact`."""
+    return _run().use_artifact(address, name, role)
 
 
 def should_stop() -> bool:

@@ -15,6 +15,7 @@ from gittrack.errors import GittrackError, InvalidValueError, StorageError
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
+    from gittrack.api.run_inputs import RunInputs
     from gittrack.artifacts.bytes_store import BytesStore
     from gittrack.artifacts.folders import FoundFile
     from gittrack.artifacts.taking import StoredBytes
@@ -41,6 +42,7 @@ class LoggedFiles:
         self._writer = writer
         self._room = Room()
         self._opened: BytesStore | None = None
+        self._inputs: RunInputs | None = None
         self._remote_is_told = False
 
     def add_path(self, path: str | os.PathLike[str], folder: str | None) -> None:
@@ -141,22 +143,27 @@ class LoggedFiles:
 
         self.add_bytes(table_bytes(table, name), name)
 
-    def add_input(self, data: object, name: str | None, role: str, digest: str | None) -> None:
+    def add_input(
+        self, data: object, name: str | None, role: str, digest: str | None, version: str | None = None
+    ) -> None:
         """Record data that the run reads."""
-        from dataclasses import asdict
-
-        from gittrack.capture.inputs import describe_input
-
-        for what, text in (("name", name), ("role", role), ("digest", digest)):
+        for what, text in (("name", name), ("role", role), ("digest", digest), ("version", version)):
             _check_text(what, text)
-        if isinstance(data, os.PathLike) or (isinstance(data, str) and "://" not in data):
-            source = _path(data)
-            if source.exists() and not source.is_file() and not source.is_dir():
-                raise InvalidValueError(f"'{source}' is neither a file nor a directory: reading it might never end")
-        item = describe_input(data, name=name, role=role, digest=digest, work_tree=self._project.repo.work_tree)
-        entry = asdict(item)
-        self._room.take("inputs.toml", entry_size(entry))
-        self._writer.operation({"op": "input", "t": _now(), "input": entry})
+        self.inputs.add(data, name, role, digest, version)
+
+    @property
+    def inputs(self) -> RunInputs:
+        """What the run reads."""
+        if self._inputs is None:
+            from gittrack.api.run_inputs import RunInputs
+
+            self._inputs = RunInputs(self._project, self._writer, self._room)
+        return self._inputs
+
+    def finish(self) -> None:
+        """Before the run ends: what is still being found out about its inputs is waited for, a moment."""
+        if self._inputs is not None:
+            self._inputs.finish()
 
     def _add_file(self, source: Path, name: str) -> None:
         path = check_artifact_path(name)

@@ -349,6 +349,8 @@ class Run(TakesFiles):
             ended = self._end_status(status)
             if self._closing is not None:
                 self._closing.stop_sampling()
+            if self._files is not None:
+                self._files.finish()
             self._status = ended
             self._point = keep_nothing if self.silent else self._refuse_point
             if self._closing is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -90,7 +90,7 @@ def begin(project: Project, request: Request, environment: EnvironmentCapture, o
         known_params=None if earlier is None else earlier.params,
         room=None if earlier is None else _room(earlier.record),
     )
-    _apply(project, run, request, named=earlier is not None)
+    _apply(project, run, request, named=earlier is not None, untracked=pending.untracked)
     return run
 
 
@@ -272,9 +272,21 @@ def _start_operation(
     return start | {"name": name, "experiment": {"id": experiment.id, "name": experiment.name}}
 
 
-def _apply(project: Project, run: Run, request: Request, *, named: bool) -> None:
-    """Give a run that has just begun what the caller asked for; ``named``: it had a name and a note before."""
+def _apply(
+    project: Project, run: Run, request: Request, *, named: bool, untracked: Sequence[bytes] | None = None
+) -> None:
+    """Give a run that has just begun what the caller asked for.
+
+    Args:
+        project: where.
+        run: the run.
+        request: what was asked for.
+        named: it had a name and a note before.
+        untracked: files that git does not know; None for a run that is joined, whose inputs are recorded already.
+    """
     try:
+        if untracked is not None:
+            _record_tracked_data(project, run, untracked)
         _log_request(run, request, named)
         _sample(project, run, request)
     except BaseException as error:  # strict: nobody gets the handle, so nobody else could end it
@@ -291,6 +303,23 @@ def _log_request(run: Run, request: Request, named: bool) -> None:
         run.log_params(request.params)
     if request.tags:
         run.set_tags(request.tags)
+
+
+def _record_tracked_data(project: Project, run: Run, untracked: Sequence[bytes]) -> None:
+    """Record what DVC tracks here; where there is no DVC, this costs a few calls of ``stat``."""
+    top = project.repo.work_tree
+    if top is None:
+        return
+    import os
+
+    place = os.getcwd()
+    if not f"{place}/".startswith(f"{top}/"):
+        place = str(top)
+    while not os.path.isdir(f"{place}/.dvc"):
+        if len(place) <= len(str(top)):
+            return
+        place = os.path.dirname(place)
+    run._record_tracked_data(place, [os.fsdecode(path) for path in untracked])
 
 
 def _sample(project: Project, run: Run, request: Request) -> None:

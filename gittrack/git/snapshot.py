@@ -58,6 +58,8 @@ class PendingSnapshot:
         self._directory = directory
         self._process = process
         self._state: CodeState | None = None
+        self.untracked: tuple[bytes, ...] = ()
+        """Once there is a result: files that git neither tracks nor ignores, from the top of the work tree."""
 
     def result(self) -> CodeState:
         """Wait for git, store the snapshot if the tree is dirty, and say what the code is; ``remote`` is left None.
@@ -85,6 +87,7 @@ class PendingSnapshot:
             self._process.communicate()
 
     def _code_state(self, status: WorkTreeStatus) -> CodeState:
+        self.untracked = tuple(change.path for change in status.changes if change.untracked)
         if not status.changes:
             reason = "" if status.head else "there is no commit and no file yet"
             return self._state_of(status, status.head, (), self._clean_submodules(), reason)

@@ -1,0 +1,249 @@
+"""The digests of the user's data, computed once and remembered for as long as the file system says nothing has changed.
+
+A file is known by inode, size and times, a folder by those of all its files; both by their real path. What is known
+lies under ``<common git dir>/gittrack/known-data``: derived, safe to lose, each entry a file that appears whole. A file
+that was written within the last two seconds is not remembered: it may be written again without its times telling.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from gittrack.artifacts.bytes_store import BLOCK, hint_of
+from gittrack.artifacts.folders import FoundFile, find_files
+from gittrack.artifacts.taking import open_regular
+from gittrack.core.folder_listing import ListedFile, encode_listing
+from gittrack.errors import ArtifactNotFoundError, GittrackError, StorageError
+
+SETTLED_NS = 2_000_000_000
+MOST_ENTRIES = 4_000
+"""Entries that are kept; beyond, the oldest half goes."""
+_SAVE_SECONDS = 5.0
+
+Stamp = tuple[int, int, int, int, int]
+"""Device, inode, size, mtime and ctime in ns."""
+
+
+class StoppedError(Exception):
+    """Whoever asked no longer wants the answer, or may not spend more bytes on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataDigest:
+    """The content of a file or folder.
+
+    Attributes:
+        digest: ``md5:<32 hex>``; of a folder ``md5:<32 hex>.dir``, as DVC names it.
+        size: bytes, of a folder those of all its files.
+        files: how many files, None for a file.
+        settled: whether it stood still while it was read.
+    """
+
+    digest: str
+    size: int
+    files: int | None = None
+    settled: bool = True
+
+
+Spend = Callable[[int], None]
+"""Told before each block how many bytes are about to be read; raises StoppedError to stop."""
+
+
+def spend_freely(count: int) -> None:
+    """Read whatever there is to read."""
+
+
+class KnownDigests:
+    """Digests of files and folders, remembered.
+
+    Args:
+        root: the folder of the entries.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def of(self, place: Path, spend: Spend = spend_freely) -> DataDigest:
+        """The digest of what lies at a path: a file, or a folder with all its files.
+
+        Links to files stand for the files; links to folders inside a folder, and ``.git``, are left out, as DVC does.
+
+        Args:
+            place: the path.
+            spend: asked before bytes are read.
+
+        Raises:
+            ArtifactNotFoundError: nothing is there, or neither a file nor a folder.
+            StorageError: something of it cannot be read.
+            StoppedError: ``spend`` said so; what was hashed until then is remembered.
+        """
+        return self._folder(place, spend) if place.is_dir() else self._file(place, spend)
+
+    def _file(self, place: Path, spend: Spend) -> DataDigest:
+        try:
+            file, state = open_regular(place)
+        except OSError as error:
+            raise _unreadable(place, error) from error
+        try:
+            stamp = _stamp(state)
+            entry = self._entry(place)
+            known = self._read(entry)
+            if known.get("stamp") == list(stamp) and isinstance(known.get("digest"), str):
+                return DataDigest(known["digest"], state.st_size)
+            began = time.time_ns()
+            digest = _hash(file, spend)
+            settled = _stamp(os.fstat(file)) == stamp
+        except OSError as error:
+            raise _unreadable(place, error) from error
+        finally:
+            os.close(file)
+        if settled and _is_old(stamp, began):
+            self._write(entry, {"stamp": stamp, "digest": digest})
+        return DataDigest(digest, state.st_size, settled=settled)
+
+    def _folder(self, place: Path, spend: Spend) -> DataDigest:
+        found = _files_of(place)
+        size = sum(file.state.st_size for file in found)
+        fingerprint = _fingerprint(found)
+        entry = self._entry(place)
+        known = self._read(entry)
+        if known.get("fingerprint") == fingerprint and isinstance(known.get("digest"), str):
+            return DataDigest(known["digest"], size, len(found))
+        began = time.time_ns()
+        members = _Members(self, entry.with_name(entry.name + ".files"), began)
+        try:
+            listed = [ListedFile(file.path, members.digest(file, spend)) for file in found]
+        except BaseException:
+            members.save(whole=False)
+            raise
+        members.save()
+        digest = encode_listing(listed)[1]
+        settled = members.settled and _fingerprint(_files_of(place)) == fingerprint
+        if settled and all(_is_old(_stamp(file.state), began) for file in found):
+            self._write(entry, {"fingerprint": fingerprint, "digest": digest})
+        return DataDigest(digest, size, len(found), settled)
+
+    def _entry(self, place: Path) -> Path:
+        name = hashlib.blake2b(os.fsencode(os.path.realpath(place)), digest_size=16).hexdigest()
+        return self._root / name
+
+    def _read(self, entry: Path) -> dict[str, Any]:
+        try:
+            known = json.loads(entry.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return {}  # it is only a short cut
+        return known if isinstance(known, dict) else {}
+
+    def _write(self, entry: Path, known: dict[str, Any]) -> None:
+        temporary = entry.with_name(f".{uuid4().hex}")
+        try:
+            try:
+                temporary.write_bytes(json.dumps(known).encode())
+            except FileNotFoundError:
+                self._root.mkdir(parents=True, exist_ok=True)
+                temporary.write_bytes(json.dumps(known).encode())
+            os.replace(temporary, entry)
+            self._prune()
+        except OSError:  # a full disk, no permission: it is hashed again next time
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+    def _prune(self) -> None:
+        names = os.listdir(self._root)
+        if len(names) > MOST_ENTRIES:
+            paths = [self._root / name for name in names]
+            with contextlib.suppress(OSError):  # another process prunes too
+                for path in sorted(paths, key=lambda path: path.stat().st_mtime)[: len(paths) // 2]:
+                    path.unlink(missing_ok=True)
+
+
+class _Members:
+    """The digests of the files of one folder: those that did not change since are not read again."""
+
+    def __init__(self, digests: KnownDigests, entry: Path, began: int) -> None:
+        self._digests = digests
+        self._entry = entry
+        self._began = began
+        known = digests._read(entry).get("files")
+        self._known: dict[str, Any] = known if isinstance(known, dict) else {}
+        self._kept: dict[str, Any] = {}
+        self._saved = time.monotonic()
+        self.settled = True
+
+    def digest(self, file: FoundFile, spend: Spend) -> str:
+        stamp = _stamp(file.state)
+        known = self._known.get(file.path)
+        if isinstance(known, list) and known[:-1] == list(stamp) and isinstance(known[-1], str):
+            self._kept[file.path] = known
+            return known[-1]
+        try:
+            source, state = open_regular(file.place)
+            try:
+                digest = _hash(source, spend)
+                settled = _stamp(state) == stamp == _stamp(os.fstat(source))
+            finally:
+                os.close(source)
+        except OSError as error:
+            raise _unreadable(Path(file.place), error) from error
+        self.settled &= settled
+        if settled and _is_old(stamp, self._began):
+            self._kept[file.path] = [*stamp, digest]
+        if time.monotonic() - self._saved > _SAVE_SECONDS:  # what a kill may undo stays little
+            self.save(whole=False)
+        return digest
+
+    def save(self, *, whole: bool = True) -> None:
+        """Remember what is known; when the folder has not been gone through, of the rest what was known before."""
+        self._digests._write(self._entry, {"files": self._kept if whole else {**self._known, **self._kept}})
+        self._saved = time.monotonic()
+
+
+def _files_of(place: Path) -> list[FoundFile]:
+    refused: list[GittrackError] = []
+    found = find_files(place, lambda _, error: refused.append(error))
+    if refused:
+        raise refused[0]
+    return found
+
+
+def _fingerprint(found: Sequence[FoundFile]) -> str:
+    fingerprint = hashlib.blake2b(digest_size=32)
+    for path, _, state in found:
+        stamp = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+        fingerprint.update(f"{stamp}{path}\0".encode("utf-8", "surrogateescape"))
+    return fingerprint.hexdigest()
+
+
+def _stamp(state: os.stat_result) -> Stamp:
+    return (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+
+
+def _is_old(stamp: Stamp, now: int) -> bool:
+    return now - max(stamp[3], stamp[4]) > SETTLED_NS
+
+
+def _hash(file: int, spend: Spend) -> str:
+    md5 = hashlib.md5(usedforsecurity=False)
+    left = os.fstat(file).st_size
+    while True:
+        spend(min(left, BLOCK))
+        data = os.read(file, BLOCK)
+        if not data:
+            return "md5:" + md5.hexdigest()
+        left = max(left - len(data), 0)
+        md5.update(data)
+
+
+def _unreadable(place: Path, error: OSError) -> GittrackError:
+    if isinstance(error, FileNotFoundError):
+        return ArtifactNotFoundError(f"there is no file '{place}'")
+    return StorageError(f"cannot read '{place}': {error.strerror}", hint=hint_of(error))

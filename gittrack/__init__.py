@@ -43,10 +43,12 @@ if TYPE_CHECKING:
         start_run,
         use_artifact,
     )
+    from gittrack.api.lineage import lineage
     from gittrack.api.read import get_run, runs
     from gittrack.api.run import Run
     from gittrack.api.saved_run import SavedRun
     from gittrack.api.track import track
+    from gittrack.api.whence import whence
 
 __all__ = [
     "Run",
@@ -56,6 +58,7 @@ __all__ = [
     "delete_tag",
     "end_run",
     "get_run",
+    "lineage",
     "log_artifact",
     "log_artifacts",
     "log_dict",
@@ -78,14 +81,17 @@ __all__ = [
     "start_run",
     "track",
     "use_artifact",
+    "whence",
 ]
 
 _ELSEWHERE = {
     "Run": "gittrack.api.run",
     "SavedRun": "gittrack.api.saved_run",
     "get_run": "gittrack.api.read",
+    "lineage": "gittrack.api.lineage",
     "runs": "gittrack.api.read",
     "track": "gittrack.api.track",
+    "whence": "gittrack.api.whence",
 }
 
 

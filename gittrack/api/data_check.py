@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MOST_HASHED = 2 << 30
 """Bytes that are read at most for what nobody asked for; what remains is ``unverified`` and goes on in the next run."""
 _NICENESS = 10
-_WAIT = 0.005
+_WAIT = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +46,19 @@ class DataCheck:
     """Looks at data one after another and says of each how it stands.
 
     Args:
-        digests: computes and remembers digests.
+        open_digests: gives what computes and remembers digests; called in the thread, since it must be loaded first.
         record: gets the input with its state; of modified data a second one too, with the hash it really has.
         told: gets a line about what went wrong in a way that nobody foresaw.
     """
 
     def __init__(
         self,
-        digests: KnownDigests,
+        open_digests: Callable[[], KnownDigests],
         record: Callable[[Input], None],
         told: Callable[[str], None],
         room: int = MOST_HASHED,
     ) -> None:
-        self._digests = digests
+        self._open_digests = open_digests
         self._record = record
         self._told = told
         self._left = room
@@ -119,7 +119,7 @@ class DataCheck:
 
         item = expected.item
         try:
-            found = self._digests.of(expected.place, spend)
+            found = self._open_digests().of(expected.place, spend)
         except StoppedError:
             return
         except ArtifactNotFoundError:

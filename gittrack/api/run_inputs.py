@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
 from time import time
@@ -19,6 +19,7 @@ from gittrack.errors import CorruptRecordError, GittrackError, InvalidValueError
 if TYPE_CHECKING:
     from gittrack.api.project import Project
     from gittrack.api.used_artifacts import UsedArtifact
+    from gittrack.artifacts.bytes_store import BytesStore
     from gittrack.artifacts.known_digests import KnownDigests
     from gittrack.capture.dvc_inputs import TrackedData
     from gittrack.core.folder_listing import ListedFile
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 0.5
 """How long the end of a run waits for data that is still being looked at."""
+_FIELDS = tuple(each.name for each in fields(Input))
 _LOG = {"op": "log", "name": "errors.log"}
 
 
@@ -60,7 +62,7 @@ class RunInputs:
             InvalidValueError: the run's list of inputs is full.
             StorageError: the journal cannot be written.
         """
-        entry = asdict(item)
+        entry = {name: getattr(item, name) for name in _FIELDS}
         self._room.take("inputs.toml", entry_size(entry))
         self._writer.operation({"op": "input", "t": int(time() * 1000), "input": entry})
 
@@ -101,7 +103,7 @@ class RunInputs:
 
     def _look_at(self, expected: Expected) -> None:
         if self._check is None:
-            self._check = DataCheck(self._digests, self.record, self._note)
+            self._check = DataCheck(lambda: self._digests, self.record, self._note)
         self._check.add(expected)
 
     def _note(self, text: str) -> None:
@@ -217,7 +219,7 @@ def member_digest(project: Project, folder: str, inner: str) -> str:
     """The digest of a file or folder within a tracked folder; ``""`` when its listing is not here, or has none."""
     from gittrack.core.folder_listing import ListedFile, encode_listing
 
-    files = listing_of(project, folder)
+    files = listing_of(listing_caches(project), folder)
     for file in files:
         if file.path == inner:
             return file.digest
@@ -229,16 +231,21 @@ def _is_in(folder: str, path: str) -> bool:
     return path.startswith(folder + "/")
 
 
-def listing_of(project: Project, folder: str) -> Sequence[ListedFile]:
-    """The files of a folder by its digest, out of our store or DVC's cache; none when the listing is in neither."""
+def listing_caches(project: Project) -> list[BytesStore]:
+    """Where listings of folders may be: our own store, and DVC's cache."""
     from gittrack.api.byte_storage import open_bytes_store
     from gittrack.artifacts.bytes_store import BytesStore
+
+    store = open_bytes_store(project)
+    return [store] if store.dvc_cache is None else [store, BytesStore(store.dvc_cache)]
+
+
+def listing_of(caches: Sequence[BytesStore], folder: str) -> Sequence[ListedFile]:
+    """The files of a folder by its digest; none when no cache has its listing."""
     from gittrack.artifacts.reading import read_listing
 
     if not folder.endswith(".dir"):
         return ()
-    store = open_bytes_store(project)
-    caches = [store] if store.dvc_cache is None else [store, BytesStore(store.dvc_cache)]
     for cache in caches:
         try:
             if cache.has(folder):

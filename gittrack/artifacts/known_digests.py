@@ -11,15 +11,17 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
+import struct
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from gittrack.artifacts.bytes_store import BLOCK, hint_of
-from gittrack.artifacts.folders import FoundFile, find_files
 from gittrack.artifacts.taking import open_regular
 from gittrack.core.folder_listing import ListedFile, encode_listing
 from gittrack.errors import ArtifactNotFoundError, GittrackError, StorageError
@@ -28,6 +30,7 @@ SETTLED_NS = 2_000_000_000
 MOST_ENTRIES = 4_000
 """Entries that are kept; beyond, the oldest half goes."""
 _SAVE_SECONDS = 5.0
+_pack = struct.Struct("<Q4q").pack
 
 Stamp = tuple[int, int, int, int, int]
 """Device, inode, size, mtime and ctime in ns."""
@@ -112,7 +115,7 @@ class KnownDigests:
 
     def _folder(self, place: Path, spend: Spend) -> DataDigest:
         found = _files_of(place)
-        size = sum(file.state.st_size for file in found)
+        size = sum(state.st_size for _, state in found)
         fingerprint = _fingerprint(found)
         entry = self._entry(place)
         known = self._read(entry)
@@ -121,14 +124,14 @@ class KnownDigests:
         began = time.time_ns()
         members = _Members(self, entry.with_name(entry.name + ".files"), began)
         try:
-            listed = [ListedFile(file.path, members.digest(file, spend)) for file in found]
+            listed = [ListedFile(path, members.digest(place / path, path, state, spend)) for path, state in found]
         except BaseException:
             members.save(whole=False)
             raise
         members.save()
         digest = encode_listing(listed)[1]
         settled = members.settled and _fingerprint(_files_of(place)) == fingerprint
-        if settled and all(_is_old(_stamp(file.state), began) for file in found):
+        if settled and all(_is_old(_stamp(state), began) for _, state in found):
             self._write(entry, {"fingerprint": fingerprint, "digest": digest})
         return DataDigest(digest, size, len(found), settled)
 
@@ -179,24 +182,24 @@ class _Members:
         self._saved = time.monotonic()
         self.settled = True
 
-    def digest(self, file: FoundFile, spend: Spend) -> str:
-        stamp = _stamp(file.state)
-        known = self._known.get(file.path)
+    def digest(self, place: Path, path: str, state: os.stat_result, spend: Spend) -> str:
+        stamp = _stamp(state)
+        known = self._known.get(path)
         if isinstance(known, list) and known[:-1] == list(stamp) and isinstance(known[-1], str):
-            self._kept[file.path] = known
+            self._kept[path] = known
             return known[-1]
         try:
-            source, state = open_regular(file.place)
+            source, opened = open_regular(place)
             try:
                 digest = _hash(source, spend)
-                settled = _stamp(state) == stamp == _stamp(os.fstat(source))
+                settled = _stamp(opened) == stamp == _stamp(os.fstat(source))
             finally:
                 os.close(source)
         except OSError as error:
-            raise _unreadable(Path(file.place), error) from error
+            raise _unreadable(place, error) from error
         self.settled &= settled
         if settled and _is_old(stamp, self._began):
-            self._kept[file.path] = [*stamp, digest]
+            self._kept[path] = [*stamp, digest]
         if time.monotonic() - self._saved > _SAVE_SECONDS:  # what a kill may undo stays little
             self.save(whole=False)
         return digest
@@ -207,19 +210,40 @@ class _Members:
         self._saved = time.monotonic()
 
 
-def _files_of(place: Path) -> list[FoundFile]:
-    refused: list[GittrackError] = []
-    found = find_files(place, lambda _, error: refused.append(error))
-    if refused:
-        raise refused[0]
+Found = tuple[str, os.stat_result]
+"""A file of a folder: its path there, and what the file system says of it."""
+
+
+def _files_of(root: Path) -> list[Found]:
+    """Every regular file below a folder, sorted by path. Every line was measured: this is what each run pays."""
+    found: list[Found] = []
+    waiting = [(str(root), "")]
+    is_regular = stat.S_ISREG
+    try:
+        while waiting:
+            folder, prefix = waiting.pop()
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        if entry.name != ".git":
+                            waiting.append((entry.path, f"{prefix}{entry.name}/"))
+                        continue
+                    try:
+                        state = entry.stat()
+                    except FileNotFoundError:  # a link to nothing
+                        continue
+                    if is_regular(state.st_mode):
+                        found.append((prefix + entry.name, state))
+    except OSError as error:
+        raise _unreadable(Path(folder), error) from error
+    found.sort(key=itemgetter(0))
     return found
 
 
-def _fingerprint(found: Sequence[FoundFile]) -> str:
-    fingerprint = hashlib.blake2b(digest_size=32)
-    for path, _, state in found:
-        stamp = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
-        fingerprint.update(f"{stamp}{path}\0".encode("utf-8", "surrogateescape"))
+def _fingerprint(found: Sequence[Found]) -> str:
+    numbers = [_pack(s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for _, s in found]
+    fingerprint = hashlib.blake2b(b"".join(numbers), digest_size=32)
+    fingerprint.update("\0".join([path for path, _ in found]).encode("utf-8", "surrogateescape"))
     return fingerprint.hexdigest()
 
 

@@ -17,6 +17,7 @@ from gittrack.capture.redaction import safe_text
 from gittrack.core.dvc_pointers import (
     MAX_LOCK_BYTES,
     MAX_POINTER_BYTES,
+    PROJECT_ROLE,
     TrackedOut,
     parse_folders,
     parse_lock,
@@ -28,8 +29,6 @@ from gittrack.core.redact import redact_url
 from gittrack.errors import CorruptRecordError
 
 POINTER, LOCK = ".dvc", "dvc.lock"
-PROJECT_ROLE = "project"
-"""The role of data that the project had when the run began; nobody said that the run reads it."""
 MOST_TRACKED = 2_000
 """Inputs recorded at a run's start, at most."""
 
@@ -100,12 +99,12 @@ def tracked_by(top: Path, path: str) -> list[TrackedData]:
         CorruptRecordError: it is not what DVC writes.
     """
     folder, _, name = path.rpartition("/")
-    place = top / path
+    place = f"{top}/{path}"
     if name == LOCK:
         text = _read(place, MAX_LOCK_BYTES)
         if text is None:
             return []
-        pipeline = _read(place.with_name("dvc.yaml"), MAX_POINTER_BYTES) or ""
+        pipeline = _read(place.removesuffix(LOCK) + "dvc.yaml", MAX_POINTER_BYTES) or ""
         outs = parse_lock(text, parse_folders(pipeline) if "wdir" in pipeline else {})
     else:
         text = _read(place, MAX_POINTER_BYTES)
@@ -121,10 +120,10 @@ def _located(top: Path, folder: str, out: TrackedOut, source: str) -> TrackedDat
     path = out.path if remote else posixpath.normpath(posixpath.join(folder, out.path))
     if remote or path.startswith(("/", "../")) or path in ("..", "."):
         return TrackedData(safe_text(redact_url(path)), None, out.digest, out.size, source, out.legacy)
-    return TrackedData(safe_text(path), str(top / path), out.digest, out.size, source, out.legacy)
+    return TrackedData(safe_text(path), f"{top}/{path}", out.digest, out.size, source, out.legacy)
 
 
-def _read(path: Path, limit: int) -> str | None:
+def _read(path: str, limit: int) -> str | None:
     """The text of a regular file; None when there is none.
 
     Raises:

@@ -19,6 +19,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Run a command and record it as a run"),
     "ls": ("ls", "List runs, newest first"),
     "show": ("show", "Show everything about a run"),
+    "lineage": ("lineage", "Show which data made a run, what it made, and who used that"),
+    "whence": ("whence", "Name the runs that made or read a file"),
     "log": ("log", "Show what was changed about a run, and by whom"),
     "tag": ("tag", "Set or remove tags of a run"),
     "note": ("note", "Show or change the note of a run"),

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gittrack.api.maintain import Finding, Recovery, Repair
     from gittrack.api.read import Problem, SavedRun
     from gittrack.api.settings import Setting
+    from gittrack.api.whence import Whence
+    from gittrack.core.lineage import Lineage
     from gittrack.core.records import Event
 
 SCHEMA = 1
@@ -148,3 +150,22 @@ def recovery(item: Recovery) -> dict[str, Any]:
 def setting(item: Setting) -> dict[str, Any]:
     """A setting."""
     return {"name": item.name, "value": item.value, "source": item.source, "default": item.default}
+
+
+def unread(where: str, reason: str) -> dict[str, Any]:
+    """A run that could not be read."""
+    return {"where": where, "reason": reason}
+
+
+def lineage(found: Lineage) -> dict[str, Any]:
+    """A part of the graph as ``lineage`` prints it."""
+    return {
+        "roots": list(found.roots),
+        "nodes": [asdict(node) for node in found.nodes.values()],
+        "edges": [asdict(edge) for edge in found.edges],
+    }
+
+
+def whence(found: Whence) -> dict[str, Any]:
+    """What runs know of a file as ``whence`` prints it."""
+    return asdict(found)

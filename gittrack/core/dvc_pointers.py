@@ -18,6 +18,8 @@ from gittrack.core.names import display
 from gittrack.core.records import ARTIFACT_DIGEST
 from gittrack.errors import CorruptRecordError
 
+PROJECT_ROLE = "project"
+"""The role of data that the project had when a run began; nobody said that the run reads it."""
 MAX_POINTER_BYTES = 1 << 20
 MAX_LOCK_BYTES = 16 << 20
 MAX_OUTS = 10_000

@@ -1,0 +1,76 @@
+"""``gittrack whence``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gittrack.cli.session import Session
+from gittrack.cli.terminal import Terminal, say
+from gittrack.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from gittrack.api.whence import Made, Read, Whence
+
+
+@click.command("whence")
+@click.argument("file", metavar="FILE")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def command(context: click.Context, file: str, as_json: bool) -> None:
+    """Name the runs that made or read a file or folder, whatever it is called here.
+
+    It is found by its hash: as an artifact or an input, or as a file of a folder that is one. The exit code is 3 when
+    no run knows it.
+    """
+    from gittrack.api.whence import find_whence
+
+    session: Session = context.obj
+    project = session.recovered()
+    found, problems = find_whence(project, Path(file))
+    if as_json:
+        from gittrack.cli import shapes
+
+        shapes.print_json(whence=shapes.whence(found), problems=[shapes.unread(*each) for each in problems])
+    elif found.made or found.read:
+        session.stdout.show(_lines(found, project.now(), session.stdout), session.environ)
+    for where, reason in problems:
+        say(f"warning: cannot read {where}: {reason}", role="warning")
+    if found.unseen:
+        from gittrack.cli.render import plural
+
+        say(
+            f"warning: {plural(found.unseen, 'folder')} could not be looked into: gittrack artifact pull",
+            role="warning",
+        )
+    if not found.made and not found.read:
+        if as_json:
+            context.exit(NotFoundError.exit_code)
+        raise NotFoundError(f"no run made or read '{file}' ({found.digest})", hint="gittrack ls")
+    newest = (found.made or found.read)[-1]
+    if not as_json:
+        say(f"next: gittrack lineage {newest.run[:8]}")
+
+
+def _lines(found: Whence, now: int, terminal: Terminal) -> list[str]:
+    from gittrack.cli.render import Cell, Column, table
+    from gittrack.core.sparkline import format_age
+
+    def row(verb: str, each: Made | Read, what: str, role: str = "") -> list[Cell]:
+        place = f"{what}/{each.member}" if each.member else what
+        name = each.name + (" (deleted)" if each.deleted else "")
+        return [Cell(text) for text in (verb, name, each.run[:8], place, role, format_age(now - each.time))]
+
+    rows = [row("made", made, made.path) for made in found.made]
+    rows += [row("read", read, read.input.uri, read.input.role) for read in found.read]
+    columns = [
+        Column("RUN"),
+        Column("NAME", least=12),
+        Column("ID"),
+        Column("AS", least=12),
+        Column("ROLE"),
+        Column("AGE"),
+    ]
+    return table(columns, rows, terminal)

@@ -32,6 +32,8 @@ class Config:
         snapshot_limit: bytes of all files of the code snapshot together.
         environment: names of further environment variables to record.
         headline: metrics to show first.
+        artifact_remote: where artifact bytes are pushed to when DVC has no default remote: a URL or a directory.
+        offline: whether reading an artifact never fetches bytes that are not here.
     """
 
     experiment: str = "Default"
@@ -46,6 +48,8 @@ class Config:
     snapshot_limit: int = 50 << 20
     environment: tuple[str, ...] = ()
     headline: tuple[str, ...] = ()
+    artifact_remote: str = ""
+    offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@
     ├─ FormatError                                 exit 6
     │  ├─ UnsupportedFormatError                   written by a newer gittrack
     │  └─ CorruptRecordError                       bytes that do not follow docs/format.md
+    ├─ RemoteError                                 exit 1; a place elsewhere: not reachable, full, not set up
+    │  └─ AuthenticationError                      exit 4; it wants other credentials
     └─ MissingDependencyError                      exit 1; an optional package, with the pip command
 
 Messages are lower case, the subject in quotes, the cause first, no full stop. The hint is a command to run.
@@ -148,6 +150,16 @@ class UnsupportedFormatError(FormatError):
 
 class CorruptRecordError(FormatError):
     """The bytes are damaged."""
+
+
+class RemoteError(GittrackError):
+    """A place elsewhere cannot do what was asked: it is not reachable, full, or not set up."""
+
+
+class AuthenticationError(RemoteError):
+    """A place elsewhere wants credentials, or other ones."""
+
+    exit_code = 4
 
 
 class MissingDependencyError(GittrackError):

@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gittrack.api.guarded import warn
-from gittrack.errors import CorruptRecordError
+from gittrack.core.dvc_yaml import REMOTE_PREFIX
+from gittrack.errors import CorruptRecordError, GittrackError
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
     from gittrack.artifacts.bytes_store import BytesStore
     from gittrack.artifacts.dvc_project import DvcProject
-
-PREFIX = "gittrack"
-"""The folder below a DVC remote in which our bytes lie: ``dvc gc --cloud`` leaves it alone."""
 
 
 def dvc_project(project: Project) -> DvcProject | None:
@@ -44,4 +42,15 @@ def open_bytes_store(project: Project) -> BytesStore:
 def public_remote(project: Project) -> dict[str, str]:
     """What a run's tree says of the remote that holds its bytes; empty when there is none."""
     dvc = dvc_project(project)
-    return {} if dvc is None else dvc.public_remote(PREFIX)
+    if dvc is not None and dvc.default:
+        return dvc.public_remote(REMOTE_PREFIX)
+    if not project.config.artifact_remote:
+        return {}
+    from gittrack.api.artifact_remote import find_remote
+
+    try:
+        url = f"{find_remote(project).shown.rstrip('/')}/{REMOTE_PREFIX}"
+    except GittrackError as error:
+        warn(f"{error.message}; go on without it")
+        return {}
+    return {"url": url} if url.isprintable() else {}

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 
 REMOTE = "gittrack"
 """The name of the DVC remote that a run's tree defines."""
+REMOTE_PREFIX = "gittrack"
+"""The folder below a remote in which our bytes lie: ``dvc gc --cloud`` leaves it alone."""
 CONFIG_FILE = ".dvc/config"
 REMOTE_OPTIONS = ("url", "endpointurl", "region")
 """What of a DVC remote enters a commit: DVC knows some fifteen other options that hold secrets."""

@@ -1,0 +1,112 @@
+"""What libraries raise when a place elsewhere fails, told as one line with what mends it.
+
+The libraries are many (botocore, aiohttp, google, azure, asyncssh) and none of them is imported here: their errors are
+known by the names of their classes, along the chain of causes.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from gittrack.artifacts.bytes_store import hint_of
+from gittrack.core.redact import redact_text
+from gittrack.errors import ArtifactNotFoundError, AuthenticationError, GittrackError, RemoteError, StorageError
+
+if TYPE_CHECKING:
+    from gittrack.artifacts.remote import RemoteAddress
+
+_SIGN_IN = frozenset(
+    (
+        "PermissionError NoCredentialsError PartialCredentialsError CredentialRetrievalError TokenRetrievalError "
+        "UnauthorizedSSOTokenError SSOTokenLoadError SSOError LoginRefreshRequired ProfileNotFound AuthError "
+        "InvalidAccessKeyId SignatureDoesNotMatch AccessDenied ExpiredToken DefaultCredentialsError RefreshError "
+        "ClientAuthenticationError CredentialUnavailableError PermissionDenied"
+    ).split()
+)
+_NOT_REACHED = frozenset(
+    (
+        "EndpointConnectionError ConnectTimeoutError ReadTimeoutError ConnectionClosedError ClientConnectorError "
+        "ServerDisconnectedError ClientOSError ConnectionError ConnectionRefusedError ConnectionResetError "
+        "TimeoutError gaierror ConnectionLost ServiceRequestError TransportError ConnectError URLError"
+    ).split()
+)
+_FULL = ("QuotaExceeded", "StorageFull", "InsufficientStorage", "Insufficient Storage", "quota", "No space left")
+_LONGEST = 300
+
+
+def remote_failure(
+    error: BaseException, address: RemoteAddress, what: str = "", *, sending: bool = False
+) -> GittrackError:
+    """The error to show for what a library raised.
+
+    Args:
+        error: what it raised.
+        address: the place.
+        what: the artifact that was being moved; ``""`` when the place as a whole was asked.
+        sending: whether it was on its way there.
+    """
+    if isinstance(error, GittrackError):
+        return error
+    chain = list(_chain(error))
+    names = {kind.__name__ for each in chain for kind in type(each).__mro__}
+    codes = {_code(each) for each in chain}
+    said = redact_text(_said(error))[:_LONGEST]
+    shown = address.shown
+    if isinstance(error, OSError) and error.errno is not None and error.filename is not None and not sending:
+        # Only the operating system gives both: what was fetched could not be written here.
+        return StorageError(f"cannot write '{error.filename}': {error.strerror}", hint=hint_of(error))
+    if _is_full(error, said):
+        return RemoteError(f"the remote '{shown}' is full: {said}", hint="make room there, then push again")
+    if "NoSuchBucket" in names | codes or "ContainerNotFound" in codes:
+        return RemoteError(f"the remote '{shown}' does not exist: {said}", hint=_check(address))
+    if (names | codes) & _SIGN_IN or codes & {"401", "403"}:
+        return AuthenticationError(f"the remote '{shown}' does not let us in: {said}", hint=_sign_in(address))
+    if names & _NOT_REACHED:
+        return RemoteError(f"the remote '{shown}' cannot be reached: {said}", hint=_check(address))
+    if isinstance(error, FileNotFoundError) and what and not sending:
+        text = f"the bytes of '{what}' are not at '{shown}'"
+        return ArtifactNotFoundError(text, hint="gittrack artifact push, where they are")
+    return RemoteError(f"the remote '{shown}' failed: {said}", hint=_check(address))
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    waiting: BaseException | None = error
+    while waiting is not None and id(waiting) not in seen:
+        seen.add(id(waiting))
+        yield waiting
+        waiting = waiting.__cause__ or waiting.__context__
+
+
+def _code(error: BaseException) -> str:
+    """The provider's own code of an error, where it has one: botocore's, or a status of HTTP."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):
+        return str(response.get("Error", {}).get("Code", ""))
+    return str(getattr(error, "error_code", None) or getattr(error, "status", None) or getattr(error, "code", ""))
+
+
+def _said(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text.rstrip(".")
+
+
+def _is_full(error: BaseException, said: str) -> bool:
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return full or any(word in said for word in _FULL)
+
+
+def _sign_in(address: RemoteAddress) -> str:
+    if address.name and address.url.startswith("s3://"):
+        return f"dvc remote modify --local {address.name} profile NAME, or access_key_id and secret_access_key"
+    if address.name:
+        return f"dvc remote modify --local {address.name} user NAME, or what its kind of place wants"
+    if address.url.startswith("s3://"):
+        return "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    return "sign in with the tool of the place"
+
+
+def _check(address: RemoteAddress) -> str:
+    return f"dvc remote modify {address.name} url URL" if address.name else "gittrack config artifact_remote URL"

@@ -45,11 +45,19 @@ def index_paths(repo: Repository, endings: Sequence[str]) -> list[str]:
         raise StorageError(f"cannot read the index: {error.strerror}", hint="check the permissions") from error
     signature, version, _ = _HEADER.unpack_from(data.ljust(_HEADER.size, b"\0"))
     wanted = [ending.encode() for ending in endings]
-    if signature == b"DIRC" and version in (2, 3) and b"link\0" not in data and len(data) < _MAX_BYTES:
+    if signature == b"DIRC" and version in (2, 3) and not _is_split(repo, data) and len(data) < _MAX_BYTES:
         found = _search(data, wanted)
     else:
         found = _asked(repo, wanted)
     return sorted(path.decode("utf-8", "surrogateescape") for path in found)
+
+
+def _is_split(repo: Repository, data: bytes) -> bool:
+    """Whether an extension names the shared index that holds the rest; what only looks like it names no file."""
+    return any(
+        (repo.git_dir / f"sharedindex.{data[match.end() + 4 : match.end() + 24].hex()}").exists()
+        for match in re.finditer(b"link(?=\0)", data)
+    )
 
 
 def _search(data: bytes, endings: Iterable[bytes]) -> set[bytes]:
@@ -83,5 +91,7 @@ def _path_ending_at(data: bytes, end: int) -> bytes | None:
 def _asked(repo: Repository, endings: Sequence[bytes]) -> set[bytes]:
     if repo.work_tree is None:
         return set()
-    listed = run_git(["ls-files", "-z", "--cached"], cwd=repo.work_tree, git_dir=repo.git_dir, work_tree=repo.work_tree)
-    return {path for path in listed.split(b"\0") if path.endswith(tuple(endings))}
+    arguments = ["ls-files", "--stage", "-z"]
+    listed = run_git(arguments, cwd=repo.work_tree, git_dir=repo.git_dir, work_tree=repo.work_tree)
+    rows = (row.partition(b"\t") for row in listed.split(b"\0"))
+    return {path for about, _, path in rows if about.startswith(b"100") and path.endswith(tuple(endings))}

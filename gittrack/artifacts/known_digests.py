@@ -28,7 +28,6 @@ from gittrack.errors import ArtifactNotFoundError, GittrackError, StorageError
 
 SETTLED_NS = 2_000_000_000
 MOST_ENTRIES = 4_000
-"""Entries that are kept; beyond, the oldest half goes."""
 _SAVE_SECONDS = 5.0
 _pack = struct.Struct("<Q4q").pack
 
@@ -70,10 +69,14 @@ class KnownDigests:
 
     Args:
         root: the folder of the entries.
+        now: the clock, ns since the epoch.
+        most: entries that are kept; beyond, the oldest half goes.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, now: Callable[[], int] = time.time_ns, most: int = MOST_ENTRIES) -> None:
         self._root = root
+        self._now = now
+        self._most = most
 
     def of(self, place: Path, spend: Spend = spend_freely) -> DataDigest:
         """The digest of what lies at a path: a file, or a folder with all its files.
@@ -102,7 +105,7 @@ class KnownDigests:
             known = self._read(entry)
             if known.get("stamp") == list(stamp) and isinstance(known.get("digest"), str):
                 return DataDigest(known["digest"], state.st_size)
-            began = time.time_ns()
+            began = self._now()
             digest = _hash(file, spend)
             settled = _stamp(os.fstat(file)) == stamp
         except OSError as error:
@@ -121,7 +124,7 @@ class KnownDigests:
         known = self._read(entry)
         if known.get("fingerprint") == fingerprint and isinstance(known.get("digest"), str):
             return DataDigest(known["digest"], size, len(found))
-        began = time.time_ns()
+        began = self._now()
         members = _Members(self, entry.with_name(entry.name + ".files"), began)
         try:
             listed = [ListedFile(path, members.digest(place / path, path, state, spend)) for path, state in found]
@@ -162,7 +165,7 @@ class KnownDigests:
 
     def _prune(self) -> None:
         names = os.listdir(self._root)
-        if len(names) > MOST_ENTRIES:
+        if len(names) > self._most:
             paths = [self._root / name for name in names]
             with contextlib.suppress(OSError):  # another process prunes too
                 for path in sorted(paths, key=lambda path: path.stat().st_mtime)[: len(paths) // 2]:

@@ -24,6 +24,7 @@
     │  ├─ UnsupportedFormatError                   written by a newer gittrack
     │  └─ CorruptRecordError                       bytes that do not follow docs/format.md
     ├─ RemoteError                                 exit 1; a place elsewhere: not reachable, full, not set up
+    │  ├─ NoRemoteError                            none is set up
     │  └─ AuthenticationError                      exit 4; it wants other credentials
     └─ MissingDependencyError                      exit 1; an optional package, with the pip command
 
@@ -154,6 +155,10 @@ class CorruptRecordError(FormatError):
 
 class RemoteError(GittrackError):
     """A place elsewhere cannot do what was asked: it is not reachable, full, or not set up."""
+
+
+class NoRemoteError(RemoteError):
+    """No place elsewhere is set up."""
 
 
 class AuthenticationError(RemoteError):

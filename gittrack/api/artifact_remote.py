@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gittrack.api.byte_storage import dvc_project
 from gittrack.core.names import display
-from gittrack.errors import NotFoundError, RemoteError
+from gittrack.errors import NoRemoteError, NotFoundError, RemoteError
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
@@ -26,7 +26,8 @@ def find_remote(project: Project, name: str | None = None) -> RemoteAddress:
 
     Raises:
         NotFoundError: no remote has that name.
-        RemoteError: none is set up, or it has no URL.
+        NoRemoteError: none is set up.
+        RemoteError: it has no URL.
     """
     dvc = dvc_project(project)
     if name is not None:
@@ -36,7 +37,23 @@ def find_remote(project: Project, name: str | None = None) -> RemoteAddress:
     if project.config.artifact_remote:
         return _named(dvc, project.config.artifact_remote, project.repo.work_tree or Path.cwd())
     hint = "gittrack config artifact_remote URL-OR-DIRECTORY"
-    raise RemoteError("no place for artifacts is set up", hint=hint)
+    raise NoRemoteError("no remote is set up for artifacts", hint=hint)
+
+
+def remote_for(project: Project, uri: str) -> RemoteAddress | None:
+    """The DVC remote on the same bucket or host as a URI: its credentials are right for it. None when there is none."""
+    dvc = dvc_project(project)
+    if dvc is None:
+        return None
+    for name, options in dvc.remotes.items():
+        if "://" in options.get("url", "") and _host(options["url"]) == _host(uri):
+            return _of_dvc(dvc, name)
+    return None
+
+
+def _host(uri: str) -> tuple[str, str]:
+    scheme, _, rest = uri.partition("://")
+    return scheme.lower(), rest.partition("/")[0].rpartition("@")[2]
 
 
 def _named(dvc: DvcProject | None, name: str, base: Path) -> RemoteAddress:

@@ -41,6 +41,25 @@ class TakesFiles(Guarded):
         """Keep every file of a directory, under the names they have in it."""
         self._file("log_artifacts", lambda files: files.add_folder(directory, artifact_path))
 
+    def log_artifact_uri(
+        self, uri: str, artifact_path: str | None = None, *, size: int | None = None, digest: str | None = None
+    ) -> None:
+        """Refer to a file that stays where it is: its address is kept, and what it is, never its bytes.
+
+        Whoever downloads or opens it gets it from there; it is checked against the size and the digest.
+
+        Args:
+            uri: ``s3://…``, ``https://…``, ``gs://…``, or a path of this machine. User info is left out; an address
+                that works only with its query (a presigned link) is refused.
+            artifact_path: folder within the run to put it in; its top when None.
+            size: bytes, when known; of a local file it is looked up.
+            digest: ``md5:<hex>``, ``sha256:<hex>``, … or ``etag:<value>``, when known; of a local file it is computed.
+
+        Example:
+            >>> run.log_artifact_uri("s3://bucket/weights.bin", "models", digest='etag:"9b2c…"')  # doctest: +SKIP
+        """
+        self._file("log_artifact_uri", lambda files: files.add_reference(uri, artifact_path, size, digest))
+
     def log_text(self, text: str, artifact_file: str) -> None:
         """Keep a text as a file of the run."""
         self._file("log_text", lambda files: files.add_text(text, artifact_file))

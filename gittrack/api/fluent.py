@@ -304,6 +304,13 @@ def log_artifact(path: str | os.PathLike[str], artifact_path: str | None = None)
     _run().log_artifact(path, artifact_path)
 
 
+def log_artifact_uri(
+    uri: str, artifact_path: str | None = None, *, size: int | None = None, digest: str | None = None
+) -> None:
+    """Refer to a file that stays where it is; see :meth:`Run.log_artifact_uri`."""
+    _run().log_artifact_uri(uri, artifact_path, size=size, digest=digest)
+
+
 def log_artifacts(directory: str | os.PathLike[str], artifact_path: str | None = None) -> None:
     """Keep a directory with the active run; see :meth:`Run.log_artifacts`."""
     _run().log_artifacts(directory, artifact_path)

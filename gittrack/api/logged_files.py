@@ -165,6 +165,17 @@ class LoggedFiles:
         if self._inputs is not None:
             self._inputs.finish()
 
+    def add_reference(self, uri: object, folder: str | None, size: object, digest: object) -> None:
+        """Write down where a file lies, and what it is; nothing is copied, and no network asked."""
+        from gittrack.core.references import name_of_reference
+
+        address, found, known = _described(uri, size, digest)
+        path = check_artifact_path(_joined(folder, name_of_reference(address)))
+        entry = {"path": path, "size": found, "digest": known, "media_type": _media_type(path)}
+        entry |= {"storage": "reference", "uri": address}
+        self._room.take("artifacts.toml", entry_size(entry))
+        self._writer.operation({"op": "artifact", "t": _now(), "artifact": entry})
+
     def _add_file(self, source: Path, name: str) -> None:
         path = check_artifact_path(name)
         from gittrack.artifacts.taking import take_file
@@ -214,6 +225,35 @@ def _path(path: object) -> Path:
     if not isinstance(text, str) or not text or "\0" in text:
         raise InvalidValueError(f"{display(repr(text), 60)} is no path")
     return Path(text)
+
+
+def _described(uri: object, size: object, digest: object) -> tuple[str, int | None, str]:
+    """The address of a reference, its size and its digest, as they are written down."""
+    from gittrack.core.references import ETAG, clean_digest, clean_uri
+
+    known = "" if digest is None else clean_digest(digest)  # type: ignore[arg-type]
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 1 << 63):
+        raise InvalidValueError(f"{display(repr(size), 60)} is no number of bytes")
+    local = _local_path(uri)
+    if local is None:
+        return clean_uri(uri), size, known  # type: ignore[arg-type]
+    from gittrack.artifacts.references import describe_local
+
+    address, found, computed = describe_local(local, with_hash=not known or known.startswith(ETAG))
+    if size is not None and size != found:
+        raise InvalidValueError(f"'{local}' has {found} bytes, not {size}")
+    return address, found, computed or known
+
+
+def _local_path(uri: object) -> Path | None:
+    """The file of this machine that a reference is to; None when it is elsewhere."""
+    if isinstance(uri, str) and uri.startswith("file://"):
+        from urllib.parse import unquote
+
+        return _path(unquote(uri.removeprefix("file://").removeprefix("localhost")))
+    if isinstance(uri, os.PathLike) or (isinstance(uri, str) and "://" not in uri):
+        return _path(uri)
+    return None
 
 
 def _joined(folder: object, name: str) -> str:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from gittrack.core.names import check_artifact_path, display
-from gittrack.errors import ArtifactNotFoundError, ConflictError, GittrackError, InvalidNameError, StorageError
+from gittrack.errors import (
+    ArtifactNotFoundError,
+    ConflictError,
+    GittrackError,
+    InvalidNameError,
+    NoRemoteError,
+    StorageError,
+)
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
     from gittrack.api.saved_run import SavedRun
     from gittrack.artifacts.bytes_store import BytesStore
+    from gittrack.artifacts.references import Reference
+    from gittrack.core.folder_listing import ListedFile
     from gittrack.core.records import ArtifactEntry
 
 
@@ -39,9 +50,10 @@ class SavedArtifacts:
     Args:
         project: where the run is.
         run: the run, with all that its tree says.
+        fetch: whether bytes that are wanted and not here are fetched, from the remote or from where a reference points.
     """
 
-    def __init__(self, project: Project, run: SavedRun) -> None:
+    def __init__(self, project: Project, run: SavedRun, *, fetch: bool = False) -> None:
         from gittrack.api.byte_storage import open_bytes_store
 
         if run.commit is None:
@@ -52,6 +64,8 @@ class SavedArtifacts:
         self._project = project
         self._entries = {entry.path: entry for entry in run.record.artifacts}
         self._store: BytesStore = open_bytes_store(project)
+        self._fetches = fetch and not project.config.offline
+        self._listings: dict[str, tuple[ListedFile, ...]] = {}
 
     def files(self, path: str = "") -> list[ArtifactFile]:
         """The files at or below a path, those of folders included, sorted by path.
@@ -85,40 +99,61 @@ class SavedArtifacts:
         return ArtifactNotFoundError(text, hint=f"gittrack artifact ls {self._run.id[:8]}")
 
     def _below(self, wanted: str) -> Iterator[ArtifactFile]:
-        from gittrack.artifacts.reading import read_listing
-
         for entry in self._entries.values():
             inside = wanted.startswith(entry.path + "/") or entry.path.startswith(wanted + "/")
             if wanted and entry.path != wanted and not inside:
                 continue
-            if entry.is_folder:
-                for file in read_listing(self._store, entry.digest, entry.path):
+            if entry.is_folder and entry.storage == "pointer":
+                for file in self._listing(entry):
                     yield ArtifactFile(f"{entry.path}/{file.path}", file.digest, entry)
             else:
                 yield ArtifactFile(entry.path, entry.digest, entry)
+
+    def _listing(self, entry: ArtifactEntry) -> tuple[ListedFile, ...]:
+        """The files of a folder; fetched when that is allowed, and not kept: only whole folders have a listing here."""
+        from gittrack.artifacts.reading import read_listing
+
+        if self._fetches and not self._store.has(entry.digest):
+            if entry.digest not in self._listings:
+                from gittrack.api.artifact_transfer import open_project_remote
+                from gittrack.artifacts.pulling import fetch_listing
+
+                with self._explained(entry.path):
+                    remote = open_project_remote(self._project)
+                    self._listings[entry.digest] = fetch_listing(self._store, remote, entry.digest, entry.path)
+            return self._listings[entry.digest]
+        return read_listing(self._store, entry.digest, entry.path)
 
     def read(self, path: str) -> bytes:
         """The bytes of one file.
 
         Raises:
-            ArtifactNotFoundError: there is none of that path, or its bytes are not here.
+            ArtifactNotFoundError: there is none of that path, or its bytes are not here and cannot be fetched.
             CorruptRecordError: the bytes are not those that were logged.
+            RemoteError, AuthenticationError: what is not here cannot be fetched from where it is.
         """
-        from gittrack.artifacts.reading import read_stored
-
-        file = self._one(path)
-        self._here([file])
-        return self._inline(file) if file.entry.storage == "inline" else read_stored(self._store, file.digest, path)
+        with self.open(path) as stream:
+            return stream.read()
 
     def open(self, path: str) -> BinaryIO:
         """One file, open for reading; checked before the first byte is given out. Raises as :meth:`read`."""
         from gittrack.artifacts.reading import open_stored
 
         file = self._one(path)
-        self._here([file])
+        self._bring([file])
         if file.entry.storage == "inline":
             return io.BytesIO(self._inline(file))
+        if file.entry.storage == "reference":
+            return self._opened_reference(file)
         return open_stored(self._store, file.digest, path)
+
+    def _opened_reference(self, file: ArtifactFile) -> BinaryIO:
+        from gittrack.artifacts.references import copy_reference
+
+        with self._store.temporary() as (target, _):
+            copy_reference(self._reference(file), target)
+            os.lseek(target, 0, os.SEEK_SET)
+            return os.fdopen(os.dup(target), "rb")  # it loses its name now, and its bytes when it is closed
 
     def download(self, path: str, dest: Path, *, overwrite: bool = False) -> Path:
         """Copy a file or folder; what is copied is checked, and appears complete or not at all.
@@ -144,13 +179,13 @@ class SavedArtifacts:
         taken = [target for target in targets.values() if target.exists() or target.is_symlink()]
         if taken and not overwrite:
             raise ConflictError(f"'{taken[0]}' is there already", hint="choose another folder, or --force")
-        self._here(files)
+        self._bring(files)
         for file in files:
             self._copy(file, targets[file.path])
         return dest / wanted.rpartition("/")[2] if wanted else dest
 
     def _copy(self, file: ArtifactFile, target: Path) -> None:
-        from gittrack.artifacts.reading import copy_out, write_out
+        from gittrack.artifacts.reading import appearing, copy_out, write_out
 
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -159,6 +194,11 @@ class SavedArtifacts:
             raise StorageError(text, hint="choose another folder") from error
         if file.entry.storage == "inline":
             write_out(self._inline(file), target)
+        elif file.entry.storage == "reference":
+            from gittrack.artifacts.references import copy_reference
+
+            with appearing(target) as opened:
+                copy_reference(self._reference(file), opened)
         else:
             copy_out(self._store, file.digest, target, file.path)
 
@@ -175,13 +215,52 @@ class SavedArtifacts:
 
         return read_artifact(self._project.repo, self._commit, self._run.record, file.path)
 
-    def _here(self, files: list[ArtifactFile]) -> None:
-        """Fail before anything is copied when bytes are missing here."""
+    def _reference(self, file: ArtifactFile) -> Reference:
+        from gittrack.api.artifact_remote import remote_for
+        from gittrack.artifacts.references import Reference
+
+        entry = file.entry
+        return Reference(entry.path, entry.uri, entry.size, entry.digest, remote_for(self._project, entry.uri))
+
+    def _bring(self, files: list[ArtifactFile]) -> None:
+        """Fetch what is missing here, or fail before anything is copied."""
+        missing = {file.digest: file for file in files if file.entry.storage == "pointer" and not self._is_here(file)}
+        if not self._fetches:
+            self._refuse(files, list(missing.values()))
+        elif missing:
+            from gittrack.api.artifact_transfer import fetch_objects
+            from gittrack.artifacts.transfer import Wanted
+
+            first = next(iter(missing.values()))
+            folders = {file.entry.path: file.entry for file in missing.values() if file.entry.is_folder}
+            whole = [entry for entry in folders.values() if self._is_whole(entry, files)]
+            with self._explained(first.path):
+                fetch_objects(
+                    self._project,
+                    [Wanted(file.digest, file.path) for file in missing.values()]
+                    + [Wanted(entry.digest, entry.path) for entry in whole],  # its listing comes along
+                )
+
+    def _is_here(self, file: ArtifactFile) -> bool:
+        return self._store.has(file.digest, None if file.entry.is_folder else file.entry.size)
+
+    def _is_whole(self, entry: ArtifactEntry, files: list[ArtifactFile]) -> bool:
+        return sum(file.entry is entry for file in files) == entry.files
+
+    @contextlib.contextmanager
+    def _explained(self, path: str) -> Iterator[None]:
+        """Where there is nowhere to fetch from, what is said is that the bytes are not here."""
+        try:
+            yield
+        except NoRemoteError as error:
+            text = f"the bytes of '{display(path, 80)}' are not here, and {error.message}"
+            raise ArtifactNotFoundError(text, hint=error.hint) from error
+
+    def _refuse(self, files: list[ArtifactFile], missing: list[ArtifactFile]) -> None:
         for file in files:
             if file.entry.storage == "reference":
                 text = f"'{display(file.path, 80)}' is only a reference to {display(file.entry.uri, 200)}"
-                raise ArtifactNotFoundError(text, hint="get it from there")
-        missing = [file for file in files if file.entry.storage == "pointer" and not self._store.has(file.digest)]
+                raise ArtifactNotFoundError(text, hint="get it from there, or without GITTRACK_OFFLINE")
         if missing:
             text = f"the bytes of '{display(missing[0].path, 80)}' are not here"
             more = "" if len(missing) == 1 else f", nor those of {len(missing) - 1} others"

@@ -133,52 +133,65 @@ class SavedRun:
         series = self.history(metric)
         return pandas.DataFrame({"step": series.steps, "timestamp": series.timestamps, "value": series.values})
 
-    def artifact(self, path: str) -> bytes:
-        """The bytes of one of its artifacts.
+    def artifact(self, path: str, *, fetch: bool = True) -> bytes:
+        """The bytes of one of its artifacts. Arguments and errors as for :meth:`open`.
 
-        Raises:
-            ArtifactNotFoundError: it has none of that path.
+        Args:
+            path: which.
+            fetch: fetch the bytes when they are not here.
         """
-        return self._files().read(path)
+        return self._files(fetch).read(path)
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str, *, fetch: bool = True) -> BinaryIO:
         """One file of its artifacts, open for reading, its hash checked.
 
+        Args:
+            path: which.
+            fetch: fetch the bytes when they are not here: from the remote, or from where a reference points. Off
+                everywhere with the setting ``offline``.
+
         Raises:
-            ArtifactNotFoundError: it has none of that path, or the bytes are not here.
+            ArtifactNotFoundError: it has none of that path, or the bytes are not here and cannot be fetched.
+            AuthenticationError: where they are wants other credentials.
             CorruptRecordError: the bytes are not those that were logged.
+            RemoteError: where they are cannot be reached.
 
         Example:
             >>> with gittrack.get_run("@latest").open("model/weights.bin") as file:  # doctest: +SKIP
             ...     weights = file.read()
         """
-        return self._files().open(path)
+        return self._files(fetch).open(path)
 
-    def download(self, path: str = "", dest: str | os.PathLike[str] = ".", *, overwrite: bool = False) -> Path:
+    def download(
+        self, path: str = "", dest: str | os.PathLike[str] = ".", *, overwrite: bool = False, fetch: bool = True
+    ) -> Path:
         """Copy an artifact, or a file or folder within one; every byte is checked.
 
         Args:
             path: which; all of them when empty.
             dest: the folder to copy into, made when it is missing; the artifact keeps its base name there.
             overwrite: replace files that are there already.
+            fetch: as for :meth:`open`.
 
         Returns:
             The copy.
 
         Raises:
-            ArtifactNotFoundError: it has none of that path, or the bytes are not here.
+            ArtifactNotFoundError: it has none of that path, or the bytes are not here and cannot be fetched.
+            AuthenticationError: where they are wants other credentials.
             ConflictError: a file is there already; nothing was copied.
             CorruptRecordError: the bytes are not those that were logged.
+            RemoteError: where they are cannot be reached.
             StorageError: ``dest`` cannot be written.
         """
-        return self._files().download(path, Path(dest), overwrite=overwrite)
+        return self._files(fetch).download(path, Path(dest), overwrite=overwrite)
 
-    def _files(self) -> SavedArtifacts:
+    def _files(self, fetch: bool = False) -> SavedArtifacts:
         from gittrack.api.saved_artifacts import SavedArtifacts
 
         if self._project is None:
             raise NotFoundError(f"run '{self.name}' is of no repository", hint="gittrack.get_run(run.id)")
-        return SavedArtifacts(self._project, replace(self, record=self._whole()))
+        return SavedArtifacts(self._project, replace(self, record=self._whole()), fetch=fetch)
 
     def file(self, path: str) -> bytes | None:
         """The bytes of a file of the run's tree (``run.toml``, ``logs/output.txt``, …), or None."""

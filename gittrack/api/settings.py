@@ -32,6 +32,8 @@ MEANINGS = {
     "snapshot_limit": "bytes of all files of the code snapshot together",
     "environment": "names of further environment variables to record",
     "headline": "metrics to show first",
+    "artifact_remote": "where artifact bytes are pushed to when DVC has no default remote: a URL or a directory",
+    "offline": "whether reading an artifact never fetches bytes that are not here",
 }
 _NOT_SET = 5
 """How ``git config --unset`` ends when there is nothing to unset."""

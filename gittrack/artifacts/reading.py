@@ -103,7 +103,7 @@ def copy_out(store: BytesStore, digest: str, target: Path, what: str) -> None:
     except OSError as error:
         raise StorageError(f"cannot read '{what}': {error.strerror}", hint=hint_of(error)) from error
     try:
-        with _appearing(target) as file:
+        with appearing(target) as file:
             if _copy_hashing(source, file) != digest:
                 raise _damaged(what)
     finally:
@@ -116,12 +116,12 @@ def write_out(data: bytes, target: Path) -> None:
     Raises:
         StorageError: the target cannot be written.
     """
-    with _appearing(target) as file:
+    with appearing(target) as file:
         write_all(file, data)
 
 
 @contextlib.contextmanager
-def _appearing(target: Path) -> Iterator[int]:
+def appearing(target: Path) -> Iterator[int]:
     """A file open for writing that takes the target's name when all went well, and is gone otherwise."""
     temporary = target.with_name(f".gittrack-{uuid4().hex}")
     try:

@@ -112,7 +112,7 @@ def doctor(project: Project, *, dry_run: bool = False) -> list[Repair]:
 
     Empty ref files (git's own fetch and gc die of them), stale locks, empty loose objects, folders of runs that never
     began, half-written copies; then lost or damaged objects and lost refs of runs that are not rolled up yet, live runs
-    of dead processes, refs that hold the code of runs which are over.
+    of dead processes, refs that hold the code of runs which are over, artifacts that DVC's cache has lost.
 
     Args:
         project: where.
@@ -127,6 +127,7 @@ def doctor(project: Project, *, dry_run: bool = False) -> list[Repair]:
     if dry_run:
         return repairs
     remove_leftovers(found)
+    repairs += _put_back(project)
     restoration = restore(repo, layout)
     for id, commit in restoration.restored:
         repairs.append(Repair("made a lost run again", f"run {id} (commit {commit[:12]})"))
@@ -135,7 +136,26 @@ def doctor(project: Project, *, dry_run: bool = False) -> list[Repair]:
     recovered = [result for result in recover_runs(repo, layout) if result.outcome == "recovered"]
     repairs += [Repair("finished a crashed run", f"run {result.id}") for result in recovered]
     repairs += [Repair("let go of the code of a run that is over", name) for name in drop_stale_holds(repo, layout)]
-    return repairs
+    return repairs + _relinked(project)
+
+
+def _put_back(project: Project) -> list[Repair]:
+    from gittrack.api.byte_storage import open_bytes_store
+    from gittrack.artifacts.usage import put_back
+
+    count = put_back(open_bytes_store(project))
+    return [Repair("brought back what a killed 'gittrack gc' had moved aside", f"{count} files")] if count else []
+
+
+def _relinked(project: Project) -> list[Repair]:
+    """What ``dvc gc`` took out of DVC's cache and runs refer to is made known to DVC again."""
+    from gittrack.api.gc import relink
+
+    try:
+        count = relink(project)
+    except GittrackError as error:
+        return [Repair("could not make artifacts known to DVC again", error.message)]
+    return [Repair("made artifacts known to DVC again", f"{count} files in its cache")] if count else []
 
 
 def roll_up_now(project: Project) -> RollUp:

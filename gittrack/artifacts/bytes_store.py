@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,8 @@ from gittrack.errors import CorruptRecordError, StorageError
 BLOCK = 1 << 20
 TRUSTED = 0o444
 """The mode by which DVC knows that a file of its cache need not be hashed again."""
-_COPY_AT_ONCE = 1 << 30
+RENEW_SECONDS = 3600.0
+"""Bytes stored again are marked as fresh at most this often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,32 @@ class BytesStore:
             return False
         return size is None or found == size
 
+    def renew(self, digest: str, size: int | None = None) -> bool:
+        """Whether the bytes are here; if so they count as stored just now, so that no ``gittrack gc`` takes them.
+
+        Args:
+            digest: ``md5:<hex>``; of a folder, its listing.
+            size: what is there must have that many bytes; None: however many.
+
+        Returns:
+            False also where the time cannot be set (another user's file): the bytes are to be stored anew.
+        """
+        path = self.path(digest)
+        try:
+            state = os.stat(path)
+            if size is not None and state.st_size != size:
+                return False
+            if not -RENEW_SECONDS < time.time() - state.st_mtime < RENEW_SECONDS:
+                os.utime(path)
+                os.stat(path)  # moved away since? Then it was judged by its old time.
+        except OSError:
+            return False
+        return True
+
+    def places(self, digest: str) -> list[Path]:
+        """Where the bytes of a digest may lie: in our store, then in DVC's cache when there is one."""
+        return [self.path(digest), *([] if self.dvc_cache is None else [_place(self.dvc_cache, digest)])]
+
     @contextlib.contextmanager
     def temporary(self) -> Iterator[tuple[int, str]]:
         """An empty file inside the store, open for reading and writing: (descriptor, name); removed at the end.
@@ -93,7 +121,7 @@ class BytesStore:
             OSError: the store cannot be written.
         """
         target = self.path(digest)
-        if not self.has(digest, os.fstat(file).st_size):
+        if not self.renew(digest, os.fstat(file).st_size):
             os.fchmod(file, TRUSTED)
             if sync:
                 os.fsync(file)
@@ -104,16 +132,27 @@ class BytesStore:
 
     def link_to_dvc(self, digest: str) -> None:
         """Make the bytes of a digest known to DVC, where its cache is on the same file system."""
-        if self.dvc_cache is None:
-            return
-        try:
-            _named(os.link, str(self.path(digest)), _place(self.dvc_cache, digest))
-        except FileExistsError:
-            return
-        except OSError as error:
-            # Another file system, or no permission: DVC then gets the bytes from the remote, we have them here.
-            if error.errno not in (errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMLINK):
-                raise
+        link_missing(self, digest)
+
+
+def link_missing(store: BytesStore, digest: str) -> bool:
+    """Link the bytes of a digest into DVC's cache; whether they are there now.
+
+    Raises:
+        OSError: the cache cannot be written.
+    """
+    if store.dvc_cache is None:
+        return False
+    try:
+        _named(os.link, str(store.path(digest)), _place(store.dvc_cache, digest))
+    except FileExistsError:
+        return True
+    except OSError as error:
+        # Another file system, or no permission: DVC then gets the bytes from the remote, we have them here.
+        if error.errno not in (errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMLINK):
+            raise
+        return False
+    return True
 
 
 def _place(root: Path, digest: str) -> Path:

@@ -139,7 +139,7 @@ def _take_small(store: BytesStore, place: str) -> StoredBytes:
     finally:
         os.close(source)
     digest = md5_of(data)
-    if store.has(digest, len(data)):
+    if store.renew(digest, len(data)):
         store.link_to_dvc(digest)
     else:
         with store.temporary() as (file, name):
@@ -187,7 +187,7 @@ class _Known:
     def recall(self) -> StoredBytes | None:
         try:
             known = json.loads(self._path.read_bytes())
-            if known["fingerprint"] != self._fingerprint or not self._store.has(known["digest"]):
+            if known["fingerprint"] != self._fingerprint or not self._store.renew(known["digest"]):
                 return None
             return StoredBytes(known["size"], known["digest"], files=known["files"])
         except (OSError, ValueError, TypeError, KeyError, GittrackError):

@@ -49,7 +49,7 @@ def take_bytes(store: BytesStore, data: bytes, inline_limit: int) -> StoredBytes
     digest = md5_of(data)
     if len(data) <= inline_limit:
         return StoredBytes(len(data), digest, data)
-    if store.has(digest, len(data)):
+    if store.renew(digest, len(data)):
         store.link_to_dvc(digest)
     else:
         with store.temporary() as (file, name):

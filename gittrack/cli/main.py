@@ -29,6 +29,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("restore", "Bring deleted runs back"),
     "experiments": ("experiments", "List, show and rename experiments"),
     "config": ("config", "Show or change settings"),
+    "du": ("du", "Show where the bytes of artifacts are"),
+    "gc": ("gc", "Remove artifact bytes of this clone that no run, branch or tag refers to"),
     "recover": ("recover", "Finish runs whose process died, with every point they logged"),
     "fsck": ("fsck", "Check everything that is stored"),
     "doctor": ("doctor", "Clear what crashes and power loss left behind, and make again what can be made again"),

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from gittrack.api.disk_usage import DiskUsage
     from gittrack.api.experiments import Experiment
+    from gittrack.api.gc import Collected, GcPlan
     from gittrack.api.maintain import Finding, Recovery, Repair
     from gittrack.api.read import Problem, SavedRun
     from gittrack.api.settings import Setting
@@ -169,3 +171,40 @@ def lineage(found: Lineage) -> dict[str, Any]:
 def whence(found: Whence) -> dict[str, Any]:
     """What runs know of a file as ``whence`` prints it."""
     return asdict(found)
+
+
+def disk_usage(usage: DiskUsage, by: str) -> dict[str, Any]:
+    """Where the bytes are, as ``du`` prints it."""
+    return {
+        "by": by,
+        "rows": [asdict(row) for row in usage.rows],
+        "here": usage.here,
+        "referred": usage.referred,
+        "unused": usage.unused,
+        "inline": usage.inline,
+        "missing": usage.missing,
+        "problems": [problem(item) for item in usage.problems],
+    }
+
+
+def collection(plan: GcPlan, collected: Collected | None) -> dict[str, Any]:
+    """What ``gc`` would remove, or has removed."""
+    return {
+        "garbage": [{"digest": found.digest, "size": found.size, "linked": found.linked} for found in plan.garbage],
+        "bytes": plan.bytes,
+        "given_up": [
+            {
+                "run": item.run.id,
+                "name": item.run.name,
+                "experiment": item.run.record.experiment.name,
+                "paths": list(item.paths),
+                "size": size,
+                "why": item.why,
+            }
+            for item, size in plan.given_up
+        ],
+        "young": {"files": len(plan.young), "bytes": sum(found.size for found in plan.young)},
+        "kept": {"files": plan.kept, "bytes": plan.kept_bytes},
+        "missing_folders": list(plan.missing),
+        "removed": None if collected is None else asdict(collected),
+    }

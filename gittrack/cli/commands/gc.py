@@ -1,0 +1,176 @@
+"""``gittrack gc``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from gittrack.cli.session import Session
+from gittrack.cli.terminal import say
+from gittrack.errors import UsageError
+
+if TYPE_CHECKING:
+    from gittrack.api.gc import Collected, GcPlan
+    from gittrack.api.project import Project
+    from gittrack.api.retention import Retention
+    from gittrack.core.retention import KeepRule
+
+
+@click.command("gc")
+@click.argument("runs", metavar="[RUN…]", nargs=-1)
+@click.option("--deleted", is_flag=True, help="Deleted runs give up their bytes too: restored, they have none.")
+@click.option("--rules", "configured", is_flag=True, help="Apply the keep rules of the settings.")
+@click.option("--keep", metavar="RULE", multiple=True, help="Apply this keep rule; may be given several times.")
+@click.option("-e", "--experiment", metavar="EXP", help="Apply keep rules to this experiment only.")
+@click.option("--checkpoints", metavar="last:N", help="Of checkpoints keep the last N, of RUN… or of all runs.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go, and why.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, sizes in bytes.")
+@click.pass_obj
+def command(
+    session: Session,
+    runs: tuple[str, ...],
+    deleted: bool,
+    configured: bool,
+    keep: tuple[str, ...],
+    experiment: str | None,
+    checkpoints: str | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Remove artifact bytes of this clone that no run, branch or tag refers to.
+
+    Runs, what lies in git, DVC's cache and remotes are left alone. What was written within the last day stays.
+
+    With keep rules, runs that no rule keeps give up the bytes of their artifacts, the runs themselves stay: all, none,
+    last:50, 'best:10 by lowest val_loss', tagged, tagged:KEY, tagged:KEY=VALUE. Versions and other tagged commits keep
+    theirs. In .gittrack.toml: [keep] and "*" = ["last:50", "tagged"], or an experiment's name in place of the "*".
+    """
+    from gittrack.api.gc import collect, plan_gc
+
+    project = session.recovered()
+    if runs and checkpoints is None:
+        raise UsageError("RUN is for --checkpoints only", hint=f"gittrack gc --checkpoints last:3 {runs[0][:80]}")
+    retention = _retention(project, runs, deleted, _rules(project, configured, keep, experiment), checkpoints)
+    plan = plan_gc(project, retention)
+    if not as_json:
+        _show(session, plan)
+    collected = None
+    if plan.garbage and not dry_run:
+        if not yes:
+            _ask(plan)
+        collected = collect(project, plan, retention)
+    if as_json:
+        from gittrack.cli import shapes
+
+        shapes.print_json(**shapes.collection(plan, collected))
+    _say_end(plan, collected)
+    if collected is not None and collected.problems:
+        raise SystemExit(1)
+
+
+def _rules(
+    project: Project, configured: bool, keep: tuple[str, ...], experiment: str | None
+) -> dict[str, list[KeepRule]]:
+    from gittrack.api.retention import EVERY, configured_rules
+    from gittrack.core.retention import parse_rule
+
+    rules = configured_rules(project) if configured else {}
+    if configured and not rules:
+        text = "there are no keep rules in the settings"
+        raise UsageError(text, hint="gittrack gc --keep last:50, or: git config gittrack.keep 'last:50, tagged'")
+    if configured and keep:
+        raise UsageError("--rules and --keep are given both", hint="gittrack gc --rules")
+    if keep:
+        rules = {EVERY: [parse_rule(text) for text in keep]}
+    if experiment is None:
+        return rules
+    if not rules:
+        raise UsageError("--experiment is for --keep and --rules", hint="gittrack gc --keep last:50 --experiment EXP")
+    from gittrack.api.experiments import find_experiment
+
+    name = find_experiment(project, experiment).name
+    return {name: rules.get(name, rules.get(EVERY, [])) or [parse_rule("all")]}
+
+
+def _retention(
+    project: Project,
+    runs: tuple[str, ...],
+    deleted: bool,
+    rules: dict[str, list[KeepRule]],
+    checkpoints: str | None,
+) -> Retention:
+    from gittrack.api.read import find_run
+    from gittrack.api.retention import Retention
+    from gittrack.core.retention import parse_checkpoints
+
+    return Retention(
+        rules=rules,
+        checkpoints=None if checkpoints is None else parse_checkpoints(checkpoints),
+        runs=frozenset(find_run(project, address).id for address in runs),
+        deleted=deleted,
+    )
+
+
+def _show(session: Session, plan: GcPlan) -> None:
+    from gittrack.cli.render import Cell, Column, table
+    from gittrack.core.sizes import format_size
+
+    rows = [
+        [
+            Cell(item.run.id[:8], "faint"),
+            Cell(item.run.name),
+            Cell(item.run.record.experiment.name),
+            Cell(format_size(size)),
+            Cell(", ".join(item.paths) or "everything"),
+            Cell(item.why, "faint"),
+        ]
+        for item, size in plan.given_up
+    ]
+    columns = [
+        *(Column("RUN"), Column("NAME", least=8), Column("EXPERIMENT", least=8), Column("SIZE", right=True)),
+        *(Column("GIVES UP", least=12), Column("WHY", least=12)),
+    ]
+    if rows:
+        session.stdout.show(table(columns, rows, session.stdout), session.environ)
+
+
+def _summary(plan: GcPlan) -> str:
+    from gittrack.cli.render import plural
+    from gittrack.core.sizes import format_size
+
+    linked = sum(found.size for found in plan.garbage if found.linked)
+    stays = f" ({format_size(linked)} of it has a second name in DVC's cache: dvc gc frees it)" if linked else ""
+    return f"{plural(len(plan.garbage), 'file')}, {format_size(plan.bytes)}{stays}"
+
+
+def _ask(plan: GcPlan) -> None:
+    if not sys.stdin.isatty():
+        again = shlex.join(["gittrack", *sys.argv[1:], "--yes"]) if sys.argv[1:2] == ["gc"] else "gittrack gc --yes"
+        raise UsageError(f"nobody is there to be asked about {_summary(plan)}", hint=again)
+    if plan.given_up:
+        say("what is on no remote is lost for good: gittrack artifact push", role="warning")
+    click.confirm(f"remove {_summary(plan)}?", abort=True, err=True)
+
+
+def _say_end(plan: GcPlan, collected: Collected | None) -> None:
+    from gittrack.cli.render import plural
+    from gittrack.core.sizes import format_size
+
+    if plan.young:
+        size = format_size(sum(found.size for found in plan.young))
+        say(f"{plural(len(plan.young), 'file')} ({size}) that nothing refers to stay: written within the last day")
+    if plan.missing:
+        say(f"the files of {plural(len(plan.missing), 'folder')} of runs are not here: gittrack artifact pull")
+    if collected is None and plan.garbage:
+        say(f"nothing is removed; would go: {_summary(plan)}; to do it, the same without --dry-run")
+    elif collected is None:
+        say(f"nothing to remove; in use are {plural(plan.kept, 'file')}, {format_size(plan.kept_bytes)}: gittrack du")
+    else:
+        for problem in collected.problems:
+            say(f"warning: {problem}", role="warning")
+        say(f"removed {plural(collected.files, 'file')}, {format_size(collected.bytes)}; next: gittrack du")

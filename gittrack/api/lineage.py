@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -212,10 +212,19 @@ def _by_digest(facts: Sequence[RunFacts], target: str, *, whole: bool) -> Asked 
         text = f"'{display(target, 80)}' begins {len(found)} hashes"
         raise AmbiguousError(text, matches=shown, hint=f"gittrack lineage {shown[0]}")
     if found:
-        return Asked((data_node(found.pop()),))
+        digest = found.pop()
+        return Asked((data_node(digest),), tuple(_uses(facts, digest)))
     if whole:
         raise NotFoundError(f"no run knows '{display(target, 80)}'", hint="gittrack ls")
     return None
+
+
+def _uses(facts: Sequence[RunFacts], digest: str) -> Iterator[Edge]:
+    """From some bytes to the runs that used them as the artifact of another run."""
+    for run in facts:
+        for item in run.inputs:
+            if item.source == "run" and item.digest == digest:
+                yield Edge(data_node(digest), run_node(run.id), item.role)
 
 
 def _begins(digest: str, algorithm: str | None, value: str) -> bool:
@@ -234,6 +243,7 @@ def _by_path(project: Project, facts: Sequence[RunFacts], target: str) -> Asked 
     links = [
         Edge(artifact_node(made.run, f"{made.path}/{made.member}"), node) for made in origins.made if made.member
     ] + [Edge(node, data_node(read.input.digest), "in") for read in origins.read if read.member]
+    links += [edge for digest in digests for edge in _uses(facts, digest)]
     nodes = [data_node(digest) for digest in digests if digest in digests_of(facts)]
     if not nodes and not links:
         raise _unknown_content(facts, target, project)

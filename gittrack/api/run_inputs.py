@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gittrack.core.folder_listing import ListedFile
     from gittrack.store.journal_file import JournalWriter
 
+_PATH_HINT = "name a file or a folder"
 GRACE_SECONDS = 0.5
 """How long the end of a run waits for data that is still being looked at."""
 _FIELDS = tuple(each.name for each in fields(Input))
@@ -188,10 +189,12 @@ def checked_path(data: str | os.PathLike[Any]) -> Path:
     """
     text = os.fspath(data)
     if not isinstance(text, str) or not text or "\0" in text:
-        raise InvalidValueError(f"{display(repr(text), 60)} is no path")
+        raise InvalidValueError(f"{display(repr(text), 60)} is no path", hint=_PATH_HINT)
     path = Path(text)
     if path.exists() and not path.is_file() and not path.is_dir():
-        raise InvalidValueError(f"'{path}' is neither a file nor a directory: reading it might never end")
+        raise InvalidValueError(
+            f"'{path}' is neither a file nor a directory: reading it might never end", hint=_PATH_HINT
+        )
     return path
 
 

@@ -57,7 +57,7 @@ class DataDigest:
 
 
 Spend = Callable[[int], None]
-"""Told before each block how many bytes are about to be read; raises StoppedError to stop."""
+"""Told before each file how many bytes are about to be read, and 0 after each block; raises StoppedError to stop."""
 
 
 def spend_freely(count: int) -> None:
@@ -106,7 +106,7 @@ class KnownDigests:
             if known.get("stamp") == list(stamp) and isinstance(known.get("digest"), str):
                 return DataDigest(known["digest"], state.st_size)
             began = self._now()
-            digest = _hash(file, spend)
+            digest = _hash(file, state.st_size, spend)
             settled = _stamp(os.fstat(file)) == stamp
         except OSError as error:
             raise _unreadable(place, error) from error
@@ -194,7 +194,7 @@ class _Members:
         try:
             source, opened = open_regular(place)
             try:
-                digest = _hash(source, spend)
+                digest = _hash(source, opened.st_size, spend)
                 settled = _stamp(opened) == stamp == _stamp(os.fstat(source))
             finally:
                 os.close(source)
@@ -258,16 +258,16 @@ def _is_old(stamp: Stamp, now: int) -> bool:
     return now - max(stamp[3], stamp[4]) > SETTLED_NS
 
 
-def _hash(file: int, spend: Spend) -> str:
+def _hash(file: int, size: int, spend: Spend) -> str:
     md5 = hashlib.md5(usedforsecurity=False)
-    left = os.fstat(file).st_size
-    while True:
-        spend(min(left, BLOCK))
-        data = os.read(file, BLOCK)
-        if not data:
-            return "md5:" + md5.hexdigest()
-        left = max(left - len(data), 0)
+    spend(size)
+    while data := os.read(file, BLOCK):
         md5.update(data)
+        spend(0)
+        size -= len(data)
+        if size < -BLOCK:  # it grows while it is read, perhaps for ever: its digest is of no use then
+            break
+    return "md5:" + md5.hexdigest()
 
 
 def _unreadable(place: Path, error: OSError) -> GittrackError:

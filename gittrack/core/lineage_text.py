@@ -42,7 +42,7 @@ def mermaid_text(lineage: Lineage) -> str:
 def _label(node: Node) -> list[str]:
     label = [display(node.label, _LONGEST)]
     if node.kind == RUN:
-        label.append(f"run {node.run[:8]} {node.status}".rstrip())
+        label.append(display(f"run {node.run[:8]} {node.status}".rstrip(), _LONGEST))
     elif node.digest:
         label.append(short_digest(node.digest))
     return label

@@ -158,6 +158,20 @@ def test_the_memory_does_not_grow_for_ever(tmp_path):
     assert len(list((tmp_path / "known").iterdir())) <= 21
 
 
+@pytest.mark.parametrize("what", ["a file", "a folder"])
+def test_what_changes_while_it_is_read_is_said_and_not_remembered(digests, folder, what):
+    place = folder / "a.txt" if what == "a file" else folder
+
+    def meddle(count: int) -> None:
+        if count == 0:
+            (folder / "a.txt").write_text("meddled")
+
+    assert not digests.of(place, meddle).settled
+    found = digests.of(place)
+    assert found.settled
+    assert found == KnownDigests(folder.parent / "other").of(place)
+
+
 def test_what_is_neither_file_nor_folder_is_refused(digests, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for name in ("pipe", "none"):

@@ -8,15 +8,27 @@ from typing import TYPE_CHECKING
 
 from gittrack.api.artifact_remote import find_remote
 from gittrack.api.byte_storage import open_bytes_store
+from gittrack.artifacts.transfer import Failure, Progress, ToldProgress, Transfer, Wanted
 from gittrack.core.names import display
 from gittrack.core.records import ARTIFACT_DIGEST
-from gittrack.errors import ArtifactNotFoundError, GittrackError, InvalidValueError
+from gittrack.errors import ArtifactNotFoundError, GittrackError, InvalidValueError, NoRemoteError
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
     from gittrack.api.saved_run import SavedRun
     from gittrack.artifacts.remote import Remote
-    from gittrack.artifacts.transfer import Failure, ToldProgress, Transfer, Wanted
+
+__all__ = [
+    "Failure",
+    "Progress",
+    "ToldProgress",
+    "Transfer",
+    "fetch_objects",
+    "open_project_remote",
+    "pull_bytes",
+    "push_bytes",
+    "remote_name",
+]
 
 
 def push_bytes(
@@ -43,7 +55,6 @@ def push_bytes(
         ArtifactNotFoundError: a run has not ended.
     """
     from gittrack.artifacts.pushing import push
-    from gittrack.artifacts.transfer import Transfer
 
     objects, unread = _objects(wanted)
     if not objects:  # who keeps everything in git needs no remote
@@ -74,8 +85,6 @@ def pull_bytes(
         RemoteError, AuthenticationError, NotFoundError, MissingDependencyError, ArtifactNotFoundError: as
             :func:`push_bytes`.
     """
-    from gittrack.artifacts.transfer import Transfer
-
     objects, unread = _objects(wanted)
     if not objects:
         return Transfer(failures=tuple(unread))
@@ -92,6 +101,15 @@ def fetch_objects(project: Project, wanted: Iterable[Wanted]) -> None:
     done = _pulled(project, wanted, None, None, check=False)
     if done.failures:
         raise done.failures[0].error
+
+
+def remote_name(project: Project, name: str | None = None) -> str:
+    """The remote that these functions use, fit to be shown; ``""`` when none is set up."""
+    try:
+        address = find_remote(project, name)
+    except NoRemoteError:
+        return ""
+    return f"{address.name} ({address.shown})" if address.name else address.shown
 
 
 def open_project_remote(project: Project, name: str | None = None) -> Remote:
@@ -115,8 +133,6 @@ def _opened(project: Project, name: str | None, *, to_send: bool) -> Remote:
 
 def _objects(wanted: Iterable[SavedRun | str]) -> tuple[list[Wanted], list[Failure]]:
     """The stored objects of runs, and the runs that cannot be read: one of them must not keep the others."""
-    from gittrack.artifacts.transfer import Failure, Wanted
-
     objects: list[Wanted] = []
     unread: list[Failure] = []
     for each in wanted:

@@ -54,6 +54,14 @@ class LoggedFiles:
         else:
             self._add_file(source, _joined(folder, source.name))
 
+    def add_under(self, path: str | os.PathLike[str], name: str) -> None:
+        """Take a file, or a folder with everything in it, under this very name."""
+        source = _path(path)
+        if source.is_dir():
+            self.add_folder(source, name)
+        else:
+            self._add_file(source, name)
+
     def add_folder(self, directory: str | os.PathLike[str], folder: str | None) -> None:
         """Take a folder: as one artifact, or file by file when all of it is small enough to lie in git.
 
@@ -165,12 +173,14 @@ class LoggedFiles:
         if self._inputs is not None:
             self._inputs.finish()
 
-    def add_reference(self, uri: object, folder: str | None, size: object, digest: object) -> None:
+    def add_reference(
+        self, uri: object, folder: str | None, size: object, digest: object, *, name: str | None = None
+    ) -> None:
         """Write down where a file lies, and what it is; nothing is copied, and no network asked."""
         from gittrack.core.references import name_of_reference
 
         address, found, known = _described(uri, size, digest)
-        path = check_artifact_path(_joined(folder, name_of_reference(address)))
+        path = check_artifact_path(name or _joined(folder, name_of_reference(address)))
         entry = {"path": path, "size": found, "digest": known, "media_type": _media_type(path)}
         entry |= {"storage": "reference", "uri": address}
         self._room.take("artifacts.toml", entry_size(entry))

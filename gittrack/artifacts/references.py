@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from gittrack.artifacts.bytes_store import BLOCK, hint_of
 from gittrack.artifacts.remote import RemoteAddress
-from gittrack.artifacts.remote_failures import remote_failure
+from gittrack.artifacts.remote_failures import reference_failure
 from gittrack.artifacts.taking import hash_file, open_regular, write_all
 from gittrack.core.names import display
 from gittrack.core.references import ETAG, HASHES, plain_etag
@@ -112,7 +112,7 @@ def copy_reference(reference: Reference, target: int) -> None:
         except (GittrackError, StorageError):
             raise
         except Exception as error:
-            raise remote_failure(error, _address(reference), reference.what) from error
+            raise reference_failure(error, reference.shown) from error
     if expected is not None and check.size < expected:
         raise RemoteError(f"'{reference.shown}' broke off after {check.size} bytes of {expected}", hint="try again")
     check.finish()
@@ -222,7 +222,8 @@ def _http(reference: Reference, check: _Check) -> Iterator[tuple[Any, int | None
         error.close()
         raise _refusal(reference, error.code) from error
     except (OSError, ValueError) as error:
-        raise remote_failure(error, RemoteAddress(reference.uri), reference.what) from error
+        reason = getattr(error, "reason", None)  # what urllib wraps
+        raise reference_failure(reason if isinstance(reason, OSError) else error, reference.shown) from error
     with response:
         length = response.headers.get("Content-Length", "")
         size = int(length) if length.isdecimal() else None
@@ -266,7 +267,7 @@ def _asked(reference: Reference, question: Callable[[], Any]) -> Any:
         text = f"'{reference.what}' is no longer at '{reference.shown}'"
         raise ArtifactNotFoundError(text, hint="ask who logged it") from error
     except Exception as error:
-        raise remote_failure(error, _address(reference), reference.what) from error
+        raise reference_failure(error, reference.shown) from error
 
 
 def _address(reference: Reference) -> RemoteAddress:

@@ -22,7 +22,7 @@ _SIGN_IN = frozenset(
         "PermissionError NoCredentialsError PartialCredentialsError CredentialRetrievalError TokenRetrievalError "
         "UnauthorizedSSOTokenError SSOTokenLoadError SSOError LoginRefreshRequired ProfileNotFound AuthError "
         "InvalidAccessKeyId SignatureDoesNotMatch AccessDenied ExpiredToken DefaultCredentialsError RefreshError "
-        "ClientAuthenticationError CredentialUnavailableError PermissionDenied"
+        "ClientAuthenticationError CredentialUnavailableError PermissionDenied 401 403"
     ).split()
 )
 _NOT_REACHED = frozenset(
@@ -39,7 +39,7 @@ _LONGEST = 300
 def remote_failure(
     error: BaseException, address: RemoteAddress, what: str = "", *, sending: bool = False
 ) -> GittrackError:
-    """The error to show for what a library raised.
+    """The error to show for what a library raised while it moved bytes.
 
     Args:
         error: what it raised.
@@ -47,28 +47,41 @@ def remote_failure(
         what: the artifact that was being moved; ``""`` when the place as a whole was asked.
         sending: whether it was on its way there.
     """
+    place = f"the remote '{address.shown}'"
+    if what and not sending and type(error) is FileNotFoundError and "bucket" not in str(error).lower():
+        text = f"the bytes of '{what}' are not at '{address.shown}'"
+        return ArtifactNotFoundError(text, hint="gittrack artifact push, where they are")
+    return _failure(error, place, _check(address), _sign_in(address), sending=sending)
+
+
+def reference_failure(error: BaseException, shown: str) -> GittrackError:
+    """The error to show for what a library raised while it fetched what a reference points to.
+
+    Args:
+        error: what it raised.
+        shown: the reference's address, fit to be printed.
+    """
+    return _failure(error, f"'{shown}'", "try again", "sign in with the tool of that place", sending=False)
+
+
+def _failure(error: BaseException, place: str, check: str, sign_in: str, *, sending: bool) -> GittrackError:
     if isinstance(error, GittrackError):
         return error
     chain = list(_chain(error))
-    names = {kind.__name__ for each in chain for kind in type(each).__mro__}
-    codes = {_code(each) for each in chain}
+    names = {kind.__name__ for each in chain for kind in type(each).__mro__} | {_code(each) for each in chain}
     said = redact_text(_said(error))[:_LONGEST]
-    shown = address.shown
     if isinstance(error, OSError) and error.errno is not None and error.filename is not None and not sending:
         # Only the operating system gives both: what was fetched could not be written here.
         return StorageError(f"cannot write '{error.filename}': {error.strerror}", hint=hint_of(error))
     if _is_full(error, said):
-        return RemoteError(f"the remote '{shown}' is full: {said}", hint="make room there, then push again")
-    if "NoSuchBucket" in names | codes or "ContainerNotFound" in codes:
-        return RemoteError(f"the remote '{shown}' does not exist: {said}", hint=_check(address))
-    if (names | codes) & _SIGN_IN or codes & {"401", "403"}:
-        return AuthenticationError(f"the remote '{shown}' does not let us in: {said}", hint=_sign_in(address))
+        return RemoteError(f"{place} is full: {said}", hint="make room there, then push again")
+    if names & {"NoSuchBucket", "ContainerNotFound"}:
+        return RemoteError(f"{place} does not exist: {said}", hint=check)
+    if names & _SIGN_IN:
+        return AuthenticationError(f"{place} does not let us in: {said}", hint=sign_in)
     if names & _NOT_REACHED:
-        return RemoteError(f"the remote '{shown}' cannot be reached: {said}", hint=_check(address))
-    if isinstance(error, FileNotFoundError) and what and not sending:
-        text = f"the bytes of '{what}' are not at '{shown}'"
-        return ArtifactNotFoundError(text, hint="gittrack artifact push, where they are")
-    return RemoteError(f"the remote '{shown}' failed: {said}", hint=_check(address))
+        return RemoteError(f"{place} cannot be reached: {said}", hint=check)
+    return RemoteError(f"{place} failed: {said}", hint=check)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -32,6 +32,7 @@ _NOT_REACHED = frozenset(
         "TimeoutError gaierror ConnectionLost ServiceRequestError TransportError ConnectError URLError"
     ).split()
 )
+_NOWHERE = frozenset({"NoSuchBucket", "ContainerNotFound"})
 _FULL = ("QuotaExceeded", "StorageFull", "InsufficientStorage", "Insufficient Storage", "quota", "No space left")
 _LONGEST = 300
 
@@ -48,7 +49,7 @@ def remote_failure(
         sending: whether it was on its way there.
     """
     place = f"the remote '{address.shown}'"
-    if what and not sending and type(error) is FileNotFoundError and "bucket" not in str(error).lower():
+    if what and not sending and isinstance(error, FileNotFoundError) and not _names(error) & _NOWHERE:
         text = f"the bytes of '{what}' are not at '{address.shown}'"
         return ArtifactNotFoundError(text, hint="gittrack artifact push, where they are")
     return _failure(error, place, _check(address), _sign_in(address), sending=sending)
@@ -67,21 +68,26 @@ def reference_failure(error: BaseException, shown: str) -> GittrackError:
 def _failure(error: BaseException, place: str, check: str, sign_in: str, *, sending: bool) -> GittrackError:
     if isinstance(error, GittrackError):
         return error
-    chain = list(_chain(error))
-    names = {kind.__name__ for each in chain for kind in type(each).__mro__} | {_code(each) for each in chain}
+    names = _names(error)
     said = redact_text(_said(error))[:_LONGEST]
     if isinstance(error, OSError) and error.errno is not None and error.filename is not None and not sending:
         # Only the operating system gives both: what was fetched could not be written here.
         return StorageError(f"cannot write '{error.filename}': {error.strerror}", hint=hint_of(error))
     if _is_full(error, said):
         return RemoteError(f"{place} is full: {said}", hint="make room there, then push again")
-    if names & {"NoSuchBucket", "ContainerNotFound"}:
+    if names & _NOWHERE:
         return RemoteError(f"{place} does not exist: {said}", hint=check)
     if names & _SIGN_IN:
         return AuthenticationError(f"{place} does not let us in: {said}", hint=sign_in)
     if names & _NOT_REACHED:
         return RemoteError(f"{place} cannot be reached: {said}", hint=check)
     return RemoteError(f"{place} failed: {said}", hint=check)
+
+
+def _names(error: BaseException) -> set[str]:
+    """What an error and its causes are called: their classes, and the provider's own codes."""
+    chain = list(_chain(error))
+    return {kind.__name__ for each in chain for kind in type(each).__mro__} | {_code(each) for each in chain}
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rm": ("rm", "Delete runs: they are hidden, and can be restored"),
     "restore": ("restore", "Bring deleted runs back"),
     "experiments": ("experiments", "List, show and rename experiments"),
+    "artifact": ("artifact", "List, show, copy and add artifacts of a run; push and pull their bytes"),
     "config": ("config", "Show or change settings"),
     "du": ("du", "Show where the bytes of artifacts are"),
     "gc": ("gc", "Remove artifact bytes of this clone that no run, branch or tag refers to"),

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from gittrack.api.artifact_listing import ListedArtifact
+    from gittrack.api.artifact_transfer import Transfer
     from gittrack.api.disk_usage import DiskUsage
     from gittrack.api.experiments import Experiment
     from gittrack.api.gc import Collected, GcPlan
@@ -207,4 +209,23 @@ def collection(plan: GcPlan, collected: Collected | None) -> dict[str, Any]:
         "kept": {"files": plan.kept, "bytes": plan.kept_bytes},
         "missing_folders": list(plan.missing),
         "removed": None if collected is None else asdict(collected),
+    }
+
+
+def artifact(item: ListedArtifact) -> dict[str, Any]:
+    """An artifact as ``artifact ls`` prints it."""
+    return asdict(item)
+
+
+def transfer(done: Transfer) -> dict[str, Any]:
+    """What ``artifact push`` or ``pull`` did."""
+    return {
+        "moved": done.moved,
+        "size": done.size,
+        "present": done.present,
+        "untried": done.untried,
+        "failures": [
+            {"digest": each.digest, "what": each.what, "reason": each.error.message, "mend": each.error.hint}
+            for each in done.failures
+        ],
     }

@@ -32,14 +32,19 @@ class Expected:
     Attributes:
         item: the input as it was recorded, ``unverified``.
         place: where the data is.
-        asked: whether somebody named it: then it is read however large it is.
+        within: a folder that no link may lead out of; None for what somebody named.
         exact: whether another hash means that the data was changed; not so where DVC's hash is not that of the bytes.
     """
 
     item: Input
     place: Path
-    asked: bool = False
+    within: Path | None = None
     exact: bool = True
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody named it: then it is read however large it is."""
+        return self.within is None
 
 
 class DataCheck:
@@ -119,7 +124,7 @@ class DataCheck:
 
         item = expected.item
         try:
-            found = self._open_digests().of(expected.place, spend)
+            found = self._open_digests().of(expected.place, spend, expected.within)
         except StoppedError:
             return
         except ArtifactNotFoundError:

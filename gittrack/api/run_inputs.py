@@ -94,7 +94,7 @@ class RunInputs:
 
     def _expected(self, item: Input, data: TrackedData, place: Path, *, asked: bool = False) -> Expected:
         is_whole = not item.digest.endswith(".dir") or self._is_whole(place)
-        return Expected(item, place, asked, exact=is_whole and not data.legacy)
+        return Expected(item, place, None if asked else self._top, exact=is_whole and not data.legacy)
 
     def _is_whole(self, folder: Path) -> bool:
         """Whether DVC hashes all files of a folder: patterns in ``.dvcignore`` leave some out, which we do not read."""

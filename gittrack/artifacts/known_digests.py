@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import stat
 import struct
 import time
@@ -29,6 +30,8 @@ from gittrack.errors import ArtifactNotFoundError, GittrackError, StorageError
 SETTLED_NS = 2_000_000_000
 MOST_ENTRIES = 4_000
 _SAVE_SECONDS = 5.0
+_CACHED = re.compile(r"/[0-9a-f]{2}/[0-9a-f]{30}\Z")
+"""How the path of a file in a cache of DVC ends, to which it links data where it is told to."""
 _pack = struct.Struct("<Q4q").pack
 
 Stamp = tuple[int, int, int, int, int]
@@ -78,7 +81,7 @@ class KnownDigests:
         self._now = now
         self._most = most
 
-    def of(self, place: Path, spend: Spend = spend_freely) -> DataDigest:
+    def of(self, place: Path, spend: Spend = spend_freely, within: Path | None = None) -> DataDigest:
         """The digest of what lies at a path: a file, or a folder with all its files.
 
         Links to files stand for the files; links to folders inside a folder, and ``.git``, are left out, as DVC does.
@@ -86,13 +89,17 @@ class KnownDigests:
         Args:
             place: the path.
             spend: asked before bytes are read.
+            within: a folder that no link may lead out of, but into a cache of DVC: so that a hash of something else on
+                this machine never gets into a run, whatever links a repository holds. None: somebody named the path.
 
         Raises:
             ArtifactNotFoundError: nothing is there, or neither a file nor a folder.
-            StorageError: something of it cannot be read.
+            StorageError: something of it cannot be read, or a link leads out of ``within``.
             StoppedError: ``spend`` said so; what was hashed until then is remembered.
         """
-        return self._folder(place, spend) if place.is_dir() else self._file(place, spend)
+        if within is not None:
+            _check_way(str(place), within)
+        return self._folder(place, spend, within) if place.is_dir() else self._file(place, spend)
 
     def _file(self, place: Path, spend: Spend) -> DataDigest:
         try:
@@ -116,8 +123,8 @@ class KnownDigests:
             self._write(entry, {"stamp": stamp, "digest": digest})
         return DataDigest(digest, state.st_size, settled=settled)
 
-    def _folder(self, place: Path, spend: Spend) -> DataDigest:
-        found = _files_of(place)
+    def _folder(self, place: Path, spend: Spend, within: Path | None) -> DataDigest:
+        found = _files_of(place, within)
         size = sum(state.st_size for _, state in found)
         fingerprint = _fingerprint(found)
         entry = self._entry(place)
@@ -133,7 +140,7 @@ class KnownDigests:
             raise
         members.save()
         digest = encode_listing(listed)[1]
-        settled = members.settled and _fingerprint(_files_of(place)) == fingerprint
+        settled = members.settled and _fingerprint(_files_of(place, within)) == fingerprint
         if settled and all(_is_old(_stamp(state), began) for _, state in found):
             self._write(entry, {"fingerprint": fingerprint, "digest": digest})
         return DataDigest(digest, size, len(found), settled)
@@ -217,7 +224,14 @@ Found = tuple[str, os.stat_result]
 """A file of a folder: its path there, and what the file system says of it."""
 
 
-def _files_of(root: Path) -> list[Found]:
+def _check_way(place: str, within: Path) -> None:
+    real = os.path.realpath(place)
+    top = os.path.realpath(within)
+    if not f"{real}/".startswith(f"{top}/") and not _CACHED.search(real):
+        raise StorageError(f"'{place}' leads out of '{within}'", hint="gittrack.log_input(path) reads it all the same")
+
+
+def _files_of(root: Path, within: Path | None) -> list[Found]:
     """Every regular file below a folder, sorted by path. Every line was measured: this is what each run pays."""
     found: list[Found] = []
     waiting = [(str(root), "")]
@@ -231,6 +245,8 @@ def _files_of(root: Path) -> list[Found]:
                         if entry.name != ".git":
                             waiting.append((entry.path, f"{prefix}{entry.name}/"))
                         continue
+                    if within is not None and entry.is_symlink():
+                        _check_way(entry.path, within)
                     try:
                         state = entry.stat()
                     except FileNotFoundError:  # a link to nothing

@@ -184,7 +184,11 @@ def test_data_outside_the_repository_is_never_read(project, tmp_path):
     (tmp_path / "secret").write_text("secret")
     text = f"outs:\n- md5: {md5(b'secret')}\n  hash: md5\n  path: ../secret\n"
     (project / "x.dvc").write_text(text)
-    assert states(recorded()) == {"../secret": [""]}
+    (project / "out").symlink_to(tmp_path / "secret")
+    (project / "out.dvc").write_text(text.replace("../secret", "out").replace(md5(b"secret"), "0" * 32))
+    found = recorded()
+    assert states(found) == {"../secret": [""], "out": ["unverified"]}
+    assert ("out", "md5:" + md5(b"secret")) not in found
 
 
 def test_a_start_does_not_wait_for_large_data_nor_does_the_end(project):

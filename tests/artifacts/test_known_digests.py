@@ -172,6 +172,28 @@ def test_what_changes_while_it_is_read_is_said_and_not_remembered(digests, folde
     assert found == KnownDigests(folder.parent / "other").of(place)
 
 
+def test_no_link_leads_to_what_nobody_named(digests, folder, tmp_path):
+    (tmp_path / "secret").write_text("secret")
+    (folder / "up").unlink()
+    (folder / "nowhere").unlink()
+    whole = digests.of(folder, within=folder)
+    assert digests.of(folder / "link", within=folder).size == 500
+    (folder / "out").symlink_to(tmp_path / "secret")
+    (folder / "way").symlink_to(tmp_path)
+    for place in (folder, folder / "out", folder / "way/secret", folder / "way"):
+        with pytest.raises(StorageError, match="leads out"):
+            digests.of(place, within=folder)
+        assert digests.of(place).digest
+    (folder / "out").unlink()
+    (folder / "way").unlink()
+    cached = tmp_path / "shared" / "ab" / ("c" * 30)
+    cached.parent.mkdir(parents=True)
+    cached.write_text("ab")
+    assert digests.of(folder, within=folder) == whole
+    (folder / "out").symlink_to(cached)
+    assert digests.of(folder / "out", within=folder).size == 2
+
+
 def test_what_is_neither_file_nor_folder_is_refused(digests, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for name in ("pipe", "none"):

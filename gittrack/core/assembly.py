@@ -6,13 +6,14 @@ in order, is finished after a crash, or is made again because git lost an object
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from heapq import merge
 from typing import Any, TypeVar
 
 from gittrack.core.ids import ObjectId, parse_experiment_id, parse_run_id
 from gittrack.core.journal import JournalContents
+from gittrack.core.models_toml import change_model, model_from_table, model_table
 from gittrack.core.records import (
     ArtifactEntry,
     CodeState,
@@ -48,6 +49,7 @@ class _State:
     artifacts: dict[str, ArtifactEntry] = field(default_factory=dict)
     contents: dict[str, bytes | ObjectId] = field(default_factory=dict)
     logs: dict[str, list[bytes]] = field(default_factory=dict)
+    models: dict[str, dict[str, Any]] = field(default_factory=dict)
     points: dict[str, Series] = field(default_factory=dict)
     dvc_remote: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
@@ -169,6 +171,7 @@ def _carry_over(state: _State, earlier: RunBody) -> None:
     state.inputs.update({_input_key(item): item for item in record.inputs})
     state.artifacts.update({entry.path: entry for entry in record.artifacts})
     state.contents.update(earlier.contents)
+    state.models.update({model.id: model_table(model) for model in record.models})
     state.dvc_remote = earlier.dvc_remote
     state.logs.update({name: [data] for name, data in earlier.logs.items()})
 
@@ -186,21 +189,14 @@ def _apply(state: _State, operation: Operation) -> None:
             state.logs.setdefault(TRACEBACK_LOG, []).append(operation["traceback"].encode())
     elif kind == "param":
         state.params[operation["name"]] = operation["value"]
-    elif kind == "tag":
-        _set_tag(state, operation)
     elif kind in ("name", "note", "experiment", "dvc_remote"):
         setattr(state, kind, operation["value"])
     elif kind == "seed":
         state.seeds.update(operation["seeds"])
-    elif kind == "input":
-        item = _fields(Input, operation["input"])
-        state.inputs[_input_key(item)] = item
-    elif kind == "artifact":
-        _add_artifact(state, operation)
     elif kind == "log":
         state.logs.setdefault(operation["name"], []).append(operation["content"])
-    elif kind == "point":
-        _add_point(state, operation)
+    elif kind in _CHANGES:
+        _CHANGES[kind](state, operation)
 
 
 def _set_tag(state: _State, operation: Operation) -> None:
@@ -208,6 +204,16 @@ def _set_tag(state: _State, operation: Operation) -> None:
         state.tags.pop(operation["key"], None)
     else:
         state.tags[operation["key"]] = operation["value"]
+
+
+def _add_input(state: _State, operation: Operation) -> None:
+    item = _fields(Input, operation["input"])
+    state.inputs[_input_key(item)] = item
+
+
+def _change_model(state: _State, operation: Operation) -> None:
+    table = operation["model"]
+    change_model(state.models.setdefault(table["id"], {"created": operation["t"]}), table)
 
 
 def _add_artifact(state: _State, operation: Operation) -> None:
@@ -225,6 +231,15 @@ def _add_point(state: _State, operation: Operation) -> None:
     series.values.append(operation["value"])
     series.models.append(operation["model"])
     series.data.append(operation["data"])
+
+
+_CHANGES: Mapping[str, Callable[[_State, Operation], None]] = {
+    "tag": _set_tag,
+    "input": _add_input,
+    "artifact": _add_artifact,
+    "model": _change_model,
+    "point": _add_point,
+}
 
 
 def _series(journals: Sequence[JournalContents], state: _State, earlier: RunBody | None) -> dict[str, Series]:
@@ -312,6 +327,8 @@ def _record(state: _State, start: Operation, earlier: RunBody | None, series: Ma
         tags=state.tags,
         inputs=tuple(state.inputs.values()),
         artifacts=tuple(state.artifacts.values()),
+        # The record that named it may be lost: nothing can be said of a model without a name.
+        models=tuple(model_from_table(table) for table in state.models.values() if "name" in table),
     )
     if earlier is None:
         return record

@@ -1,8 +1,8 @@
 """The few files that make a run's tree a DVC revision.
 
-``dvc.yaml`` names what DVC shows as params, metrics and plots; ``.dvc/`` must exist with any file in it, or DVC finds
-neither pointers nor metrics at that revision. YAML is written by hand: every string is a JSON string, which YAML 1.2
-reads as it is.
+``dvc.yaml`` names what DVC shows as params, metrics, plots and models; ``.dvc/`` must exist with any file in it, or DVC
+finds neither pointers nor metrics at that revision. YAML is written by hand: every string is a JSON string, which YAML
+1.2 reads as it is.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ _FIXED = {
 }
 
 
-def dvc_files(metric_files: Sequence[str], remote: Mapping[str, str]) -> dict[str, bytes]:
+def dvc_files(
+    metric_files: Sequence[str], remote: Mapping[str, str], models: Mapping[str, str] | None = None
+) -> dict[str, bytes]:
     """The DVC files of a run's tree.
 
     Args:
         metric_files: sorted paths of its metric files.
         remote: options of the DVC remote that holds the bytes of pointers; empty for none.
+        models: name -> path of each model's folder in the tree, for ``dvc artifacts get``.
     """
     lines = ["params:", "- params.toml", "metrics:", "- summary.toml"]
     if metric_files:
@@ -40,6 +43,11 @@ def dvc_files(metric_files: Sequence[str], remote: Mapping[str, str]) -> dict[st
             key = json.dumps(path, ensure_ascii=False)
             lines += [f"- {key}:"] if len(key) < _LONGEST_KEY else [f"- ? {key}", "  :"]
             lines += ["    x: step", "    y: value"]
+    if models:
+        lines.append("artifacts:")
+        for name in sorted(models):
+            path = json.dumps(models[name], ensure_ascii=False)
+            lines += [f"  {json.dumps(name)}:", f"    path: {path}", "    type: model"]
     return {**_FIXED, CONFIG_FILE: encode_remote(remote), "dvc.yaml": ("\n".join(lines) + "\n").encode()}
 
 

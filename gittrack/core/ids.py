@@ -19,10 +19,13 @@ EventId = NewType("EventId", str)
 ExperimentId = NewType("ExperimentId", str)
 ObjectId = NewType("ObjectId", str)
 """A git object id in hex: opaque, 40 digits today, 64 in a SHA-256 repository."""
+ModelId = NewType("ModelId", str)
+"""The id of a logged model: ``m-`` and 32 hex digits, as MLflow writes it."""
 RefName = NewType("RefName", str)
 """A full ref name, beginning with ``refs/``."""
 
 _HEX32 = re.compile(r"[0-9a-f]{32}")
+_MODEL = re.compile(r"m-[0-9a-f]{32}")
 _OBJECT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _EXPERIMENT = re.compile(r"0|[1-9][0-9]{17}")
 DEFAULT_EXPERIMENT = "Default"
@@ -49,6 +52,13 @@ def parse_event_id(text: str) -> EventId:
     return EventId(text)
 
 
+def parse_model_id(text: str) -> ModelId:
+    """Check that ``text`` is the id of a logged model; raises InvalidNameError otherwise."""
+    if not _MODEL.fullmatch(text):
+        raise InvalidNameError(f"'{text[:80]}' is not the id of a model (m- and 32 hex digits)")
+    return ModelId(text)
+
+
 def parse_object_id(text: str) -> ObjectId:
     """Check that ``text`` is a full git object id; raises InvalidNameError otherwise."""
     if not _OBJECT.fullmatch(text):
@@ -66,6 +76,11 @@ def parse_experiment_id(text: str) -> ExperimentId:
 def run_id_from(random: bytes) -> RunId:
     """A run id from 16 random bytes."""
     return RunId(random[:16].hex())
+
+
+def model_id_from(random: bytes) -> ModelId:
+    """The id of a logged model from 16 random bytes."""
+    return ModelId(f"m-{random[:16].hex()}")
 
 
 def event_id_from(milliseconds: int, random: bytes) -> EventId:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from gittrack.core.ids import EventId, ExperimentId, ObjectId, RunId
+from gittrack.core.ids import EventId, ExperimentId, ModelId, ObjectId, RunId
 
 FORMAT_VERSION = 1
 """Version of run trees, events and ledgers. A reader refuses a higher one before it reads anything else."""
@@ -223,6 +223,40 @@ class ArtifactEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class LoggedModel:
+    """A model that a run logged.
+
+    Attributes:
+        id: ``m-`` and 32 hex digits.
+        name: how the run calls it; several may have one name, the last of them is meant.
+        flavour: what kind it is, by MLflow's names: ``sklearn``, ``pytorch``, ``python_function``, …
+        packaging: who wrote its files: ``mlflow`` or ``gittrack``; ``""`` when there are none yet.
+        status: ``ready``, ``pending`` (its files are not there yet) or ``failed``.
+        artifact: the path of its folder among the run's artifacts, or ``""``.
+        digest: what that folder's digest was when the model was logged, or ``""``.
+        created: ms since the epoch.
+        step: of the training, or None.
+        signature: ``inputs``, ``outputs`` and ``params``, each a list of tables as in MLflow's schemas; possibly empty.
+        register_as: the registered model that it is to become a version of, or ``""``.
+        params, tags: what was said of this model alone.
+    """
+
+    id: ModelId
+    name: str
+    flavour: str
+    packaging: str = ""
+    status: str = "ready"
+    artifact: str = ""
+    digest: str = ""
+    created: int = 0
+    step: int | None = None
+    signature: Mapping[str, Any] = field(default_factory=dict)
+    register_as: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """A run as its tree states it, events not folded in.
 
@@ -252,6 +286,7 @@ class RunRecord:
     metrics: Mapping[str, MetricSummary] = field(default_factory=dict)
     inputs: tuple[Input, ...] = ()
     artifacts: tuple[ArtifactEntry, ...] = ()
+    models: tuple[LoggedModel, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from gittrack.core import dvc_yaml, toml
 from gittrack.core.ids import ObjectId
+from gittrack.core.models_toml import MODELS_FILE, decode_models, dvc_name, encode_models
 from gittrack.core.names import artifact_paths, check_artifact_path, display, metric_paths
 from gittrack.core.params import decode_params, encode_params
 from gittrack.core.pointers import pointer_bytes
@@ -83,13 +84,22 @@ def encode_tree(body: RunBody) -> Files:
         files[TAGS_FILE] = toml.dump(record.tags)
     if record.inputs:
         files[INPUTS_FILE] = encode_inputs(record.inputs)
+    if record.models:
+        files[MODELS_FILE] = encode_models(record.models)
     metric_files = metric_paths(name for name, series in body.series.items() if len(series))
     for name, path in metric_files.items():
         files[path] = encode_csv(body.series[name])
     files |= {f"environment/{name}": data for name, data in body.environment.items()}
     files |= {f"logs/{name}": data for name, data in body.logs.items()}
     files |= _artifact_files(body)
-    return files | dvc_yaml.dvc_files(sorted(metric_files.values()), body.dvc_remote)
+    return files | dvc_yaml.dvc_files(sorted(metric_files.values()), body.dvc_remote, _dvc_models(record))
+
+
+def _dvc_models(record: RunRecord) -> dict[str, str]:
+    """The models that DVC is told of: name -> where the folder lies in the tree; of several with one name the last."""
+    paths = artifact_paths(entry.path for entry in record.artifacts)
+    models = sorted(record.models, key=lambda model: (model.created, model.id))
+    return {dvc_name(model.name): paths[model.artifact] for model in models if model.artifact in paths}
 
 
 def _artifact_files(body: RunBody) -> Files:
@@ -130,6 +140,7 @@ def decode_tree(read: Callable[[str], bytes | None]) -> RunRecord:
     record, params_none = decode_run(data)
     params, tags = read(PARAMS_FILE), read(TAGS_FILE)
     summary, inputs, artifacts = read(SUMMARY_FILE), read(INPUTS_FILE), read(ARTIFACTS_FILE)
+    models = read(MODELS_FILE)
     return replace(
         record,
         params=decode_params(params or b"", params_none),
@@ -137,6 +148,7 @@ def decode_tree(read: Callable[[str], bytes | None]) -> RunRecord:
         metrics={} if summary is None else decode_summaries(summary),
         inputs=() if inputs is None else decode_inputs(inputs),
         artifacts=() if artifacts is None else decode_artifacts(artifacts),
+        models=() if models is None else decode_models(models),
     )
 
 

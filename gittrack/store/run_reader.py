@@ -114,7 +114,7 @@ def _all_series(repo: Repository, blobs: dict[str, ObjectId], record: RunRecord)
 
 
 _REWRITTEN = frozenset(
-    "run.toml params.toml summary.toml tags.toml inputs.toml artifacts.toml dvc.yaml .dvc .dvcignore "
+    "run.toml params.toml summary.toml tags.toml inputs.toml artifacts.toml models.toml dvc.yaml .dvc .dvcignore "
     "metrics environment logs artifacts".split()
 )
 

@@ -172,7 +172,7 @@ def bodies(draw: st.DrawFn) -> RunBody:
             ),
             logs=draw(st.dictionaries(st.sampled_from(["output.txt", "errors.log"]), st.binary(max_size=5))),
             contents=contents,
-            kept=draw(st.dictionaries(st.sampled_from(["newer/file", "models.toml"]), OBJECTS, max_size=1)),
+            kept=draw(st.dictionaries(st.sampled_from(["newer/file", "newer.toml"]), OBJECTS, max_size=1)),
         )
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -227,25 +228,30 @@ class SavedArtifacts:
         missing = {file.digest: file for file in files if file.entry.storage == "pointer" and not self._is_here(file)}
         if not self._fetches:
             self._refuse(files, list(missing.values()))
-        elif missing:
-            from gittrack.api.artifact_transfer import fetch_objects
-            from gittrack.artifacts.transfer import Wanted
+            return
+        from gittrack.artifacts.transfer import Wanted
 
-            first = next(iter(missing.values()))
-            folders = {file.entry.path: file.entry for file in missing.values() if file.entry.is_folder}
-            whole = [entry for entry in folders.values() if self._is_whole(entry, files)]
-            with self._explained(first.path):
-                fetch_objects(
-                    self._project,
-                    [Wanted(file.digest, file.path) for file in missing.values()]
-                    + [Wanted(entry.digest, entry.path) for entry in whole],  # its listing comes along
-                )
+        wanted = [Wanted(file.digest, file.path) for file in missing.values()]
+        # With the last of its files comes the listing of a folder, by which it is known to be here.
+        wanted += [Wanted(entry.digest, entry.path) for entry in self._unlisted(files)]
+        if wanted:
+            from gittrack.api.artifact_transfer import fetch_objects
+
+            with self._explained(wanted[0].what):
+                fetch_objects(self._project, wanted)
+
+    def _unlisted(self, files: list[ArtifactFile]) -> list[ArtifactEntry]:
+        """The folders all of whose files are wanted, and whose listing is not here."""
+        counts = Counter(file.entry.path for file in files if file.entry.storage == "pointer")
+        entries = (self._entries[path] for path in counts)
+        return [
+            entry
+            for entry in entries
+            if entry.is_folder and counts[entry.path] == entry.files and not self._store.has(entry.digest)
+        ]
 
     def _is_here(self, file: ArtifactFile) -> bool:
         return self._store.has(file.digest, None if file.entry.is_folder else file.entry.size)
-
-    def _is_whole(self, entry: ArtifactEntry, files: list[ArtifactFile]) -> bool:
-        return sum(file.entry is entry for file in files) == entry.files
 
     @contextlib.contextmanager
     def _explained(self, path: str) -> Iterator[None]:

@@ -49,7 +49,10 @@ def clean_uri(text: str) -> str:
         raise InvalidValueError(f"a {type(text).__name__} is no address")
     shown = display(redact_url(text), 80)
     found = _SCHEME.fullmatch(text)
-    if found is None or not text.isprintable() or " " in text or len(text.encode("utf-8", "replace")) > MAX_PATH_BYTES:
+    cleaned = redact_url(text)
+    # Cut once more: what is left must be an address by itself, and hold nothing more that would be cut.
+    kept = _SCHEME.fullmatch(cleaned) is not None and redact_url(cleaned) == cleaned and cleaned.isprintable()
+    if found is None or not kept or not text.isprintable() or " " in text or len(text) > MAX_PATH_BYTES:
         raise InvalidValueError(f"'{shown}' is no address that can be kept", hint="give one like s3://bucket/file")
     rest, _, query = found["rest"].partition("#")[0].partition("?")
     if found["scheme"].lower() not in ("http", "https"):
@@ -58,7 +61,6 @@ def clean_uri(text: str) -> str:
             raise InvalidValueError(text, hint="rename it, or keep a copy: log_artifact")
     elif lost := [key for key, _ in parse_qsl(query, keep_blank_values=True) if not _HARMLESS.fullmatch(key)]:
         raise InvalidValueError(_why_not(shown, lost), hint="give its plain address, or keep a copy: log_artifact")
-    cleaned = redact_url(text)
     if MASK in cleaned and MASK not in text:
         raise InvalidValueError(f"'{shown}' holds a secret, which no commit may", hint="keep a copy: log_artifact")
     return found["scheme"].lower() + cleaned[len(found["scheme"]) :]

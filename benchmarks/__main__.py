@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import data_inputs, logging_points, whole_runs
+from benchmarks import artifact_bytes, data_inputs, logging_points, whole_runs
 from benchmarks.measure import Row
 from benchmarks.repositories import environment, make_repository
 
@@ -27,6 +27,7 @@ def main() -> int:
         repository = make_repository(work / "repository", environ)
         rows = logging_points.rows(repository) + whole_runs.rows(repository, work, environ)
         rows += data_inputs.rows(work, environ)
+        rows += artifact_bytes.rows(work, environ)
         os.chdir("/")
     table = render(rows)
     print(table)

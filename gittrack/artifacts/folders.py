@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,8 +24,16 @@ from gittrack.errors import ArtifactNotFoundError, GittrackError, StorageError
 _RACY_SECONDS = 2.0
 """A file that was written this shortly before may be written again without its times telling."""
 
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_\-][A-Za-z0-9_.\-]*")
+_NO_NAME = re.compile(r"(?!)")
+_SURELY_SHORT = 3000
+"""Letters of a folder's path up to which no plain name in it makes a path that is too long."""
+
 Refused = Callable[[str, GittrackError], None]
 """Told of each file that cannot be taken in: its path in the folder, and why. The others are."""
+
+
+_path_of = attrgetter("path")
 
 
 class FoundFile(NamedTuple):
@@ -50,12 +60,14 @@ def find_files(root: Path, refused: Refused) -> list[FoundFile]:
     """
     if not root.is_dir():
         raise ArtifactNotFoundError(f"there is no folder '{root}'")
-    found = list(_walk(str(root), "", refused))
-    found.sort(key=lambda file: file.path)
+    found: list[FoundFile] = []
+    _walk(str(root), "", True, found, refused)
+    found.sort(key=_path_of)
     return found
 
 
-def _walk(folder: str, prefix: str, refused: Refused) -> Iterator[FoundFile]:
+def _walk(folder: str, prefix: str, plain: bool, found: list[FoundFile], refused: Refused) -> None:
+    """Find the files below a folder whose path in the artifact is ``prefix``; ``plain``: it needs no check."""
     try:
         entries = list(os.scandir(folder))
     except OSError as error:
@@ -63,16 +75,17 @@ def _walk(folder: str, prefix: str, refused: Refused) -> Iterator[FoundFile]:
             raise StorageError(f"cannot read '{folder}': {error.strerror}", hint=hint_of(error)) from error
         refused(prefix, StorageError(f"cannot read '{folder}': {error.strerror}", hint=hint_of(error)))
         return
+    is_plain = _PLAIN_NAME.fullmatch if plain and len(prefix) < _SURELY_SHORT else _NO_NAME.fullmatch
     for entry in entries:
         path = prefix + entry.name
         try:
             if entry.is_dir(follow_symlinks=False):
                 if entry.name != ".git":
-                    yield from _walk(entry.path, path + "/", refused)
+                    _walk(entry.path, path + "/", is_plain(entry.name) is not None, found, refused)
             elif entry.is_file():
-                if check_artifact_path(path) != path:
+                if not is_plain(entry.name) and check_artifact_path(path) != path:
                     raise StorageError(f"'{path}' cannot be the path of an artifact", hint="rename the file")
-                yield FoundFile(path, entry.path, entry.stat())
+                found.append(FoundFile(path, entry.path, entry.stat()))
         except GittrackError as error:
             refused(path, error)
         except OSError as error:
@@ -175,14 +188,15 @@ class _Known:
         self._store = store
         name = hashlib.blake2b(os.fsencode(os.path.realpath(root)), digest_size=16).hexdigest()
         self._path = store.root / "known" / name
-        self._newest = max((max(file.state.st_mtime_ns, file.state.st_ctime_ns) for file in found), default=0)
         self._began = time.time_ns()
-        fingerprint = hashlib.blake2b(digest_size=32)
-        for file in found:
-            state = file.state
-            numbers = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
-            fingerprint.update(f"{numbers}{file.path}\0".encode("utf-8", "surrogateescape"))
-        self._fingerprint = fingerprint.hexdigest()
+        lines, newest = [], 0
+        for path, _, state in found:
+            written, changed = state.st_mtime_ns, state.st_ctime_ns
+            newest = max(newest, written, changed)
+            lines.append(f"({state.st_dev}, {state.st_ino}, {state.st_size}, {written}, {changed}){path}\0")
+        self._newest = newest
+        data = "".join(lines).encode("utf-8", "surrogateescape")
+        self._fingerprint = hashlib.blake2b(data, digest_size=32).hexdigest()
 
     def recall(self) -> StoredBytes | None:
         try:

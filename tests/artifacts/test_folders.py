@@ -74,11 +74,15 @@ def test_what_is_no_file_is_left_out_and_what_cannot_be_kept_is_told(store, fold
     stored, refused = taken(store, folder)
     assert stored.files == 5
     assert [path for path, _ in refused] == ["bad\\name"]
+    (folder / "bad\\folder").mkdir()
+    (folder / "bad\\folder" / "plain.txt").write_text("x")
+    _, refused = taken(store, folder)
+    assert sorted(path for path, _ in refused) == ["bad\\folder/plain.txt", "bad\\name"]
     if sys.platform == "linux":
         with open(os.fsencode(folder) + b"/\xff", "wb"):
             pass
         _, refused = taken(store, folder)
-        assert len(refused) == 2
+        assert len(refused) == 3
 
 
 def test_an_unchanged_folder_is_not_read_again_and_a_changed_one_is(store, folder):

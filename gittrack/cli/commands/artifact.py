@@ -151,7 +151,7 @@ def open_command(session: Session, run: str, path: str) -> None:
     found = find_run(session.recovered(), run)
     copy = found.download(path, mkdtemp(prefix="gittrack-"))
     click.echo(display(str(copy)))
-    if click.launch(str(copy)) != 0:
+    if click.launch(str(copy), wait=True) != 0:  # else nobody would learn that no program was found
         raise StorageError("no program here opens it", hint=f"open {copy} yourself")
 
 

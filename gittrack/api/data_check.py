@@ -1,8 +1,7 @@
-"""Whether data on disk is what its hash says, found out beside the training: in a thread, at low priority."""
+"""Whether data on disk is what its hash says, found out in a thread beside the training."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 import time
@@ -11,17 +10,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+# Here, not in the thread: were the program to fork while a thread imports, nobody could import that in the child.
+from gittrack.artifacts.known_digests import KnownDigests, StoppedError
 from gittrack.core.records import Input
 from gittrack.errors import ArtifactNotFoundError, GittrackError
 
-if TYPE_CHECKING:
-    from gittrack.artifacts.known_digests import KnownDigests
-
 MOST_HASHED = 2 << 30
 """Bytes that are read at most for what nobody asked for; what remains is ``unverified`` and goes on in the next run."""
-_NICENESS = 10
 _WAIT = 0.001
 
 
@@ -51,19 +47,19 @@ class DataCheck:
     """Looks at data one after another and says of each how it stands.
 
     Args:
-        open_digests: gives what computes and remembers digests; called in the thread, since it must be loaded first.
+        digests: computes and remembers digests.
         record: gets the input with its state; of modified data a second one too, with the hash it really has.
         told: gets a line about what went wrong in a way that nobody foresaw.
     """
 
     def __init__(
         self,
-        open_digests: Callable[[], KnownDigests],
+        digests: KnownDigests,
         record: Callable[[Input], None],
         told: Callable[[str], None],
         room: int = MOST_HASHED,
     ) -> None:
-        self._open_digests = open_digests
+        self._digests = digests
         self._record = record
         self._told = told
         self._left = room
@@ -98,8 +94,8 @@ class DataCheck:
             self._stopped = True
 
     def _work(self) -> None:
-        with contextlib.suppress(OSError, AttributeError):  # only Linux has priorities of threads
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        # At the priority of the program: a thread that waits for a busy machine while it holds the interpreter's lock
+        # would make the training wait with it.
         while True:
             with self._lock:
                 if self._stopped or not self._waiting:
@@ -112,8 +108,6 @@ class DataCheck:
                 self._told(f"'{expected.item.uri}' could not be looked at: {type(error).__name__}: {error}")
 
     def _look_at(self, expected: Expected) -> None:
-        from gittrack.artifacts.known_digests import StoppedError
-
         def spend(count: int) -> None:
             if self._stopped:
                 raise StoppedError
@@ -124,7 +118,7 @@ class DataCheck:
 
         item = expected.item
         try:
-            found = self._open_digests().of(expected.place, spend, expected.within)
+            found = self._digests.of(expected.place, spend, expected.within)
         except StoppedError:
             return
         except ArtifactNotFoundError:

@@ -28,6 +28,12 @@ class TakesFiles(Guarded):
         super().__init__(writer, strict=strict)
         self._files = files
 
+    def forked(self) -> None:
+        """Told in a forked child: what it logs goes into a journal of its own."""
+        super().forked()
+        if self._files is not None:
+            self._files.forked()
+
     def log_artifact(self, path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
         """Keep a file.
 

@@ -168,6 +168,11 @@ class LoggedFiles:
             self._inputs = RunInputs(self._project, self._writer, self._room)
         return self._inputs
 
+    def forked(self) -> None:
+        """Told in a forked child."""
+        if self._inputs is not None:
+            self._inputs.forked()
+
     def finish(self) -> None:
         """Before the run ends: what is still being found out about its inputs is waited for, a moment."""
         if self._inputs is not None:

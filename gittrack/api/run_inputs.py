@@ -10,13 +10,13 @@ from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from gittrack.api.data_check import DataCheck, Expected
 from gittrack.api.kept import Room, entry_size
 from gittrack.core.names import display
 from gittrack.core.records import Input
 from gittrack.errors import CorruptRecordError, GittrackError, InvalidValueError, NotFoundError, StorageError
 
 if TYPE_CHECKING:
+    from gittrack.api.data_check import DataCheck, Expected
     from gittrack.api.project import Project
     from gittrack.api.used_artifacts import UsedArtifact
     from gittrack.artifacts.bytes_store import BytesStore
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gittrack.store.journal_file import JournalWriter
 
 _PATH_HINT = "name a file or a folder"
-GRACE_SECONDS = 0.5
+GRACE_SECONDS = 1.0
 """How long the end of a run waits for data that is still being looked at."""
 _FIELDS = tuple(each.name for each in fields(Input))
 _LOG = {"op": "log", "name": "errors.log"}
@@ -82,7 +82,7 @@ class RunInputs:
         assert self._top is not None
         found = find_tracked(self._top, root, [*pointer_paths(self._project), *filter(is_pointer, untracked)])
         self._tracked = found.tracked
-        expected = []
+        expected: list[Expected] = []
         for data in found.tracked:
             item = data.as_input()
             self.record(item)
@@ -93,6 +93,8 @@ class RunInputs:
         return [f"'{display(path, 200)}' tells nothing about its data: {reason}" for path, reason in found.problems]
 
     def _expected(self, item: Input, data: TrackedData, place: Path, *, asked: bool = False) -> Expected:
+        from gittrack.api.data_check import Expected
+
         is_whole = not item.digest.endswith(".dir") or self._is_whole(place)
         return Expected(item, place, None if asked else self._top, exact=is_whole and not data.legacy)
 
@@ -103,14 +105,20 @@ class RunInputs:
         return all(_ignores_nothing(parent) for parent in above)
 
     def _look_at(self, expected: Expected) -> None:
+        from gittrack.api.data_check import DataCheck
+
         if self._check is None:
-            self._check = DataCheck(lambda: self._digests, self.record, self._note)
+            self._check = DataCheck(self._digests, self.record, self._note)
         self._check.add(expected)
 
     def _note(self, text: str) -> None:
         self._writer.operation(
             {**_LOG, "t": int(time() * 1000)}, f"inputs: {text}\n".encode("utf-8", "backslashreplace")
         )
+
+    def forked(self) -> None:
+        """Told in a forked child: the thread that looks at data is its parent's."""
+        self._check = None
 
     def finish(self) -> None:
         """Wait a moment for data that is being looked at; nothing is recorded after."""

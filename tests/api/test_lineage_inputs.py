@@ -268,6 +268,30 @@ def test_a_kill_while_data_is_looked_at_loses_no_input_and_leaves_nothing_taken_
     assert states(recorded())["a.csv"] == ["verified"]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_child_looks_at_its_own_data_itself(project, program):
+    track(project / "a.csv")
+    digest = track(project / "b.csv", b"b")
+    with open(project / "large.bin", "wb") as file:
+        file.truncate(1 << 30)
+    (project / "large.bin.dvc").write_text(f"outs:\n- md5: {'1' * 32}\n  hash: md5\n  path: large.bin\n")
+    (project / ".gitignore").write_text("/large.bin\n")
+    done = program("""
+import os, time, gittrack
+with gittrack.start_run(name="forked") as run:
+    run.log_input("large.bin")  # the parent's thread is at it
+    child = os.fork()
+    if child == 0:
+        run.log_input("b.csv", role="child")
+        time.sleep(1)
+        os._exit(0)
+    os.waitpid(child, 0)
+""")
+    assert done.returncode == 0, done.stderr
+    found = gittrack.get_run("forked").record.inputs
+    assert [(item.digest, item.state) for item in found if item.role == "child"] == [(digest, "verified")]
+
+
 def test_a_program_that_joins_a_run_records_the_project_once(project, gittrack_cli):
     track(project / "a.csv")
     (project / "train.py").write_text("import gittrack\ngittrack.log_input('a.csv', role='train')\n")

@@ -86,8 +86,9 @@ class _Pull:
             self._each(missing, lambda errand: _taken(self.store, errand), self.tally.passed, _KEEPERS)
         for digest, (folder, path) in self.folders.items():
             if folder.members <= self.present:
-                _keep(self.store, digest, path)
+                self.tally.moved_size += os.path.getsize(path)
                 self.tally.moved += 1
+                _keep(self.store, digest, path)
         self.tally.tell()
         return self.tally.result()
 
@@ -155,10 +156,10 @@ class _Pull:
                 if isinstance(size, GittrackError):
                     refused[errand.digest] = size
                     continue
-                self.tally.moved_size += size
                 if errand.digest in self.files:  # a listing has not moved before its files have
                     self.present.add(errand.digest)
                     self.tally.moved += 1
+                    self.tally.moved_size += size
             if counted(chunk, refused, self.tally, rest):
                 self.stopped = True
                 break

@@ -99,9 +99,11 @@ class Tally:
 
     def tell(self) -> None:
         """Tell whoever wants to know how far it is."""
-        if self.told is not None:
-            with self.lock:
-                self.told(Progress(self.done, self.count, self.bytes, max(self.size, self.bytes) if self.size else 0))
+        if self.told is None:
+            return
+        with self.lock:
+            moved = max(self.bytes, self.moved_size)  # not every file system tells of the bytes on their way
+            self.told(Progress(self.done, self.count, moved, max(self.size, moved) if self.size else 0))
 
     def fail(self, digest: str, what: str, error: GittrackError) -> None:
         """Something was not moved; the first reason counts."""

@@ -118,9 +118,10 @@ def test_progress_ends_at_everything(saved, store):
     assert (told[-1].done, told[-1].count, told[-1].moved) == (4, 4, done.size)
     assert [step.moved for step in told] == sorted(step.moved for step in told)
     shutil.rmtree(local())
-    pull(saved, store, told=told.append)
+    done = pull(saved, store, told=told.append)
     assert told[-1].done == told[-1].count == 3  # the listing said what there is
-    assert told[-1].moved == told[-1].size == LARGE * 2 + 5
+    assert told[-2].moved == told[-2].size == LARGE * 2 + 5
+    assert told[-1].moved == done.size
 
 
 def test_a_damaged_file_is_never_pushed_and_its_folder_is_not_complete_there(saved, store):

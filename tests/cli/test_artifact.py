@@ -129,7 +129,7 @@ def test_show_tells_where_the_bytes_are_and_the_pointer(cli, run):
     shutil.rmtree(local())
     answer = cli("artifact", "show", run, "model")
     assert "bytes   not here" in answer.out
-    assert f"next: gittrack artifact pull {run[:8]}" in answer.err
+    assert f"next: gittrack artifact get {run[:8]} model" in answer.err
     assert "nfiles: 2" in json.loads(cli("artifact", "show", run, "model", "--json").out)["pointer"]
     assert "s3://bucket/far.bin" in cli("artifact", "show", run, "far.bin").out
 

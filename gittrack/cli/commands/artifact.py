@@ -94,7 +94,6 @@ def show_command(session: Session, run: str, path: str, as_json: bool) -> None:
     from gittrack.api.read import find_run
     from gittrack.cli import shapes
     from gittrack.cli.render import facts_lines
-    from gittrack.core.sizes import format_size
 
     project = session.recovered()
     found = find_run(project, run)
@@ -103,9 +102,20 @@ def show_command(session: Session, run: str, path: str, as_json: bool) -> None:
         shapes.print_json(run=found.id, artifact=shapes.artifact(shown.artifact), pointer=shown.pointer)
         return
     item = shown.artifact
-    facts = {
+    lines = facts_lines(_facts(item, found), session.stdout)
+    if shown.pointer:
+        lines += ["  pointer", *(f"    {display(line)}" for line in shown.pointer.splitlines())]
+    session.stdout.show(lines, session.environ)
+    if not item.here:
+        say(f"next: gittrack artifact get {found.id[:8]} {item.path}")
+
+
+def _facts(item: ListedArtifact, run: SavedRun) -> dict[str, str]:
+    from gittrack.core.sizes import format_size
+
+    return {
         "path": item.path,
-        "run": f"{found.id[:8]} {found.name}",
+        "run": f"{run.id[:8]} {run.name}",
         "size": "" if item.size is None else f"{format_size(item.size)} ({item.size} bytes)",
         "files": "" if item.files is None else str(item.files),
         "digest": item.digest,
@@ -114,12 +124,6 @@ def show_command(session: Session, run: str, path: str, as_json: bool) -> None:
         "uri": item.uri,
         "bytes": _where(item) + (", and in DVC's cache" if item.in_dvc_cache else ""),
     }
-    pointer = [f"    {display(line)}" for line in shown.pointer.splitlines()]
-    session.stdout.show(
-        facts_lines(facts, session.stdout) + (["  pointer", *pointer] if pointer else []), session.environ
-    )
-    if not item.here:
-        say(f"next: gittrack artifact {'get' if item.uri else 'pull'} {found.id[:8]}")
 
 
 @command.command("get")

@@ -81,9 +81,9 @@ def array_digest(array: Any) -> tuple[str, int]:
     if kind in "OUTS":  # texts and objects: of values, not of how wide the array keeps them
         _hash_objects(hashed, array.ravel(order="C").tolist())
         return hashed.digest(ARRAY), hashed.size
-    if kind == "V":
-        hashed.part(json.dumps(array.dtype.descr, default=str).encode())
     little = array.dtype.newbyteorder("<")
+    if kind == "V":
+        hashed.part(json.dumps(little.descr, default=str).encode())
     hashed.part(little.str.encode())
     flat = array.reshape(-1)
     step = max(_CHUNK // max(little.itemsize, 1), 1)

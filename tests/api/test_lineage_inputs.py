@@ -150,6 +150,20 @@ def test_a_working_directory_elsewhere_means_the_top_of_the_repository(project, 
     assert list(inputs_of(run.id)) == [("a.csv", digest)]
 
 
+def test_a_linked_worktree_has_its_own_data(project, git, tmp_path, monkeypatch):
+    digest = track(project / "a.csv")
+    (project / ".gitignore").write_text("/a.csv\n")
+    git("add", "-A", cwd=project)
+    git("commit", "-qm", "data", cwd=project)
+    git("worktree", "add", "-q", str(tmp_path / "linked"), cwd=project)
+    monkeypatch.chdir(tmp_path / "linked")
+    found = recorded()
+    assert list(found) == [("a.csv", digest)]
+    assert states(found) == {"a.csv": ["missing"]}
+    (tmp_path / "linked/a.csv").write_bytes(b"data\n")
+    assert states(recorded()) == {"a.csv": ["verified"]}
+
+
 def test_a_folder_of_which_dvcignore_leaves_files_out_is_never_called_modified(project):
     (project / "d").mkdir()
     (project / "d/a").write_text("a")
@@ -204,8 +218,8 @@ def test_a_start_does_not_wait_for_large_data_nor_does_the_end(project):
         run.log_input("large.bin", role="train")  # asked for: begun, whatever its size
         started = time.monotonic() - began
     ended = time.monotonic() - began - started
-    assert started < 2
-    assert ended < 3
+    assert started < 5
+    assert ended < 5
     assert {item.state for item in inputs_of(run.id).values()} == {"unverified"}
 
 
@@ -233,13 +247,15 @@ def test_a_folder_of_ten_thousand_files(project):
     listing = ("[" + ", ".join(rows) + "]").encode()
     (project / "many.dvc").write_text(f"outs:\n- md5: {md5(listing)}.dir\n  hash: md5\n  path: many\n")
     (project / ".gitignore").write_text("/many\n")
-    with gittrack.start_run() as run:
-        time.sleep(3)
-    assert states(inputs_of(run.id)) == {"many": ["verified"]}
+
+    def looked_at() -> dict[str, list[str]]:
+        with gittrack.start_run() as run:
+            run._files.inputs._check.finish(60)
+        return states(inputs_of(run.id))
+
+    assert looked_at() == {"many": ["verified"]}
     (project / "many/00007").write_bytes(b"x")
-    with gittrack.start_run() as run:
-        time.sleep(1)
-    assert states(inputs_of(run.id)) == {"many": ["modified", "verified"]}
+    assert looked_at() == {"many": ["modified", "verified"]}
 
 
 KILLED = """

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         log_input,
         log_metric,
         log_metrics,
+        log_model,
         log_param,
         log_params,
         log_table,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         use_artifact,
     )
     from gittrack.api.lineage import lineage
+    from gittrack.api.loaded_models import load_model
     from gittrack.api.read import get_run, runs
     from gittrack.api.run import Run
     from gittrack.api.saved_run import SavedRun
@@ -60,6 +62,7 @@ __all__ = [
     "end_run",
     "get_run",
     "lineage",
+    "load_model",
     "log_artifact",
     "log_artifact_uri",
     "log_artifacts",
@@ -69,6 +72,7 @@ __all__ = [
     "log_input",
     "log_metric",
     "log_metrics",
+    "log_model",
     "log_param",
     "log_params",
     "log_table",
@@ -91,6 +95,7 @@ _ELSEWHERE = {
     "SavedRun": "gittrack.api.saved_run",
     "get_run": "gittrack.api.read",
     "lineage": "gittrack.api.lineage",
+    "load_model": "gittrack.api.loaded_models",
     "runs": "gittrack.api.read",
     "track": "gittrack.api.track",
     "whence": "gittrack.api.whence",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gittrack.api.guarded import Guarded
@@ -12,6 +12,8 @@ from gittrack.errors import InvalidNameError
 if TYPE_CHECKING:
     from gittrack.api.logged_files import LoggedFiles
     from gittrack.api.used_artifacts import UsedArtifact
+    from gittrack.core.ids import RunId
+    from gittrack.core.records import LoggedModel
     from gittrack.store.journal_file import JournalWriter
 
 
@@ -23,6 +25,8 @@ class TakesFiles(Guarded):
         files: what takes them; None for a silent run.
         strict: raise failures instead of keeping them in ``errors.log``.
     """
+
+    id: RunId
 
     def __init__(self, writer: JournalWriter | None, files: LoggedFiles | None, *, strict: bool) -> None:
         super().__init__(writer, strict=strict)
@@ -142,6 +146,51 @@ class TakesFiles(Guarded):
         used = find_artifact(address)
         self._file("use_artifact", lambda files: files.inputs.add_used(used, name, role))
         return used
+
+    def log_model(
+        self,
+        model: object,
+        name: str = "model",
+        signature: object = None,
+        input_example: object = None,
+        registered_model_name: str | None = None,
+        *,
+        step: int | None = None,
+        params: Mapping[str, object] | None = None,
+        tags: Mapping[str, object] | None = None,
+    ) -> LoggedModel | None:
+        """Keep a trained model, so that :func:`gittrack.load_model` gives it back.
+
+        scikit-learn, XGBoost, LightGBM, PyTorch, Keras, statsmodels, ONNX and plain Python functions are known by what
+        they are. MLflow writes the files where it is installed; without it scikit-learn's are kept by skops, XGBoost's
+        and LightGBM's in their own formats, and the tensors of PyTorch's.
+
+        Args:
+            model: the model.
+            name: how the run calls it; without ``/ : . % " '``.
+            signature: what it takes and gives: MLflow's ``ModelSignature``, or a mapping with ``inputs`` and
+                ``outputs``. Inferred when None and there is an example.
+            input_example: some rows that it takes; kept with it.
+            registered_model_name: the registered model that it is to become a version of. This is only written down:
+                there is no registry yet.
+            step: of the training.
+            params, tags: what is to be said of this model alone.
+
+        Returns:
+            What was kept; None for a silent run, and where it failed (which a line on stderr says).
+
+        Example:
+            >>> run.log_model(classifier, "churn", input_example=X.head())  # doctest: +SKIP
+        """
+        from gittrack.api.logged_models import Description
+
+        about = Description(name, signature, input_example, registered_model_name, step, params or {}, tags or {})
+        logged: list[LoggedModel] = []
+        self._file("log_model", lambda files: logged.append(files.models.add(self.id, model, about)))
+        return logged[0] if logged else None
+
+    def _record_used(self, used: UsedArtifact, name: str | None) -> None:
+        self._file("load_model", lambda files: files.inputs.add_used(used, name, "model"))
 
     def _record_tracked_data(self, root: str, untracked: Sequence[str]) -> None:
         def record(files: LoggedFiles) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gittrack.api.read import SavedRun
     from gittrack.api.used_artifacts import UsedArtifact
     from gittrack.capture.environment import EnvironmentCapture
+    from gittrack.core.records import LoggedModel
 
 
 V = TypeVar("V")
@@ -351,6 +352,23 @@ def log_input(
 def use_artifact(address: str, name: str | None = None, role: str = "") -> UsedArtifact:
     """Use what another run made, and record that the active run did; see :meth:`Run.use_artifact`."""
     return _run().use_artifact(address, name, role)
+
+
+def log_model(
+    model: object,
+    name: str = "model",
+    signature: object = None,
+    input_example: object = None,
+    registered_model_name: str | None = None,
+    *,
+    step: int | None = None,
+    params: Mapping[str, object] | None = None,
+    tags: Mapping[str, object] | None = None,
+) -> LoggedModel | None:
+    """Keep a trained model with the active run; see :meth:`Run.log_model`."""
+    return _run().log_model(
+        model, name, signature, input_example, registered_model_name, step=step, params=params, tags=tags
+    )
 
 
 def should_stop() -> bool:

@@ -14,6 +14,7 @@ from gittrack.core.names import MAX_NAME_BYTES, check_artifact_path, display
 from gittrack.errors import GittrackError, InvalidValueError, StorageError
 
 if TYPE_CHECKING:
+    from gittrack.api.logged_models import LoggedModels
     from gittrack.api.project import Project
     from gittrack.api.run_inputs import RunInputs
     from gittrack.artifacts.bytes_store import BytesStore
@@ -43,6 +44,7 @@ class LoggedFiles:
         self._room = Room()
         self._opened: BytesStore | None = None
         self._inputs: RunInputs | None = None
+        self._models: LoggedModels | None = None
         self._remote_is_told = False
 
     def add_path(self, path: str | os.PathLike[str], folder: str | None) -> None:
@@ -158,6 +160,35 @@ class LoggedFiles:
         for what, text in (("name", name), ("role", role), ("digest", digest), ("version", version)):
             _check_text(what, text)
         self.inputs.add(data, name, role, digest, version)
+
+    def add_whole(self, folder: Path, name: str) -> StoredBytes:
+        """Take a folder as one artifact, however small it is.
+
+        Raises:
+            StorageError: some of it could not be kept; nothing is recorded then.
+        """
+        from gittrack.artifacts.folders import find_files, take_folder
+
+        def refuse(_: str, error: GittrackError) -> None:
+            raise error
+
+        stored = take_folder(self._store, folder, find_files(folder, refuse), refuse)
+        self._record(name, stored)
+        return stored
+
+    @property
+    def scratch(self) -> Path:
+        """Where files may be made that are taken in right after; what a killed process leaves there is cleared."""
+        return self._store.root / "tmp"
+
+    @property
+    def models(self) -> LoggedModels:
+        """The models that the run logs."""
+        if self._models is None:
+            from gittrack.api.logged_models import LoggedModels
+
+            self._models = LoggedModels(self._project, self._writer, self._room, self)
+        return self._models
 
     @property
     def inputs(self) -> RunInputs:

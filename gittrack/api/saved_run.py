@@ -13,7 +13,7 @@ from gittrack.core.events import Folded
 from gittrack.core.ids import ObjectId, RunId
 from gittrack.core.message import headline
 from gittrack.core.names import display
-from gittrack.core.records import ArtifactEntry, RunRecord, RunStatus, Series
+from gittrack.core.records import ArtifactEntry, LoggedModel, RunRecord, RunStatus, Series
 from gittrack.core.sparkline import format_number
 from gittrack.errors import NotFoundError
 from gittrack.store.run_reader import read_record, read_series
@@ -88,6 +88,10 @@ class SavedRun:
     def artifacts(self) -> tuple[ArtifactEntry, ...]:
         """Its artifacts, sorted by path: path, size, digest, how each is stored."""
         return tuple(sorted(self._whole().artifacts, key=lambda entry: entry.path))
+
+    def models(self) -> tuple[LoggedModel, ...]:
+        """The models it logged, in the order of their time: name, flavour, signature, where each is kept."""
+        return tuple(sorted(self._whole().models, key=lambda model: (model.created, model.id)))
 
     @property
     def metrics(self) -> dict[str, float]:

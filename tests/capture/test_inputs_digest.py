@@ -32,6 +32,11 @@ def digest(data) -> str:
     return describe_object(data, None, "", compute=True).digest
 
 
+def test_the_digest_is_the_one_that_other_versions_of_pandas_gave():
+    """Computed with pandas 2.2.3 and NumPy 2.2.6, and with pandas 3.1.1 and NumPy 2.4.6."""
+    assert digest(FRAME) == "table-sha256:42e1dbc25bd5c51353d644f55c4730bff25d568a84cdcf720169c41bd1682781"
+
+
 SAME = {
     "copied": FRAME.copy(),
     "nullable": FRAME.convert_dtypes(),

@@ -5,6 +5,7 @@ Nothing here guesses in favour of deleting: what cannot be read is an error, a h
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -91,8 +92,11 @@ def of_unfinished_runs(project: Project) -> set[str]:
     return found
 
 
-def of_lost_runs(project: Project, catalog: Catalog) -> set[str]:
+def of_lost_runs(project: Project, catalog: Catalog) -> set[str] | None:
     """What runs refer to whose ref or commit is lost, and which doctor makes again from their copies.
+
+    Returns:
+        None when a copy went while it was to be read: the catalog is older than what is stored by now.
 
     Raises:
         CorruptRecordError: a copy is damaged.
@@ -101,7 +105,13 @@ def of_lost_runs(project: Project, catalog: Catalog) -> set[str]:
     found: set[str] = set()
     for id, commit, path in done_runs(project.layout):
         if (id, commit) not in known:
-            for contents in read_done(path):
+            try:
+                journals = read_done(path)
+            except CorruptRecordError:
+                if not os.path.exists(path):
+                    return None
+                raise
+            for contents in journals:
                 for operation in contents.operations:
                     found |= digests_of_operation(operation)
     return found

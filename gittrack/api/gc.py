@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from gittrack.artifacts.bytes_store import BytesStore
     from gittrack.artifacts.usage import StoredObject
 
+_TRIES = 5
+"""How often what is in use is read anew when runs end and are rolled up meanwhile."""
+
 
 @dataclass(frozen=True, slots=True)
 class GcPlan:
@@ -117,17 +120,23 @@ def _plan(project: Project, store: BytesStore, retention: Retention, now: float)
 
 
 def _needs(project: Project, store: BytesStore, retention: Retention) -> _Needs:
-    digests = of_unfinished_runs(project)  # first: a run may end meanwhile, and is found below then
-    catalog = read_catalog(project.repo)
-    lost: list[GivenUp] = []
-    if retention.rules or retention.deleted or retention.checkpoints is not None:
-        runs = [*list_runs(project, catalog=catalog).runs, *list_runs(project, catalog=catalog, deleted=True).runs]
-        lost = given_up(runs, retention)
-    whole = {item.run.id for item in lost if not item.paths}
-    parts = {item.run.id: item.paths for item in lost if item.paths}
-    digests |= of_runs(project, catalog, whole, parts) | of_lost_runs(project, catalog) | of_history(project)
-    found, missing = with_members(store, digests)
-    return _Needs(found, lost, missing)
+    for _ in range(_TRIES):
+        digests = of_unfinished_runs(project)  # first: a run may end meanwhile, and is found below then
+        catalog = read_catalog(project.repo)
+        lost = of_lost_runs(project, catalog)
+        if lost is None:
+            continue  # runs came and were rolled up meanwhile
+        gives: list[GivenUp] = []
+        if retention.rules or retention.deleted or retention.checkpoints is not None:
+            runs = [*list_runs(project, catalog=catalog).runs, *list_runs(project, catalog=catalog, deleted=True).runs]
+            gives = given_up(runs, retention)
+        whole = {item.run.id for item in gives if not item.paths}
+        parts = {item.run.id: item.paths for item in gives if item.paths}
+        found, missing = with_members(
+            store, digests | lost | of_runs(project, catalog, whole, parts) | of_history(project)
+        )
+        return _Needs(found, gives, missing)
+    raise ConflictError("runs end faster than they can be read", hint="try again when fewer are being logged")
 
 
 def _with_sizes(

@@ -435,3 +435,85 @@ class TestCommand:
         assert code == 2
         assert "hint: " in err
         assert len(stored_files(store)) == 1
+
+
+HASTE = """
+import gittrack, os, random, subprocess, sys, time
+from pathlib import Path
+from gittrack.api.gc import collect, plan_gc
+from gittrack.api.project import Project
+from gittrack.artifacts import bytes_store, folders, usage
+usage.YOUNG_SECONDS, bytes_store.RENEW_SECONDS, folders._RACY_SECONDS = 4.0, 0.5, 0.1
+os.environ["GITTRACK_QUIET"] = "1"
+"""
+LOGGING = (
+    HASTE
+    + """
+from gittrack.api.byte_storage import open_bytes_store
+from gittrack.artifacts.reading import problem_of
+chance = random.Random(int(sys.argv[1]))
+until = time.time() + float(sys.argv[2])
+shared = sorted(Path(sys.argv[3]).iterdir())
+kept = []
+while time.time() < until:
+    with gittrack.start_run(strict=True) as run:
+        for name in chance.sample(shared, 2):
+            run.log_artifact(name)
+    kept.append(run.id)
+    if len(kept) > 5:
+        oldest = kept.pop(0)
+        for entry in gittrack.get_run(oldest).artifacts():
+            problem = problem_of(open_bytes_store(Project.open()), entry.digest, entry.size)
+            assert not problem, (oldest, entry, problem)
+        subprocess.run(["git", "update-ref", "-d", f"refs/runs/inbox/{oldest}"], check=True)
+        for path in Path(".git/gittrack/done").glob(f"{oldest}-*"):
+            path.unlink()
+    time.sleep(chance.random())
+"""
+)
+COLLECTING = (
+    HASTE
+    + """
+removed = 0
+while True:
+    removed += collect(Project.open(), plan_gc(Project.open())).files
+    print(removed, flush=True)
+"""
+)
+
+
+@pytest.mark.slow
+def test_runs_that_log_the_same_bytes_lose_nothing_to_collections_that_are_killed(repo, project_env, store):
+    """Days are seconds here; four processes log the same files and folders over and over, and forget older runs."""
+    shared = repo.parent / "shared"
+    for number in range(60):
+        (shared / f"folder{number}" / "deep").mkdir(parents=True)
+        for inner in ("a", "deep/b", "c"):
+            (shared / f"folder{number}" / inner).write_bytes(bytes_of(f"{inner} of {number // 2}"))
+        (shared / f"file{number}").write_bytes(bytes_of(f"a of {number // 2}"))
+    seconds = 40
+    loggers = [
+        subprocess.Popen([sys.executable, "-c", LOGGING, str(seed), str(seconds), str(shared)], env=project_env)
+        for seed in range(4)
+    ]
+    until = time.time() + seconds
+    removed = kills = 0
+    while time.time() < until:
+        collector = subprocess.Popen(
+            [sys.executable, "-c", COLLECTING], env=project_env, stdout=subprocess.PIPE, text=True
+        )
+        try:
+            out, _ = collector.communicate(timeout=0.4 + 1.5 * (kills % 5) / 5)
+        except subprocess.TimeoutExpired:
+            collector.kill()
+            kills += 1
+            out, _ = collector.communicate()
+        else:
+            pytest.fail("a collection ended by itself")
+        removed += int((out.split() or ["0"])[-1])
+    assert [logger.wait(timeout=60) for logger in loggers] == [0] * 4
+    usage.put_back(store)
+    assert fsck(Project.open()) == []
+    assert removed > 5, "nothing was collected: the test tests nothing"
+    assert kills > 10
+    assert len(gittrack.runs()) == 20

@@ -229,6 +229,7 @@ def listed_form(record: RunRecord) -> RunRecord:
         seeds={},
         inputs=(),
         artifacts=(),
+        models=(),
         extra={},
         params={name: _plain(value) for name, value in record.params.items()},
         code=CodeState(record.code.commit, record.code.head, record.code.branch, record.code.dirty),

@@ -173,6 +173,7 @@ def _quiet() -> Iterator[None]:
     logger = logging.getLogger("mlflow")
     before = logger.level
     with warnings.catch_warnings(record=True):  # recorded, since MLflow lets some through every filter
+        warnings.simplefilter("ignore")
         logger.setLevel(logging.ERROR)
         try:
             yield

@@ -128,7 +128,7 @@ def load(folder: Path, *, trust: bool = False) -> tuple[Any, str]:
     """
     flavour, facts = _described(folder)
     data = _data_file(folder, facts.get("file", ""))
-    if data is not None:
+    if data is not None and not flavour.needs_mlflow:
         library = _LIBRARIES.get(flavour.name, flavour.name)
         if not is_installed(library):
             raise MissingDependencyError(f"a model of kind '{flavour.name}' needs '{library}'", hint=_pip(library))

@@ -149,5 +149,5 @@ def _objects(wanted: Iterable[SavedRun | str]) -> tuple[list[Wanted], list[Failu
         except GittrackError as error:
             unread.append(Failure("", each.id, error))
             continue
-        objects += [Wanted(entry.digest, f"{each.id[:8]}:{entry.path}", entry.size) for entry in stored]
+        objects += [Wanted(entry.digest, f"{each.id[:8]}:{display(entry.path, 200)}", entry.size) for entry in stored]
     return objects, unread

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,8 +50,11 @@ def public_remote(project: Project) -> dict[str, str]:
     from gittrack.api.artifact_remote import find_remote
 
     try:
-        url = f"{find_remote(project).shown.rstrip('/')}/{REMOTE_PREFIX}"
+        address = find_remote(project)
     except GittrackError as error:
         warn(f"{error.message}; go on without it")
         return {}
+    if dvc is not None and address.name:
+        return replace(dvc, default=address.name).public_remote(REMOTE_PREFIX)
+    url = f"{address.shown.rstrip('/')}/{REMOTE_PREFIX}"
     return {"url": url} if url.isprintable() else {}

@@ -17,6 +17,7 @@ from gittrack.artifacts.remote import Errand, Remote, Told
 from gittrack.artifacts.taking import hash_file
 from gittrack.artifacts.transfer import FolderPlan, Tally, ToldProgress, Transfer, Wanted, chunks, counted, size_here
 from gittrack.core.folder_listing import MAX_LISTING_BYTES, ListedFile, decode_listing
+from gittrack.core.names import display
 from gittrack.errors import CorruptRecordError, GittrackError, StorageError
 
 _KEEPERS = 8
@@ -116,7 +117,7 @@ class _Pull:
 
     def _add_members(self, what: str, members: Iterable[ListedFile]) -> None:
         for member in members:
-            self._add_file(member.digest, f"{what}/{member.path}")
+            self._add_file(member.digest, f"{what}/{display(member.path, 200)}")
 
     def _add_file(self, digest: str, what: str, size: int | None = None) -> None:
         if digest in self.files:

@@ -9,6 +9,7 @@ from gittrack.artifacts.reading import read_listing
 from gittrack.artifacts.remote import Errand, Remote
 from gittrack.artifacts.transfer import FolderPlan, Tally, ToldProgress, Transfer, Wanted, chunks, counted, size_here
 from gittrack.core.folder_listing import ListedFile
+from gittrack.core.names import display
 from gittrack.errors import ArtifactNotFoundError, GittrackError, RemoteError
 
 
@@ -71,7 +72,7 @@ def _to_push(store: BytesStore, wanted: Iterable[Wanted], tally: Tally) -> tuple
                 continue
             folders[each.digest] = FolderPlan(each.what, frozenset(member.digest for member in members))
             for member in members:
-                files.setdefault(member.digest, f"{each.what}/{member.path}")
+                files.setdefault(member.digest, f"{each.what}/{display(member.path, 200)}")
     return files, folders
 
 

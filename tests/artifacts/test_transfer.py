@@ -426,6 +426,18 @@ def test_a_full_remote_stops_and_loses_nothing(saved, tmp_path):
     assert push(saved, tmp_path / "full").failures == ()
 
 
+def test_the_run_says_the_endpoint_of_the_remote_that_the_setting_names(repo, git, tmp_path):
+    dvc_config(repo, "['remote \"far\"']\n    url = s3://bucket/x\n    endpointurl = http://host\n    profile = me\n")
+    git("config", "gittrack.artifactRemote", "far", cwd=repo)
+    (tmp_path / "w").write_bytes(os.urandom(LARGE))
+    with gittrack.start_run() as run:
+        run.log_artifact(tmp_path / "w")
+    config = gittrack.get_run(run.id).file(".dvc/config").decode()
+    assert "url = s3://bucket/x/gittrack\n" in config
+    assert "endpointurl = http://host\n" in config
+    assert "profile" not in config
+
+
 # -- killed, and several at once --------------------------------------------------------------------------------------
 
 

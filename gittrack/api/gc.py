@@ -144,11 +144,17 @@ def _with_sizes(
 ) -> list[tuple[GivenUp, int]]:
     """What each gives up with the bytes of it that are here and would go; what gives up nothing is left out."""
     sizes = {found.digest: found.size for found in garbage}
+    going: dict[str, set[str]] = {}
     result = []
     for item in lost:
-        entries = [entry for entry in item.run.artifacts() if not item.paths or entry.path in item.paths]
-        digests, _ = with_members(store, (entry.digest for entry in entries if entry.storage == "pointer"))
-        if size := sum(sizes.get(digest, 0) for digest in digests):
+        gone: set[str] = set()
+        for entry in item.run.artifacts():
+            if entry.storage != "pointer" or (item.paths and entry.path not in item.paths):
+                continue
+            if entry.digest not in going:
+                going[entry.digest] = with_members(store, [entry.digest])[0] & sizes.keys()
+            gone |= going[entry.digest]
+        if size := sum(sizes[digest] for digest in gone):
             result.append((item, size))
     return result
 

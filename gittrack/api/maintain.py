@@ -116,7 +116,7 @@ def doctor(project: Project, *, dry_run: bool = False) -> list[Repair]:
 
     Args:
         project: where.
-        dry_run: only say which files would be removed.
+        dry_run: only say which files would be removed, brought back or made known to DVC.
 
     Raises:
         StorageError: something cannot be removed or written.
@@ -125,7 +125,7 @@ def doctor(project: Project, *, dry_run: bool = False) -> list[Repair]:
     found = [*find_leftovers(repo, layout), *_unfinished_bytes(project)]
     repairs = [Repair(f"remove {leftover.what}", str(leftover.path)) for leftover in found]
     if dry_run:
-        return repairs
+        return [*repairs, *_put_back(project, dry_run=True), *_relinked(project, dry_run=True)]
     remove_leftovers(found)
     repairs += _put_back(project)
     restoration = restore(repo, layout)
@@ -139,23 +139,24 @@ def doctor(project: Project, *, dry_run: bool = False) -> list[Repair]:
     return repairs + _relinked(project)
 
 
-def _put_back(project: Project) -> list[Repair]:
+def _put_back(project: Project, *, dry_run: bool = False) -> list[Repair]:
     from gittrack.api.byte_storage import open_bytes_store
-    from gittrack.artifacts.usage import put_back
+    from gittrack.artifacts.usage import aside_count, put_back
 
-    count = put_back(open_bytes_store(project))
-    return [Repair("brought back what a killed 'gittrack gc' had moved aside", f"{count} files")] if count else []
+    store = open_bytes_store(project)
+    count = aside_count(store) if dry_run else put_back(store)
+    return [Repair("bring back artifacts that a killed 'gittrack gc' moved aside", str(count))] if count else []
 
 
-def _relinked(project: Project) -> list[Repair]:
+def _relinked(project: Project, *, dry_run: bool = False) -> list[Repair]:
     """What ``dvc gc`` took out of DVC's cache and runs refer to is made known to DVC again."""
     from gittrack.api.gc import relink
 
     try:
-        count = relink(project)
+        count = relink(project, dry_run=dry_run)
     except GittrackError as error:
         return [Repair("could not make artifacts known to DVC again", error.message)]
-    return [Repair("made artifacts known to DVC again", f"{count} files in its cache")] if count else []
+    return [Repair("make artifacts known to DVC again", f"{count} in its cache")] if count else []
 
 
 def roll_up_now(project: Project) -> RollUp:

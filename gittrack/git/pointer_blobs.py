@@ -8,11 +8,14 @@ from gittrack.git.repository import Repository
 
 _PATHS = ("*.dvc", "dvc.lock", "*/dvc.lock")
 _LOG = (
-    *("-c", "log.showRoot=true", "log", "--exclude=refs/runs/*", "--exclude=refs/runs-remote/*", "--all", "HEAD"),
+    *("-c", "log.showRoot=true", "log", "--exclude=refs/runs/*", "--exclude=refs/runs-remote/*", "--all"),
     *("--ignore-missing", "--full-history", "-m", "--raw", "-z", "--no-renames", "--no-abbrev", "--no-color"),
     *("--no-show-signature", "--no-relative", "--no-ext-diff", "--format=", "--", *_PATHS),
 )
-"""Every ref but those of runs. Merges are compared with each parent: what only a merge holds is found too."""
+"""Every ref but those of runs, and HEAD of every worktree.
+
+Merges are compared with each parent: what only a merge holds is found too.
+"""
 _NONE = "0" * 40
 
 

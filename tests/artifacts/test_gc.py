@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -193,6 +194,29 @@ def test_what_the_history_of_the_project_refers_to_stays(repo, logged, aged, git
     assert plan_gc(Project.open()).garbage == ()
 
 
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_repository_without_any_commit_is_collected_too(tmp_path, git, monkeypatch, bare):
+    root = tmp_path / "fresh"
+    git("init", "--quiet", *(["--bare"] if bare else []), str(root))
+    monkeypatch.chdir(root)
+    with gittrack.start_run(strict=True) as run:
+        run.log_text(bytes_of("a"), "a.bin")
+    plan = plan_gc(Project.open(), clock=lambda: time.time() + 3 * 86_400)
+    assert (plan.garbage, plan.kept) == ((), 1)
+
+
+def test_a_detached_head_of_another_worktree_counts(repo, logged, aged, git):
+    id = logged("one", {"a.bin": "one"})
+    pointer = f"outs:\n- md5: {digest('one')[4:]}\n  hash: md5\n  path: a\n"
+    git("worktree", "add", "--quiet", "--detach", "../other", cwd=repo)
+    (repo.parent / "other" / "a.dvc").write_text(pointer)
+    git("add", "a.dvc", cwd=repo.parent / "other")
+    git("commit", "--quiet", "--message=data", cwd=repo.parent / "other")
+    lose(git, repo, id)
+    aged()
+    assert plan_gc(Project.open()).garbage == ()
+
+
 def test_a_tagged_run_keeps_its_bytes_whatever_rules_say(repo, logged, aged, git):
     id = logged("model", {"m.bin": "model"})
     logged("other", {"m.bin": "other"})
@@ -333,8 +357,10 @@ usage.drop(store, next(usage.stored_objects(store)).digest, 1e18)
     done = subprocess.run([sys.executable, "-c", code], env=project_env, check=False)
     assert done.returncode == -signal.SIGKILL
     assert stored_files(store) == set()
-    repairs = doctor(Project.open())
-    assert any("gc" in repair.what for repair in repairs)
+    told = [("bring back artifacts that a killed 'gittrack gc' moved aside", "1")]
+    assert [(item.what, item.where) for item in doctor(Project.open(), dry_run=True)] == told
+    assert stored_files(store) == set()
+    assert [(item.what, item.where) for item in doctor(Project.open())] == told
     assert stored_files(store) == {digest("one")}
     assert gittrack.get_run(id).artifact("a.bin") == bytes_of("one")
 
@@ -365,6 +391,17 @@ class TestCommand:
         assert (code, err) == (0, "gittrack: removed 1 file, 100 kB; next: gittrack du\n")
         assert stored_files(store) == set()
         assert cli("gc")[2] == "gittrack: nothing to remove; in use are 0 files, 0 B: gittrack du\n"
+
+    @pytest.mark.parametrize(("typed", "left"), [("n\n", 1), ("", 1), ("y\n", 0)])
+    def test_it_asks(self, repo, logged, aged, git, store, cli, monkeypatch, typed, left):
+        lose(git, repo, logged("gone", {"a.bin": "gone"}))
+        aged()
+        terminal = io.StringIO(typed)
+        terminal.isatty = lambda: True
+        monkeypatch.setattr(sys, "stdin", terminal)
+        code, _, err = cli("gc")
+        assert "remove 1 file, 100 kB? [y/N]" in err
+        assert (code, len(stored_files(store))) == (130 if left else 0, left)
 
     def test_rules_show_who_gives_up_what_and_why(self, repo, logged, aged, store, cli):
         for number in range(4):

@@ -308,13 +308,13 @@ def test_our_store_and_our_remote_outlive_every_dvc_gc(pushed, tmp_path, variant
     assert fsck(Project.open()) == []
 
 
-def test_doctor_makes_known_to_dvc_again_what_dvc_gc_dropped(pushed, tmp_path, capfd):
+def test_doctor_makes_known_to_dvc_again_what_dvc_gc_dropped(pushed):
     where, _ = pushed
     dvc("gc", "--force", "-w", cwd=where)
     assert stored(where / ".dvc" / "cache" / "files") == set()
-    repairs = doctor(Project.open())
-    assert [(item.what, item.where) for item in repairs] == [
-        ("made artifacts known to DVC again", "5 files in its cache")
-    ]
+    told = [("make artifacts known to DVC again", "5 in its cache")]
+    assert [(item.what, item.where) for item in doctor(Project.open(), dry_run=True)] == told
+    assert stored(where / ".dvc" / "cache" / "files") == set()
+    assert [(item.what, item.where) for item in doctor(Project.open())] == told
     assert len(stored(where / ".dvc" / "cache" / "files")) == 5
     assert doctor(Project.open()) == []

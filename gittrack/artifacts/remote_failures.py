@@ -73,7 +73,7 @@ def _failure(error: BaseException, place: str, check: str, sign_in: str, *, send
     if isinstance(error, OSError) and error.errno is not None and error.filename is not None and not sending:
         # Only the operating system gives both: what was fetched could not be written here.
         return StorageError(f"cannot write '{error.filename}': {error.strerror}", hint=hint_of(error))
-    if _is_full(error, said):
+    if _is_full(error, {said, *names}):
         return RemoteError(f"{place} is full: {said}", hint="make room there, then push again")
     if names & _NOWHERE:
         return RemoteError(f"{place} does not exist: {said}", hint=check)
@@ -112,9 +112,9 @@ def _said(error: BaseException) -> str:
     return text.rstrip(".")
 
 
-def _is_full(error: BaseException, said: str) -> bool:
+def _is_full(error: BaseException, texts: set[str]) -> bool:
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return full or any(word in said for word in _FULL)
+    return full or any(word in text for text in texts for word in _FULL)
 
 
 def _sign_in(address: RemoteAddress) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -16,9 +17,10 @@ from gittrack.api.artifact_transfer import pull_bytes, push_bytes
 from gittrack.api.project import Project
 from gittrack.artifacts.dvc_remote import DvcRemote
 from gittrack.artifacts.remote import Errand, RemoteAddress
-from gittrack.errors import ArtifactNotFoundError, AuthenticationError, CorruptRecordError, RemoteError
+from gittrack.artifacts.remote_failures import remote_failure
+from gittrack.errors import ArtifactNotFoundError, AuthenticationError, CorruptRecordError, RemoteError, StorageError
 
-pytest.importorskip("dvc")
+pytest.importorskip("dvc_s3")
 LARGE = 200_000
 
 
@@ -82,6 +84,47 @@ def test_what_is_not_there_is_told_by_name(plain, tmp_path):
     refused = plain.fetch(wanted, lambda _: None)
     assert {type(error) for error in refused.values()} == {ArtifactNotFoundError}
     assert "'file 1'" in refused["md5:" + "1" * 32].message
+
+
+def provider_error(code: str, text: str, kind: type[Exception] = OSError) -> Exception:
+    """What s3fs raises: an error of Python, caused by one of botocore that has the provider's code."""
+    from botocore.exceptions import ClientError
+
+    cause = ClientError({"Error": {"Code": code, "Message": text}}, "PutObject")
+    error = kind(text)
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), RemoteError, "is full"),
+        (provider_error("XMinioStorageFull", "Storage backend has reached its threshold"), RemoteError, "is full"),
+        (provider_error("QuotaExceeded", "no more"), RemoteError, "is full"),
+        (provider_error("SignatureDoesNotMatch", "x", PermissionError), AuthenticationError, "does not let us in"),
+        (provider_error("ExpiredToken", "x", PermissionError), AuthenticationError, "does not let us in"),
+        (provider_error("NoSuchBucket", "x", FileNotFoundError), RemoteError, "does not exist"),
+        (provider_error("NoSuchKey", "x", FileNotFoundError), ArtifactNotFoundError, "are not at"),
+        (provider_error("SlowDown", "reduce your rate"), RemoteError, "failed: reduce your rate"),
+        (ConnectionResetError("reset"), RemoteError, "cannot be reached"),
+        (TimeoutError(), RemoteError, "cannot be reached: TimeoutError"),
+        (RuntimeError("at https://me:secret@host/?X-Amz-Signature=abc"), RemoteError, "failed: at https://"),
+    ],
+)
+def test_what_a_provider_says_is_told_as_what_it_is(error, kind, words):
+    told = remote_failure(error, RemoteAddress("s3://me:secret@bucket/x", "far"), "model")
+    assert type(told) is kind
+    assert words in told.message
+    assert "secret" not in told.message + told.hint.replace("secret_access_key", "")
+    assert "Signature=" not in told.message
+    assert told.hint
+
+
+def test_a_full_disk_here_is_not_a_full_remote():
+    told = remote_failure(OSError(errno.ENOSPC, "No space left on device", "/x"), RemoteAddress("s3://b"), "model")
+    assert type(told) is StorageError
+    assert told.hint == "free some disk space"
 
 
 class Web(BaseHTTPRequestHandler):

@@ -167,7 +167,7 @@ def _tell(about: Description, packaged: Packaged) -> None:
     for note in packaged.notes:
         warn(f"model '{shown}': {note}")
     if packaged.runs_code:
-        warn(f"model '{shown}' is kept as a pickle: whoever loads it must say trust=True")
+        warn(f"model '{shown}' is kept in a form that can run code when it is read: load_model needs trust=True for it")
     if about.register_as is not None:
         text = f"model '{shown}' is to become a version of '{display(about.register_as, 60)}'"
         warn(f"{text}; there is no registry yet, the wish is kept in the run's models.toml")

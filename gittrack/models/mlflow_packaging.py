@@ -66,6 +66,7 @@ def _save(
     flavour: Flavour, model: Any, folder: Path, signature: Mapping[str, Any] | None, example: Any, more: Any
 ) -> None:
     module = _module(flavour.name)
+    folder.mkdir()  # some flavours write the example before they make it
     options = {
         "signature": None if not signature else _mlflow_signature(signature),
         "input_example": example,

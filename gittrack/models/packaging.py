@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.core import toml
+from gittrack.core.models_toml import checked_signature
 from gittrack.core.names import check_artifact_path, display
 from gittrack.errors import CorruptRecordError, InvalidNameError, MissingDependencyError, UsageError
 from gittrack.models import mlflow_packaging
 from gittrack.models.flavour import Flavour, is_installed, needs_trust
 from gittrack.models.flavours import FLAVOURS, flavour_of
 from gittrack.models.requirements import requirements
-from gittrack.models.signature import example_bytes, given_signature, infer_signature
+from gittrack.models.signature import example_bytes, given_signature, infer_signature, schema_of
 
 OWN_FILE = "gittrack-model.toml"
 MLFLOW, GITTRACK = "mlflow", "gittrack"
@@ -81,6 +82,8 @@ def _save_by_mlflow(
     facts = mlflow_packaging.read_mlmodel(folder).get(flavour.name, {})
     stated = mlflow_packaging.signature_in(folder)
     kept = given or (given_signature(stated) if isinstance(stated, Mapping) else {})
+    if not kept and example is not None:  # of some kinds MLflow infers nothing
+        kept = checked_signature({"inputs": schema_of(example)})
     return Packaged(flavour.name, MLFLOW, kept, _runs_code(flavour, facts))
 
 

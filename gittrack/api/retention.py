@@ -71,7 +71,7 @@ def configured_rules(project: Project) -> dict[str, list[KeepRule]]:
     texts: dict[str, list[str]] = {}
     table = read_config_file(project.repo).get("keep", {})
     if not isinstance(table, dict):
-        raise UsageError(f"'keep' in {CONFIG_FILE} is no table", hint='[keep]\n"*" = ["last:50"]')
+        raise UsageError(f"'keep' in {CONFIG_FILE} is no table", hint='[keep], and below it "*" = ["last:50"]')
     for experiment, value in table.items():
         texts[experiment] = _list(f"[keep] '{display(experiment, 80)}' in {CONFIG_FILE}", value)
     for key, text in project.git_config.items():

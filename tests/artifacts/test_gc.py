@@ -385,7 +385,9 @@ class TestCommand:
         code, _, err = cli("gc")
         assert code == 2
         assert "nobody is there to be asked about 1 file, 100 kB" in err
-        assert "hint: gittrack gc --yes" in err
+        assert "hint: gittrack gc --yes\n" in err
+        err = cli("gc", "--deleted", "--keep", "best:1 by loss", "--keep", "none", "--checkpoints", "last:2")[2]
+        assert "hint: gittrack gc --deleted --keep 'best:1 by loss' --keep none --checkpoints last:2 --yes\n" in err
         assert len(stored_files(store)) == 1
         code, _, err = cli("gc", "--yes")
         assert (code, err) == (0, "gittrack: removed 1 file, 100 kB; next: gittrack du\n")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 from threading import Thread
 
 import gittrack
-from gittrack.api.byte_storage import open_bytes_store
+from gittrack.api.artifact_transfer import push_bytes
 from gittrack.api.project import Project
 
 SEVERAL = """
@@ -122,10 +121,10 @@ def log_runs(work: Path) -> tuple[gittrack.SavedRun, gittrack.SavedRun]:
     return found[0], found[1]
 
 
-def push_bytes(project: Project, remote: Path) -> None:
-    """Bring the store's bytes to where a run's tree says that they are."""
-    source = open_bytes_store(project).root / "files"
-    shutil.copytree(source, remote / "gittrack" / "files", dirs_exist_ok=True)
+def push_all() -> None:
+    """``gittrack artifact push`` of every run, to the remote that the project has."""
+    done = push_bytes(Project.open(), gittrack.runs())
+    assert not done.failures, done.failures
 
 
 def state_of(root: Path) -> dict[str, str]:

@@ -21,7 +21,7 @@ from .dvc_world import (
     dvc_several,
     git_over_http,
     log_runs,
-    push_bytes,
+    push_all,
     python,
     state_of,
 )
@@ -141,7 +141,7 @@ def test_a_run_in_the_clone_is_a_revision_to_dvc(tmp_path, git, monkeypatch):
 def test_somebody_else_gets_artifacts_by_url_when_runs_are_in_a_ledger(tmp_path, git, monkeypatch):
     where = project(git, tmp_path / "repo", remote="../store")
     one, _ = logged(monkeypatch, tmp_path, where, where)
-    push_bytes(Project.open(), tmp_path / "store")
+    push_all()
     bare = tmp_path / "served" / "bare.git"
     git("clone", "--quiet", "--bare", str(where), str(bare))
     roll_up_now(Project.open())
@@ -169,7 +169,7 @@ def test_somebody_else_gets_artifacts_by_url_when_runs_are_in_a_ledger(tmp_path,
 def test_somebody_else_gets_artifacts_by_url_when_a_run_is_in_the_inbox(tmp_path, git, monkeypatch):
     where = project(git, tmp_path / "repo", remote=str(tmp_path / "store"))
     one, _ = logged(monkeypatch, tmp_path, where, where)
-    push_bytes(Project.open(), tmp_path / "store")
+    push_all()
     away = tmp_path / "away"
     away.mkdir()
     succeeded(gets(f"file://{where}", one.commit, away), away, tmp_path / "nobody")
@@ -199,7 +199,7 @@ def test_a_project_without_dvc_compares_runs_and_gets_from_our_store_when_told_w
     (tmp_path / "elsewhere").mkdir()
     with gittrack.start_run(strict=True) as run:
         run.log_text(MODEL, "model.bin")
-    push_bytes(Project.open(), tmp_path / "elsewhere")
+    push_all()
     commit = gittrack.get_run(run.id).commit
     succeeded([["get", ".", "artifacts/model.bin", "--rev", commit, "-o", str(tmp_path / "again.bin")]], where)
     assert (tmp_path / "again.bin").read_bytes() == MODEL
@@ -221,7 +221,7 @@ def test_with_dvc_in_a_subdirectory_runs_are_compared_from_the_top_and_pushed_by
     )
     assert below.code != 0, "its cache is that of the subdirectory, which the run's tree does not have"
     assert json.loads(diff.out) == {}
-    push_bytes(Project.open(), tmp_path / "store")
+    push_all()
     for number, cwd in enumerate((top, where)):
         out = tmp_path / str(number)
         out.mkdir()
@@ -249,7 +249,7 @@ def test_a_shared_cache_named_in_the_local_configuration_is_used_and_not_told(tm
 def test_a_run_can_be_checked_out_and_pulled_and_left_again(tmp_path, git, monkeypatch):
     where = project(git, tmp_path / "repo", remote=str(tmp_path / "store"))
     one, _ = logged(monkeypatch, tmp_path, where, where)
-    push_bytes(Project.open(), tmp_path / "store")
+    push_all()
     clone = tmp_path / "clone"
     git("clone", "--quiet", str(where), str(clone))
     git("fetch", "--quiet", "origin", "refs/runs/*:refs/runs/*", cwd=clone)
@@ -285,7 +285,7 @@ def pushed(tmp_path, git, monkeypatch):
     one, _ = logged(monkeypatch, tmp_path, where, where)
     with gittrack.start_run(strict=True) as run:
         run.log_text(MODEL[::-1], "model.bin")
-    push_bytes(Project.open(), tmp_path / "store")
+    push_all()
     return where, one.commit
 
 

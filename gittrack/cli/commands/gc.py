@@ -150,11 +150,24 @@ def _summary(plan: GcPlan) -> str:
 
 def _ask(plan: GcPlan) -> None:
     if not sys.stdin.isatty():
-        again = shlex.join(["gittrack", *sys.argv[1:], "--yes"]) if sys.argv[1:2] == ["gc"] else "gittrack gc --yes"
-        raise UsageError(f"nobody is there to be asked about {_summary(plan)}", hint=again)
+        raise UsageError(f"nobody is there to be asked about {_summary(plan)}", hint=_again())
     if plan.given_up:
         say("what is on no remote is lost for good: gittrack artifact push", role="warning")
     click.confirm(f"remove {_summary(plan)}?", abort=True, err=True)
+
+
+def _again() -> str:
+    """This command with ``--yes``, for whoever reads a log."""
+    context = click.get_current_context()
+    words: list[str] = []
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")
+        if isinstance(parameter, click.Option) and value is True:
+            words.append(parameter.opts[-1])
+        elif isinstance(parameter, click.Option) and value:
+            for item in value if isinstance(value, tuple) else (value,):
+                words += [parameter.opts[-1], item]
+    return shlex.join(["gittrack", "gc", *words, "--yes", *context.params["runs"]])
 
 
 def _say_end(plan: GcPlan, collected: Collected | None) -> None:

@@ -58,7 +58,7 @@ class LoggedModels:
         self._writer = writer
         self._room = room
         self._files = files
-        self._taken: dict[str, str] | None = None
+        self._taken: dict[RunId, dict[str, str]] = {}
 
     def add(self, run: RunId, model: object, about: Description) -> LoggedModel:
         """Keep a model: its folder first, so that a model that is named has its files.
@@ -104,10 +104,12 @@ class LoggedModels:
 
     def _free_path(self, run: RunId, name: str) -> str:
         """Where the model goes: a name that comes again gets a number, which no name can look like."""
-        if self._taken is None:
-            self._taken = dict.fromkeys(_taken_paths(self._project, run), "")
+        taken = self._taken.get(run)
+        if taken is None:
+            taken = self._taken.setdefault(run, dict.fromkeys(_taken_paths(self._project, run), ""))
         path, number, token = f"{MODELS_FOLDER}/{name}", 1, uuid4().hex
-        while self._taken.setdefault(path, token) != token:  # one step: two threads never get one path
+        # One step each, and no lock that a forked child would find held: two threads never get one path.
+        while taken.setdefault(path, token) != token:
             number += 1
             path = f"{MODELS_FOLDER}/{name}.{number}"
         return path

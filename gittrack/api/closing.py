@@ -83,6 +83,7 @@ class Closing:
         """
         try:
             self.flusher.stop()
+            run._finish_output()
             self._write_end(run, _end_operation(self.project, run.status, error, exit_code))
             if not self.joined:
                 self._publish(run)

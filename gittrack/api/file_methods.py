@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from time import time
+from typing import TYPE_CHECKING, Any
 
 from gittrack.api.guarded import Guarded
+from gittrack.core.records import RunStatus
 from gittrack.errors import InvalidNameError
 
 if TYPE_CHECKING:
     from gittrack.api.logged_files import LoggedFiles
+    from gittrack.core.redact_stream import OutputRedactor
     from gittrack.store.journal_file import JournalWriter
 
 
@@ -26,6 +30,13 @@ class TakesFiles(Guarded):
     def __init__(self, writer: JournalWriter | None, files: LoggedFiles | None, *, strict: bool) -> None:
         super().__init__(writer, strict=strict)
         self._files = files
+        self._output: OutputRedactor | None = None
+        self._output_lock = threading.Lock()
+
+    def forked(self) -> None:
+        """Told in a forked child: it does not write the unfinished line of output that its parent will."""
+        self._output, self._output_lock = None, threading.Lock()
+        super().forked()
 
     def log_artifact(self, path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
         """Keep a file.
@@ -84,8 +95,39 @@ class TakesFiles(Guarded):
             self._guarded(what, action, self._files)
 
     def log_output(self, data: bytes) -> None:
-        """Append to the captured output of the run's program (``logs/output.txt``)."""
-        self._guarded("log_output", lambda: self._operation({"op": "log", "name": "output.txt"}, bytes(data)))
+        """Append to the captured output of the run's program (``logs/output.txt``), secrets masked.
+
+        Args:
+            data: whole lines, or pieces of them; an unfinished line is kept when its end comes, or the run's.
+        """
+        self._guarded("log_output", self._log_output, data)
+
+    def _log_output(self, data: bytes) -> None:
+        if self._status is not RunStatus.RUNNING:
+            raise self._has_ended()
+        with self._output_lock:
+            if self._output is None:
+                from gittrack.core.redact_stream import OutputRedactor
+
+                self._output = OutputRedactor()
+            kept = self._output.feed(bytes(data))
+            if kept:
+                self._operation(_output_operation(), kept)
+
+    def _append_output(self, data: bytes) -> None:
+        """Append output whose secrets are masked already."""
+        self._guarded("log_output", self._operation, _output_operation(), data)
+
+    def _finish_output(self) -> None:
+        """Write the unfinished line: the run ends."""
+        with self._output_lock:
+            rest = b"" if self._output is None else self._output.finish()
+        if rest and self._writer is not None:
+            self._writer.operation(_output_operation(), rest)
+
+
+def _output_operation() -> dict[str, Any]:
+    return {"op": "log", "name": "output.txt", "t": int(time() * 1000)}
 
 
 def _image_name(key: str, step: int) -> str:

@@ -138,6 +138,7 @@ _SHAPES = (
         _BASE64_EDGE + r"eyJ[A-Za-z0-9_\-]{10,2000}\.eyJ[A-Za-z0-9_\-]{10,4000}\.[A-Za-z0-9_\-]{20,1000}",
     ),
 )
+_LITERALS = tuple((literal, shape.pattern) for shape in _SHAPES for literal in shape.literals)
 _AWS_ID = _BASE64_EDGE + r"A(?:KIA|SIA)[A-Z2-7]{16}(?![A-Za-z0-9+/=])"
 _AWS_LONG = r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
 # The secret of an AWS pair stands close to its id, in either order: the lines around it are enough.
@@ -254,6 +255,8 @@ _NAME = (
     r"private|personal|oauth2?|registry|read|write)[_\-]?token|(?<![A-Za-z0-9_])(?<![A-Za-z0-9]-)token"
     r"|(?-i:[A-Z0-9]_(?:TOKEN|PASS|PAT))|(?:db|user|smtp)_pass)"
 )
+# At least one is in every name, and in what begins a bearer token.
+_NAME_PARTS = ("pass", "pwd", "secret", "key", "credential", "authorization", "token", "_pat", "bearer")
 _VALUE = r"(?:\"[^\"\n]*\"|'[^'\n]*'|(?:Bearer|Basic|Token)\s[^\s,;&\"']+|[^\s,;&\"')\]}]+)"
 # Neither a secret: nothing, a type, a variable, a placeholder; and PWD is also where a shell stands.
 _HARMLESS_VALUE = (
@@ -292,8 +295,11 @@ def redact_text(text: str) -> str:
     if "//" in text:
         text = _text_pattern(_URL_IN_TEXT).sub(_mask_url, text)
     text = _mask_tokens(text)
-    for pattern in (_ASSIGNMENT, _FLAG, _BEARER):
-        text = _text_pattern(pattern, re.IGNORECASE).sub(_mask_value, text)
+    # The search for any of the names is what takes time: most texts hold no part of one.
+    lower = text.lower()
+    if any(part in lower for part in _NAME_PARTS):
+        for pattern in (_ASSIGNMENT, _FLAG, _BEARER):
+            text = _text_pattern(pattern, re.IGNORECASE).sub(_mask_value, text)
     return text
 
 
@@ -318,7 +324,7 @@ def _mask_url(match: re.Match[str]) -> str:
 
 
 def _mask_tokens(text: str) -> str:
-    for shape in _SHAPES:
-        if any(literal in text for literal in shape.literals):
-            text = _text_pattern(shape.pattern).sub(MASK, text)
+    for literal, pattern in _LITERALS:
+        if literal in text:
+            text = _text_pattern(pattern).sub(MASK, text)
     return text

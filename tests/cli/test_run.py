@@ -42,6 +42,29 @@ def test_output_goes_where_it_went_and_into_the_run(run, latest, gittrack_cli, g
     assert sorted(kept.splitlines()) == ["to-err", "to-out"]
 
 
+def test_secrets_are_shown_and_not_kept(run, latest, git, repo):
+    token = "hf" + "_" + "aB3dE5gH7j" * 4
+    key = "MIIEpAIBAAKCAQEA7bq98qkY"
+    (repo / "train.py").write_text(
+        "import os, sys, time\n"
+        f"for piece in ({token[:9]!r}, {token[9:]!r}, ' is it\\n', '50%\\r', 'password: hunter2\\r', 'done'):\n"
+        "    os.write(1, piece.encode())\n"
+        "    os.write(2, b'.')\n"
+        "    time.sleep(0.02)\n"
+        f"for line in ('-----BEGIN PRIVATE' + ' KEY-----', '{key}', '-----END PRIVATE KEY-----', 'done too'):\n"
+        "    print(line, file=sys.stderr)\n"
+    )
+    done = run("--", PYTHON, "train.py")
+    assert token in done.stdout
+    assert "hunter2" in done.stdout
+    assert key in done.stderr
+    kept = git("show", f"{latest()['commit']}:logs/output.txt")
+    assert "*** is it\n50%\npassword: ***\n" in kept  # read as text, in which a carriage return is a line end
+    assert "done" in kept
+    assert "done too\n" in kept
+    assert not any(secret in kept for secret in (token[9:], "hunter2", key))
+
+
 def test_at_most_eight_lines_at_the_end_with_the_next_command_last(run, latest, repo):
     (repo / "big.bin").write_bytes(b"\0" * (2 << 20))
     (repo / "train.py").write_text(

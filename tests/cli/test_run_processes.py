@@ -16,7 +16,7 @@ import time
 import pytest
 
 import gittrack
-from gittrack.api.command_run import _Copying, _Recorder
+from gittrack.api.captured_output import Copying, Recorder
 from gittrack.store.live import read_live
 
 PYTHON = sys.executable
@@ -240,15 +240,15 @@ class TestRunThatCannotBeEnded:
         assert done.stderr.endswith("hint: gittrack recover\n")
         assert "finished" not in done.stderr
         assert gittrack_cli("recover").returncode == 0
-        assert latest()["status"] == "crashed"
+        assert latest()["status"] == "finished"  # how it ended is kept
 
 
 class TestRecorder:
     def test_the_end_of_the_output_is_kept_in_pieces_that_a_journal_can_hold(self, repo):
         written = bytes(range(256)) * (5 << 12)  # 5 MiB
         with gittrack.start_run() as run:
-            recorder = _Recorder(run, 6 << 20)
-            recorder.keep(written)
+            recorder = Recorder(run, 6 << 20)
+            recorder.stream()(written)
             recorder.finish()
             live = read_live(os.path.join(".git/gittrack/live", run.id), run.id)
             pieces = [operation["content"] for operation in live.contents[0].operations if operation["op"] == "log"]
@@ -259,10 +259,10 @@ class TestRecorder:
     def test_a_failure_to_keep_output_never_stops_the_copying(self, repo, tmp_path):
         with gittrack.start_run(strict=True) as run:
             pass
-        recorder = _Recorder(run, 1 << 20)  # a run that has ended refuses all
+        recorder = Recorder(run, 1 << 20)  # a run that has ended refuses all
         program = subprocess.Popen(["seq", "50000"], stdout=subprocess.PIPE, bufsize=0)
         with open(tmp_path / "shown", "w", encoding="utf-8") as shown:
-            copying = _Copying(program.stdout, shown, recorder.keep)
+            copying = Copying(program.stdout, shown, recorder.stream())
             copying.thread.join(30)
         assert program.wait(30) == 0
         assert (tmp_path / "shown").read_text().endswith("\n50000\n")

@@ -23,7 +23,7 @@ class Config:
         experiment: the experiment of runs that name none.
         writer: slug that names this person's ledgers; empty: made from ``user.email``.
         strict: whether a failure of logging raises into the training.
-        quiet: whether the line at a run's end is left out.
+        quiet: whether what is said at a run's end is left out.
         system_metrics: whether CPU, memory, disk, network and GPU are sampled.
         system_interval: seconds between two samples.
         inline_limit: bytes up to which an artifact lies in git itself.

@@ -179,9 +179,9 @@ def _begin(process: Process, request: Any, parent: Run | SavedRun | str | None, 
     project = _project(process)
     if process.run_id and request.run_id is None and _active.current() is None:
         return join(project, request, _active.forget)
+    request = replace(request, parent=_parent(project, parent, nested), brief=_state.environment is not None)
     if _state.environment is None:
         _state.environment = EnvironmentCapture()
-    request = replace(request, parent=_parent(project, parent, nested))
     return begin(project, request, _state.environment, _active.forget)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gittrack.api.closing import Closing, Flusher
+from gittrack.api.closing import Closing, Flusher, Goodbye
 from gittrack.api.guarded import warn
 from gittrack.api.kept import Room, checked_text, without_secret
 from gittrack.api.project import Project
@@ -33,7 +33,7 @@ class Request:
     """What the caller of ``start_run`` asked for; None is "not said".
 
     ``command`` is the program that a run is put around, when it is not this process; ``given_params`` the params that a
-    person gave for it, which it does not change.
+    person gave for it, which it does not change. ``brief``: it is not the first run of this process.
     """
 
     name: str | None = None
@@ -48,6 +48,7 @@ class Request:
     kind: str = "run"
     command: tuple[str, ...] | None = None
     given_params: tuple[str, ...] = ()
+    brief: bool = False
 
 
 def begin(project: Project, request: Request, environment: EnvironmentCapture, on_end: Callable[[Run], None]) -> Run:
@@ -84,7 +85,7 @@ def begin(project: Project, request: Request, environment: EnvironmentCapture, o
         start["experiment"]["name"],
         writer=writer,
         files=_files(project, writer),
-        closing=Closing(project, writer, False, Flusher(writer), on_end, says_goodbye=request.command is None),
+        closing=Closing(project, writer, False, Flusher(writer), on_end, _goodbye(request, start["parent"])),
         strict=project.config.strict if request.strict is None else request.strict,
         known_steps=None if earlier is None else earlier.steps,
         known_params=None if earlier is None else earlier.params,
@@ -92,6 +93,13 @@ def begin(project: Project, request: Request, environment: EnvironmentCapture, o
     )
     _apply(project, run, request, named=earlier is not None)
     return run
+
+
+def _goodbye(request: Request, parent: RunId | None) -> Goodbye:
+    """A child, and a run that is not the first of its process, is one of many: a line is enough."""
+    if request.command is not None:
+        return ""  # `gittrack run` says it
+    return "line" if request.brief or parent is not None else "lines"
 
 
 def _warn_of_entry(entry: str, code: CodeState) -> None:

@@ -6,13 +6,11 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from gittrack.api.farewell import SPARKLINE_WIDTH, code_text, duration_of
 from gittrack.cli.render import (
     ID_LENGTH,
-    SPARKLINE_WIDTH,
     Cell,
     Column,
-    code_text,
-    duration_of,
     facts_lines,
     plural,
     status_role,
@@ -80,7 +78,7 @@ def _run_facts(run: SavedRun, now: int) -> dict[str, str]:
         "error": record.error,
         "problem": run.problem,
         "started": f"{time_text(record.start_time)} ({format_age(now - record.start_time)})",
-        "duration": format_duration(duration_of(run, now)),
+        "duration": format_duration(duration_of(run.record, now)),
         "author": f"{record.author.name} <{record.author.email}>",
         "host": record.host,
         "command": shlex.join(record.command),

@@ -80,7 +80,7 @@ def test_at_most_eight_lines_at_the_end_with_the_next_command_last(run, latest, 
     assert ended[1] == f"  id         {id}"
     assert ended[2] == "  experiment Default"
     assert ended[3].startswith("  code       ")
-    assert "a snapshot of uncommitted changes on top of" in ended[3]
+    assert ", uncommitted changes on top of " in ended[3]
     assert ended[4] == "  left out   1 file of the work tree"
     assert any(line == "  metric     a 2 ▁█" for line in ended)
     assert ended[-1] == f"  next       gittrack show {id}"

@@ -70,7 +70,8 @@ def command(
 
 
 def _lines(project: Project, runs: Sequence[SavedRun], ids: dict[str, str], terminal: Terminal) -> list[str]:
-    from gittrack.cli.render import Cell, Column, chosen_metrics, metric_text, status_role, table, tree
+    from gittrack.api.farewell import chosen_metrics, metric_text
+    from gittrack.cli.render import Cell, Column, status_role, table, tree
     from gittrack.core.sparkline import format_age
 
     columns = [

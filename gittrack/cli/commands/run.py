@@ -56,9 +56,9 @@ def command(
     gittrack run --params params.yaml -p seed=3 -- ./train.sh
     """
     from gittrack.api.command_run import CommandRequest, run_command
+    from gittrack.api.farewell import ended_lines
     from gittrack.api.read import find_run_id
     from gittrack.cli.arguments import parse_pairs
-    from gittrack.cli.render import run_ended_lines
     from gittrack.core.text_values import typed_text
 
     session: Session = context.obj
@@ -78,7 +78,7 @@ def command(
     result = run_command(project, request)
     if result.run is not None and not project.config.quiet:
         try:
-            click.echo("\n".join(run_ended_lines(result.run, project.config.headline)), err=True)
+            click.echo("gittrack: " + "\n".join(ended_lines(result.run, project.config.headline)), err=True)
         except OSError:
             pass  # nobody can be told; the run is kept, and the exit code is the command's
     context.exit(result.exit_code)

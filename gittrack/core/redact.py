@@ -255,8 +255,13 @@ _NAME = (
     r"private|personal|oauth2?|registry|read|write)[_\-]?token|(?<![A-Za-z0-9_])(?<![A-Za-z0-9]-)token"
     r"|(?-i:[A-Z0-9]_(?:TOKEN|PASS|PAT))|(?:db|user|smtp)_pass)"
 )
-# At least one is in every name, and in what begins a bearer token.
-_NAME_PARTS = ("pass", "pwd", "secret", "key", "credential", "authorization", "token", "_pat", "bearer")
+# The ends of those names, and what begins a bearer token, in lower case; and what follows where there is a value.
+NAME_ENDS = (
+    *("passwd", "password", "passphrase", "pwd", "secret", "secrets", "key", "credential", "credentials"),
+    *("authorization", "token", "_pass", "_pat", "bearer"),
+)
+NAME_FOLLOWED = r"(?:[\"']?\]?\s{0,3}[=:]|\s)"
+_ANY_NAME = f"(?:{'|'.join(NAME_ENDS)}){NAME_FOLLOWED}"
 _VALUE = r"(?:\"[^\"\n]*\"|'[^'\n]*'|(?:Bearer|Basic|Token)\s[^\s,;&\"']+|[^\s,;&\"')\]}]+)"
 # Neither a secret: nothing, a type, a variable, a placeholder; and PWD is also where a shell stands.
 _HARMLESS_VALUE = (
@@ -295,9 +300,9 @@ def redact_text(text: str) -> str:
     if "//" in text:
         text = _text_pattern(_URL_IN_TEXT).sub(_mask_url, text)
     text = _mask_tokens(text)
-    # The search for any of the names is what takes time: most texts hold no part of one.
+    # The search for whole names takes ten times as long: most texts hold no end of one.
     lower = text.lower()
-    if any(part in lower for part in _NAME_PARTS):
+    if any(end in lower for end in NAME_ENDS) and _text_pattern(_ANY_NAME).search(lower):
         for pattern in (_ASSIGNMENT, _FLAG, _BEARER):
             text = _text_pattern(pattern, re.IGNORECASE).sub(_mask_value, text)
     return text

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import deque
 
-from gittrack.core.redact import MASK, redact_text
+from gittrack.core.redact import MASK, NAME_ENDS, NAME_FOLLOWED, redact_text
 
 LONGEST_LINE = 64 << 10
 """Bytes of a line that wait for its end; a longer line is judged in parts."""
@@ -172,14 +172,8 @@ _TOKEN_BYTES = bytes(
     ord("x") if (byte < 128 and chr(byte).isalnum()) or byte in b"_-" else ord(" ") for byte in range(256)
 )
 _LITERALS = (b"PRIVATE KEY", b"Q~", b"xox", b"PuTTY-User-Key-File")
-# The ends of the names whose values are masked, in lower case, each with what must follow it.
-_NAME_ENDS = tuple(
-    (word.encode(), re.compile(rf"{word}(?:[\"']?\]?\s{{0,3}}[=:]|\s)".encode()))
-    for word in (
-        *("passwd", "password", "passphrase", "pwd", "secret", "secrets", "key", "credential", "credentials"),
-        *("authorization", "token", "_pass", "_pat", "bearer"),
-    )
-)
+# One pattern for each: a search for a fixed beginning is the fast one.
+_NAME_ENDS = tuple((end.encode(), re.compile(f"{end}{NAME_FOLLOWED}".encode())) for end in NAME_ENDS)
 # Of URLs only a login, a query and a fragment are masked. What stands before those is taken at once: hostile slashes
 # would else be searched again and again.
 _URL = re.compile(rb"//[^\s\"'<>`@?#]*([@?#]?)")

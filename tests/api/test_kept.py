@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from time import perf_counter
 
 import pytest
 from hypothesis import given
@@ -80,9 +79,8 @@ def test_what_is_kept_is_kept_again_as_it_is(name, value):
     "text", ["a" * 500_000 + "://", "?a" * 250_000 + "://", "x://" * 125_000, "a:" * 250_000 + "//"]
 )
 def test_long_texts_are_searched_in_linear_time(text):
-    start = perf_counter()
+    # Linear is a fraction of a second; a quadratic pattern meets the limit that each test has.
     without_secret("note", text)
-    assert perf_counter() - start < 5
 
 
 def test_presigned_links_enter_a_run_by_no_door(repo, every_byte, capfd):

@@ -114,7 +114,7 @@ def test_ctrl_c_ends_the_command_and_the_run_as_killed(repo, project_env, latest
     assert child.stdout.readline() == b"on\n"
     time.sleep(0.2)
     child.send_signal(signal.SIGINT)  # no terminal that would tell the whole group: it is passed on
-    _, said = child.communicate(timeout=60)
+    _, said = child.communicate(timeout=200)
     assert child.returncode == 130
     assert b"was killed after" in said
     assert latest()["status"] == "killed"

@@ -53,7 +53,7 @@ def in_shell(repo, project_env):
             env={**project_env, "RUN": " ".join(GITTRACK_RUN)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
             check=False,
         )
 
@@ -176,7 +176,7 @@ class TestSignal:
             preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),  # as nohup does
         )
         child.send_signal(signal.SIGHUP)
-        out, _ = child.communicate(timeout=60)
+        out, _ = child.communicate(timeout=200)
         assert (out, child.returncode) == (b"end\n", 0)
         assert latest()["status"] == "finished"
 
@@ -184,7 +184,7 @@ class TestSignal:
         child = begun("sh", "-c", "echo on; exec sleep 60")
         time.sleep(0.2)
         child.send_signal(signal.SIGTERM)
-        child.communicate(timeout=60)
+        child.communicate(timeout=200)
         assert child.returncode == 143
         assert latest()["status"] == "killed"
 
@@ -210,7 +210,7 @@ class TestSignal:
         try:
             assert child.stdout.readline() == b"on\n"
             os.write(ours, b"\x03")
-            child.communicate(timeout=60)
+            child.communicate(timeout=200)
         finally:
             child.kill()
             os.close(ours)
@@ -230,7 +230,7 @@ class TestRunThatCannotBeEnded:
             env={**project_env, "GITTRACK_STRICT": strict},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
             check=False,
             preexec_fn=fill_the_disk_soon,
         )

@@ -115,11 +115,6 @@ class Repository:
         branch = target.removeprefix(_HEADS) if target.startswith(_HEADS) else None
         return Head(self.refs.get(RefName(target)), branch)
 
-    def is_shallow(self) -> bool:
-        """Whether history was cut off when it was fetched."""
-        marker = self.common_dir / "shallow"
-        return marker.is_file() and marker.stat().st_size > 0
-
     def resolve(self, revision: str) -> ObjectId | None:
         """The commit that a revision in git's own words names (``HEAD~2``, ``v1.0``, ``:/text``); None if none."""
         if not revision or "\0" in revision:

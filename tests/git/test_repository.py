@@ -86,13 +86,6 @@ def test_a_clone_that_borrows_objects_reads_them(repo, git, tmp_path):
     assert found.objects.read_commit(commit).message == "first\n"
 
 
-def test_a_shallow_clone_says_so(repo, git, tmp_path):
-    git("commit", "-q", "--allow-empty", "-m", "second")
-    git("clone", "-q", "--depth=1", f"file://{repo}", str(tmp_path / "shallow"))
-    assert Repository.discover(tmp_path / "shallow").is_shallow()
-    assert not Repository.discover(repo).is_shallow()
-
-
 def test_a_partial_clone_can_be_opened(repo, git, tmp_path):
     git("config", "uploadpack.allowFilter", "true")
     git("clone", "-q", "--filter=blob:none", f"file://{repo}", str(tmp_path / "partial"))
@@ -221,7 +214,7 @@ def test_finding_and_listing_load_no_pygit2(repo, project_env):
     program = (
         "import sys; from pathlib import Path; from gittrack.git.repository import Repository\n"
         "r = Repository.discover(Path('.')); r.config(); r.refs.list('refs/heads/')\n"
-        "r.objects.read_commit(r.resolve('HEAD')); r.is_shallow()\n"
+        "r.objects.read_commit(r.resolve('HEAD'))\n"
         "sys.exit('pygit2' in sys.modules)\n"
     )
     assert subprocess.run([sys.executable, "-c", program], env=project_env, cwd=repo, check=False).returncode == 0

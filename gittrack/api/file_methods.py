@@ -48,7 +48,11 @@ class TakesFiles(Guarded):
         self._file("log_artifact", lambda files: files.add_path(path, artifact_path))
 
     def log_artifacts(self, directory: str | os.PathLike[str], artifact_path: str | None = None) -> None:
-        """Keep every file of a directory, under the names they have in it."""
+        """Keep every file of a directory, under the names they have in it.
+
+        A link to a file is kept as the content of that file, wherever it lies; a link to a directory is not followed. A
+        link that leads nowhere, or round in a circle, is left out with a warning.
+        """
         self._file("log_artifacts", lambda files: files.add_folder(directory, artifact_path))
 
     def log_text(self, text: str, artifact_file: str) -> None:

@@ -44,7 +44,10 @@ class LoggedFiles:
             self._add_file(source, _joined(folder, source.name))
 
     def add_folder(self, directory: str | os.PathLike[str], folder: str | None) -> None:
-        """Take every regular file below a directory, except git's own; links to directories are not followed.
+        """Take every regular file below a directory, except git's own.
+
+        A link to a file is taken as the bytes of that file, wherever it lies, as MLflow does: who logs a folder wants
+        what is read through it. Links to directories are not followed.
 
         Raises:
             ArtifactNotFoundError: there is no such directory.
@@ -58,6 +61,8 @@ class LoggedFiles:
             inner[:] = sorted(name for name in inner if name != ".git")
             for source in (Path(place, name) for name in sorted(names)):
                 try:
+                    if _is_dead_link(source):
+                        raise StorageError(f"link '{source}' leads nowhere")
                     if source.is_file():
                         self._add_file(source, _joined(folder, source.relative_to(root).as_posix()))
                 except GittrackError as error:  # the other files can still be kept
@@ -142,6 +147,15 @@ class LoggedFiles:
     @property
     def _limit(self) -> int:
         return min(self._project.config.inline_limit, MOST_INLINE)
+
+
+def _is_dead_link(path: Path) -> bool:
+    """Whether it is a link to what does not exist, or one that leads round in a circle."""
+    try:
+        path.stat()
+    except OSError:
+        return path.is_symlink()
+    return False
 
 
 def _path(path: object) -> Path:

@@ -314,3 +314,36 @@ def test_a_dvc_file_beside_an_input_is_believed(repo):
 @pytest.mark.parametrize("data", ["", "no-such-file", b"bytes", 5, [1, 2]], ids=repr)
 def test_what_is_no_input_is_said(keep, repo, data):
     assert len(keep("log_input", data)[1]) == 1
+
+
+def test_a_link_to_a_file_is_kept_as_its_content_wherever_that_lies(repo, tmp_path, capfd):
+    folder, outside = tmp_path / "made", tmp_path / "outside"
+    for each in (folder, outside):
+        each.mkdir()
+    (outside / "model.bin").write_bytes(b"weights")
+    (folder / "real.txt").write_text("real")
+    (folder / "inner").symlink_to("real.txt")
+    (folder / "outer").symlink_to(outside / "model.bin")
+    (folder / "directory").symlink_to(outside)
+    with gittrack.start_run("it") as run:
+        run.log_artifacts(folder)
+    saved = gittrack.get_run("it")
+    assert saved.artifacts == ("inner", "outer", "real.txt")
+    assert (saved.artifact("inner"), saved.artifact("outer")) == (b"real", b"weights")
+    assert "log_artifacts" not in capfd.readouterr().err
+
+
+def test_a_link_that_leads_nowhere_or_in_a_circle_is_a_warning(repo, tmp_path, capfd):
+    folder = tmp_path / "made"
+    folder.mkdir()
+    (folder / "real.txt").write_text("real")
+    (folder / "broken").symlink_to(tmp_path / "nothing")
+    (folder / "loop").symlink_to(folder / "pool")
+    (folder / "pool").symlink_to(folder / "loop")
+    (folder / "self").symlink_to(folder)
+    with gittrack.start_run("it") as run:
+        run.log_artifacts(folder)
+    saved = gittrack.get_run("it")
+    assert (saved.status.value, saved.artifacts) == ("finished", ("real.txt",))
+    (warning,) = [line for line in capfd.readouterr().err.splitlines() if "log_artifacts" in line]
+    assert "3 files of" in warning and "leads nowhere" in warning

@@ -33,6 +33,7 @@ class _State:
         self.experiment: str | None = None
         self.environment: EnvironmentCapture | None = None
         self.repo: tuple[str, Any] | None = None
+        self.told: set[str] = set()
 
 
 _state = _State()
@@ -149,7 +150,11 @@ def _experiment_around(parent: Run | SavedRun | str | None, nested: bool) -> str
 
 
 def _chosen_experiment(process: Process) -> str | None:
-    return process.environ.get("GITTRACK_EXPERIMENT") or _state.experiment
+    named = process.environ.get("GITTRACK_EXPERIMENT")
+    try:
+        return check_experiment_name(named) if named else _state.experiment
+    except UsageError:  # told with the other settings that do not count
+        return _state.experiment
 
 
 def _is_primary(process: Process) -> bool:
@@ -188,10 +193,19 @@ def _begin(process: Process, request: Any, parent: Run | SavedRun | str | None, 
 def _project(process: Process) -> Project:
     start = process.repo or os.getcwd()
     if _state.repo is not None and _state.repo[0] == start:
-        return Project.of(_state.repo[1], process)
-    project = Project.open(start)
-    _state.repo = (start, project.repo)
+        project = Project.of(_state.repo[1], process)
+    else:
+        project = Project.open(start)
+        _state.repo = (start, project.repo)
+    for fault in project.faults:
+        _warn_once(f"{display(fault)}; it does not count: gittrack config")
     return project
+
+
+def _warn_once(text: str) -> None:
+    if text not in _state.told:
+        _state.told.add(text)
+        warn(text)
 
 
 def _parent(project: Project, parent: Run | SavedRun | str | None, nested: bool) -> RunId | None:
@@ -205,7 +219,13 @@ def _parent(project: Project, parent: Run | SavedRun | str | None, nested: bool)
     current = _active.current()
     if current is not None and not current.silent:
         return current.id
-    return _find(project, project.process.parent) if project.process.parent else None
+    try:
+        return _find(project, project.process.parent) if project.process.parent else None
+    except GittrackError as error:
+        if project.config.strict:
+            raise
+        _warn_once(f"{display(f'GITTRACK_PARENT: {error.message}')}; the run has no parent")
+        return None
 
 
 def _given_parent(project: Project, parent: Run | SavedRun | str) -> RunId:

@@ -17,7 +17,7 @@ from gittrack.config import (
     setting_names,
     sources,
 )
-from gittrack.errors import ConflictError, NotFoundError, RepositoryError, StorageError, UsageError
+from gittrack.errors import ConflictError, CorruptRecordError, NotFoundError, RepositoryError, StorageError, UsageError
 
 MEANINGS = {
     "experiment": "the experiment of runs that name none",
@@ -61,7 +61,10 @@ def list_settings(project: Project) -> list[Setting]:
 
     A line on stderr tells of those in ``.gittrack.toml`` that are not taken from there.
     """
-    file = read_config_file(project.repo)
+    try:
+        file = read_config_file(project.repo)
+    except (CorruptRecordError, OSError):  # what is wrong with it is among the project's faults
+        file = {}
     for name in ignored_settings(file):
         warn(f"'{name}' is not taken from {CONFIG_FILE}; to set it: gittrack config {name} VALUE")
     where = sources(project.process.environ, project.git_config, file)

@@ -18,7 +18,7 @@ from gittrack.core.assembly import code_operation
 from gittrack.core.ids import ObjectId, RunId, parse_run_id
 from gittrack.core.names import check_experiment_name, check_run_name, display, make_name
 from gittrack.core.records import FORMAT_VERSION, CodeState
-from gittrack.errors import GittrackError, RunActiveError
+from gittrack.errors import GittrackError, RunActiveError, UsageError
 from gittrack.git.snapshot import SnapshotLimits, start_snapshot
 from gittrack.store.live import create_live, join_live, read_live
 from gittrack.store.ownership import Liveness
@@ -115,7 +115,10 @@ def join(project: Project, request: Request, on_end: Callable[[Run], None]) -> R
     Raises:
         GittrackError: the run is not live.
     """
-    id = parse_run_id(project.process.run_id)
+    try:
+        id = parse_run_id(project.process.run_id)
+    except UsageError as error:  # no mistake of the training's, which goes on
+        raise GittrackError(f"GITTRACK_RUN_ID: {error.message}", hint="unset GITTRACK_RUN_ID") from error
     live = read_live(str(project.layout.live_run(id)), id)
     if live is None or live.problem:
         raise GittrackError(f"run {id} named by GITTRACK_RUN_ID is not live", hint="unset GITTRACK_RUN_ID")

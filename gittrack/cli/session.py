@@ -61,7 +61,10 @@ class Session:
         """
         from gittrack.api.project import Project
 
-        return Project.open(self.directory)
+        project = Project.open(self.directory)
+        for fault in project.faults:
+            say(f"warning: {fault}; it does not count: gittrack config", role="warning")
+        return project
 
     def recovered(self) -> Project:
         """The project here, after runs whose process died are finished; says which."""

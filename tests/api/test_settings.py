@@ -74,3 +74,36 @@ def test_a_truth_is_read_in_one_way(text, value):
 def test_what_is_no_truth_is_wrong_usage():
     with pytest.raises(UsageError, match="neither true nor false"):
         boolean("it", "maybe")
+
+
+BAD = 'inline_limit = "many"\nsystem_metric = true\nheadline = 5\nexperiment = ""\n'
+
+
+def test_settings_that_cannot_be_read_are_told_once_and_do_not_count(repo, monkeypatch, capfd):
+    (repo / ".gittrack.toml").write_text(BAD)
+    for name, value in {"SYSTEM_INTERVAL": "soon", "EXPERIMENT": "", "DISABLED": "maybe", "PARENT": "nobody"}.items():
+        monkeypatch.setenv(f"GITTRACK_{name}", value)
+    for name in ("one", "two"):
+        with gittrack.start_run(name) as run:
+            assert not run.silent
+    said = [line for line in capfd.readouterr().err.splitlines() if "finished" not in line]
+    assert len(said) == len(set(said))
+    wrong = ["inline_limit", "headline", "GITTRACK_SYSTEM_INTERVAL", "GITTRACK_DISABLED", "GITTRACK_PARENT"]
+    for what in [*wrong, "is 'system_metrics' meant?"]:
+        assert sum(what in line for line in said) == 1, (what, said)
+    assert gittrack.get_run("two").experiment == "Default"
+
+
+def test_settings_that_cannot_be_read_are_errors_where_strict_is_set(repo, monkeypatch):
+    (repo / ".gittrack.toml").write_text(BAD)
+    monkeypatch.setenv("GITTRACK_STRICT", "1")
+    with pytest.raises(UsageError, match="inline_limit"):
+        gittrack.start_run()
+
+
+def test_a_file_of_settings_that_is_no_toml_does_not_lose_the_run(repo, capfd):
+    (repo / ".gittrack.toml").write_text("= what")
+    with gittrack.start_run("it"):
+        pass
+    assert ".gittrack.toml is damaged" in capfd.readouterr().err
+    assert gittrack.get_run("it").status.value == "finished"

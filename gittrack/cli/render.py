@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 GAP = "  "
 ID_LENGTH = 8
+WIDEST_NAME = 32
+"""Columns of a terminal for the names of facts; a longer name pushes its own value only."""
 STATUS_ROLES: dict[RunStatus, Role] = {
     RunStatus.RUNNING: "active",
     RunStatus.FINISHED: "good",
@@ -142,7 +144,9 @@ def time_text(milliseconds: int) -> str:
 def facts_lines(facts: Mapping[str, str], terminal: Terminal) -> list[str]:
     """Names and values below each other; empty values are left out. Values may hold anything."""
     kept = {display(name): display(value) for name, value in facts.items() if value}
-    width = max((cell_width(name) for name in kept), default=0)
+    # One long name must not push every value off the screen.
+    most = WIDEST_NAME if terminal.width is not None else max(map(cell_width, kept), default=0)
+    width = min(most, max(map(cell_width, kept), default=0))
     return [
         f"  {terminal.paint(name, 'faint')}{' ' * (width - cell_width(name))}{GAP}{value}"
         for name, value in kept.items()

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 OUTPUT_LINES = 10
 TRACEBACK_LINES = 20
+LONGEST_VALUE = 200
+"""Characters of a param shown on a terminal."""
 _TOML_LIMIT = 1 << 20
 
 
@@ -52,7 +54,7 @@ def _sections(run: SavedRun, terminal: Terminal) -> Iterator[tuple[str, list[str
     record = run.record
     yield "code", facts_lines(_code_facts(run), terminal)
     yield "left out of the snapshot", _left_out(run, terminal)
-    yield "params", facts_lines({name: value_text(value) for name, value in sorted(record.params.items())}, terminal)
+    yield "params", facts_lines(_params(record.params, terminal), terminal)
     yield "metrics", _metrics(run, terminal)
     yield "tags", facts_lines(dict(sorted(record.tags.items())), terminal)
     yield "note", [f"  {display(line)}" for line in record.note.splitlines()]
@@ -67,6 +69,17 @@ def _sections(run: SavedRun, terminal: Terminal) -> Iterator[tuple[str, list[str
         yield _last_lines(run, title, path, count)
     yield "conflicts", _conflicts(run)
     yield "without gittrack", _git_commands(run)
+
+
+def _params(params: Mapping[str, object], terminal: Terminal) -> dict[str, str]:
+    """Names and values; on a terminal a long value is cut, and its length told: ``--json`` has it whole."""
+    values = {name: value_text(value) for name, value in sorted(params.items())}
+    if terminal.width is None:
+        return values
+    return {
+        name: text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}… ({len(text)} characters)"
+        for name, text in values.items()
+    }
 
 
 def _run_facts(run: SavedRun, now: int) -> dict[str, str]:

@@ -52,9 +52,10 @@ def check(repo: Repository, layout: Layout) -> list[Finding]:
         Finding(problem.where, problem.reason, "gittrack doctor" if problem.where.startswith(INBOX_PREFIX) else "")
         for problem in catalog.problems
     ]
-    findings += _objects(repo, layout, {commit: id for id, commits in catalog.runs.items() for commit in commits})
-    for id, commits in catalog.runs.items():
-        findings += [finding for commit in commits for finding in _run(repo, id, commit)]
+    damage = _objects(repo, layout, {commit: id for id, commits in catalog.runs.items() for commit in commits})
+    findings += damage.values()
+    for id, commits in catalog.runs.items():  # what cannot be read whole is named already
+        findings += [finding for commit in commits if commit not in damage for finding in _run(repo, id, commit)]
     for run in list_live(layout):
         if run.problem:
             findings.append(Finding(f"live run {run.id}", run.problem))
@@ -64,17 +65,17 @@ def check(repo: Repository, layout: Layout) -> list[Finding]:
     return findings
 
 
-def _objects(repo: Repository, layout: Layout, commits: dict[ObjectId, RunId]) -> list[Finding]:
+def _objects(repo: Repository, layout: Layout, commits: dict[ObjectId, RunId]) -> dict[ObjectId, Finding]:
     damaged = health.fsck_objects(repo, list(commits))
     copies = {(id, prefix) for id, prefix, _ in done_runs(layout)} if damaged else set()
-    return [
-        Finding(
+    return {
+        commit: Finding(
             f"run {commits[commit]}",
             f"commit {commit}: {reason}",
             "gittrack doctor" if (commits[commit], commit[:16]) in copies else "",
         )
         for commit, reason in damaged.items()
-    ]
+    }
 
 
 def _run(repo: Repository, id: RunId, commit: ObjectId) -> Iterable[Finding]:

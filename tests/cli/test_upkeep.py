@@ -141,7 +141,7 @@ class TestExperiments:
         record("one", experiment="digits")
         answer = cli("experiments", "rename", "digits", "numbers")
         assert (answer.code, answer.out) == (0, "")
-        assert "is 'numbers' now\ngittrack: next: gittrack experiments ls\n" in answer.err
+        assert "begin a new experiment of that name\ngittrack: next: gittrack experiments ls\n" in answer.err
         lines = cli("experiments", "show", "numbers").out.splitlines()
         assert lines[0].split() == ["name", "numbers"]
         assert lines[-1].endswith("numbers (by Test User)")

@@ -66,6 +66,18 @@ class InvalidValueError(UsageError):
     """A value cannot be stored as what it was given for."""
 
 
+class CommandNotFoundError(UsageError):
+    """There is no such command to run. The exit code is that of shells, ``env`` and ``timeout``."""
+
+    exit_code = 127
+
+
+class CommandNotExecutableError(UsageError):
+    """The command to run is there and cannot be executed. The exit code is that of shells, ``env`` and ``timeout``."""
+
+    exit_code = 126
+
+
 class RepositoryError(GittrackError):
     """The git repository cannot do what was asked."""
 

@@ -42,7 +42,10 @@ EXIT_CODES = (
     ("6", "stored data is damaged, or was written by a newer gittrack"),
     ("130", "interrupted"),
 )
-RUN_EXIT_CODE = "'gittrack run' ends with the exit code of the command it ran."
+RUN_EXIT_CODE = (
+    "'gittrack run' ends with the exit code of the command it ran; 127 when there is no such command, 126 when it "
+    "cannot be executed."
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from gittrack.api.start import Request, begin
 from gittrack.core.ids import RunId
 from gittrack.core.records import RunStatus
 from gittrack.core.values import flatten_params
-from gittrack.errors import GittrackError, UsageError
+from gittrack.errors import CommandNotExecutableError, CommandNotFoundError, GittrackError, UsageError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -110,7 +110,8 @@ def _execute_alone(command: Sequence[str]) -> int:
         try:
             child = subprocess.Popen(list(command))
         except OSError as error:
-            raise UsageError(f"cannot start '{command[0]}': {_reason(error)}", hint="check the command") from error
+            kind = CommandNotFoundError if isinstance(error, FileNotFoundError) else CommandNotExecutableError
+            raise kind(f"cannot start '{command[0]}': {_reason(error)}", hint="check the command") from error
         signals.pass_to(child)
         code = child.wait()
     return 128 - code if code < 0 else code
@@ -156,9 +157,10 @@ def _start(project: Project, run: Run, command: Sequence[str]) -> subprocess.Pop
         pipe = subprocess.PIPE
         return subprocess.Popen(list(command), env=environment, stdout=pipe, stderr=pipe, bufsize=0)
     except OSError as error:
-        run.end("failed", exit_code=127, error=error)
+        kind = CommandNotFoundError if isinstance(error, FileNotFoundError) else CommandNotExecutableError
+        run.end("failed", exit_code=kind.exit_code, error=error)
         hint = f"gittrack show {run.id[:8]}"
-        raise UsageError(f"cannot start '{command[0]}': {_reason(error)}", hint=hint) from error
+        raise kind(f"cannot start '{command[0]}': {_reason(error)}", hint=hint) from error
 
 
 def _end(run: Run, status: str, exit_code: int) -> None:

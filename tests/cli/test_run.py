@@ -122,9 +122,15 @@ def test_ctrl_c_ends_the_command_and_the_run_as_killed(repo, project_env, latest
 
 def test_a_command_that_does_not_exist_is_a_failed_run(run, latest):
     done = run("--", "no-such-program-anywhere")
-    assert done.returncode == 2
+    assert done.returncode == 127
     assert "error: cannot start 'no-such-program-anywhere': not found" in done.stderr
     assert latest()["status"] == "failed"
+
+
+def test_a_command_that_cannot_be_executed_ends_as_in_a_shell(run, repo, latest):
+    (repo / "plain.txt").write_text("no program")
+    assert run("--", "./plain.txt").returncode == 126
+    assert (latest()["status"], latest()["exit_code"]) == ("failed", 126)
 
 
 def test_no_command_is_wrong_usage(run):

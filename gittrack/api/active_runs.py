@@ -7,8 +7,7 @@ import os
 import sys
 import threading
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gittrack.api.closing import status_of, status_of_exit
 from gittrack.api.exit_code import ExitCode
@@ -16,8 +15,7 @@ from gittrack.api.run import Run
 from gittrack.api.signals import KillGuard, die_interrupted
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Begun:
+class _Begun(NamedTuple):
     """An active run, and where it was begun: in which thread, and in which task of asyncio, if in one."""
 
     run: Run

@@ -176,15 +176,13 @@ def _strict(process: Process) -> bool:
 
 
 def _begin(process: Process, request: Any, parent: Run | SavedRun | str | None, nested: bool) -> Run:
-    from dataclasses import replace
-
     from gittrack.api.start import begin, join
     from gittrack.capture.environment import EnvironmentCapture
 
     project = _project(process)
     if process.run_id and request.run_id is None and _active.current() is None:
         return join(project, request, _active.forget)
-    request = replace(request, parent=_parent(project, parent, nested), brief=_state.environment is not None)
+    request = request._replace(parent=_parent(project, parent, nested), brief=_state.environment is not None)
     if _state.environment is None:
         _state.environment = EnvironmentCapture()
     return begin(project, request, _state.environment, _active.forget)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gittrack.api.closing import Closing, Flusher, Goodbye
 from gittrack.api.guarded import warn
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from gittrack.core.records import ParamValue, RunRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What the caller of ``start_run`` asked for; None is "not said".
 
     ``command`` is the program that a run is put around, when it is not this process; ``given_params`` the params that a
@@ -129,7 +128,7 @@ def join(project: Project, request: Request, on_end: Callable[[Run], None]) -> R
     given = start.get("given", ())
     name = None if "name" in given else request.name
     experiment = None if "experiment" in given else request.experiment
-    request = replace(request, name=name, experiment=experiment)
+    request = request._replace(name=name, experiment=experiment)
     record = assemble(live.contents).record
     writer = join_live(project.layout, id, project.new_event_id, project.now)
     leave_run_to_children(id)
@@ -198,8 +197,7 @@ def silent(request: Request) -> Run:
     return Run(run_id_from(random), request.name or make_name(random), request.experiment or "", writer=None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Earlier:
+class _Earlier(NamedTuple):
     id: RunId
     commit: ObjectId
     name: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from heapq import merge
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from gittrack.core.ids import ObjectId, parse_experiment_id, parse_run_id
 from gittrack.core.journal import JournalContents
@@ -328,8 +328,7 @@ def _record(state: _State, start: Operation, earlier: RunBody | None, series: Ma
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A tag, the name or the note that a resumption set: the new value (None: removed) and when, ms since the epoch."""
 
     value: str | None

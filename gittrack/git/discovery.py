@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from gittrack.errors import GitProgramError, NotARepositoryError, RepositoryError
 from gittrack.git.failures import foreign_owner, unsupported
@@ -19,8 +19,7 @@ _SETTING = re.compile(r"([A-Za-z][A-Za-z0-9-]*)\s*(?:=\s*(.*))?")
 _TRUE = frozenset({"true", "yes", "on", "1", ""})
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """Where a repository lies: this worktree's git directory, the one shared by all, and the files (None: bare)."""
 
     git_dir: Path

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gittrack.core.ids import ObjectId
 from gittrack.core.records import Person
@@ -42,8 +41,7 @@ _WRITES = 5
 _KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
+class TreeEntry(NamedTuple):
     """A file in a tree; ``path`` has ``/`` between its parts."""
 
     path: str

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gittrack.core.ids import ObjectId, RefName
 from gittrack.git.discovery import Location, locate
@@ -22,8 +21,7 @@ _NO_SUCH_REVISION = 1
 _FATAL = 128
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What is checked out: ``commit`` is None when unborn, ``branch`` (its short name) None when detached."""
 
     commit: ObjectId | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gittrack.core.ids import ObjectId
 from gittrack.core.records import Person
@@ -27,8 +27,7 @@ _UNFIT_FOR_PERSON = re.compile(r"[<>\x00-\x1f\x7f]")
 NestedFiles = dict[str, "bytes | ObjectId | NestedFiles"]
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """A commit; times in seconds since the epoch. The message is decoded as UTF-8, what is not UTF-8 replaced."""
 
     id: ObjectId

@@ -8,10 +8,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gittrack.core.assembly import start_operation
 from gittrack.core.ids import RunId, parse_run_id
@@ -32,8 +31,7 @@ Now = Callable[[], int]
 """Gives ms since the epoch."""
 
 
-@dataclass(frozen=True, slots=True)
-class LiveRun:
+class LiveRun(NamedTuple):
     """A live run as read from its folder.
 
     Attributes:
@@ -46,8 +44,8 @@ class LiveRun:
 
     id: RunId
     folder: str
-    journals: Mapping[str, JournalContents] = field(default_factory=dict)
-    liveness: Liveness = Liveness.DEAD
+    journals: Mapping[str, JournalContents]
+    liveness: Liveness
     problem: str = ""
 
     @property
@@ -164,7 +162,7 @@ def read_live(folder: str, id: RunId) -> LiveRun | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        return LiveRun(id, folder, problem=f"cannot read '{folder}': {error.strerror}", liveness=Liveness.UNKNOWN)
+        return LiveRun(id, folder, {}, Liveness.UNKNOWN, f"cannot read '{folder}': {error.strerror}")
     try:
         start_operation(journals.values())
         problem = ""

@@ -49,7 +49,7 @@ class Flusher:
 _SHORT_ERROR = 500
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Closing:
     """What ends one run in this process.
 

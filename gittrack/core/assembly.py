@@ -35,7 +35,7 @@ R = TypeVar("R", Input, ArtifactEntry, Person, CodeState)
 OUTPUT_LOG, ERRORS_LOG, TRACEBACK_LOG = "output.txt", "errors.log", "traceback.txt"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _State:
     """What the operations so far add up to."""
 

@@ -10,8 +10,9 @@ from dataclasses import astuple, dataclass, replace
 
 from gittrack.core.ids import ObjectId, RunId
 from gittrack.core.message import decode_message, listed_form
+from gittrack.core.parsed_refs import parse_ref
 from gittrack.core.records import MetricSummary, RunRecord
-from gittrack.core.refs import INBOX_PREFIX, REMOTE_PREFIX, RUNS_PREFIX, parse_ref
+from gittrack.core.refs import INBOX_PREFIX, REMOTE_PREFIX, RUNS_PREFIX
 from gittrack.core.series import summarise
 from gittrack.errors import GittrackError, UnsupportedFormatError
 from gittrack.git import health

@@ -6,7 +6,6 @@ A folder appears complete (made under another name, then renamed), so nobody eve
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from gittrack.core.assembly import start_operation
 from gittrack.core.ids import RunId, parse_run_id
 from gittrack.core.journal import JournalContents, decode_journal
 from gittrack.errors import CorruptRecordError, GittrackError, StorageError
-from gittrack.store.done import SUFFIX
+from gittrack.store.done import SUFFIX, remove_folder
 from gittrack.store.journal_file import JournalWriter
 from gittrack.store.layout import Layout
 from gittrack.store.ownership import Liveness, liveness, writer_operation
@@ -86,7 +85,7 @@ def create_live(
     try:
         return _begin_journal(making, layout.live_run(id), start, new_name, now, hold)
     except BaseException:
-        shutil.rmtree(making, ignore_errors=True)  # doctor removes what this cannot
+        remove_folder(str(making))
         raise
 
 

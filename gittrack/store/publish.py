@@ -17,7 +17,7 @@ from gittrack.core.ids import ObjectId, RefName, RunId
 from gittrack.core.journal import JournalContents
 from gittrack.core.message import encode_message
 from gittrack.core.records import GITTRACK, RunRecord
-from gittrack.core.refs import HOLD_PREFIX, HoldRef, hold_ref, inbox_ref, parse_ref
+from gittrack.core.refs import HOLD_PREFIX, hold_ref, inbox_ref
 from gittrack.core.run_tree import RunBody, encode_tree
 from gittrack.errors import CorruptRecordError, GittrackError, RefMovedError
 from gittrack.git.refs import RefUpdate
@@ -193,6 +193,8 @@ def restore_ref(repo: Repository, id: RunId, commit: ObjectId) -> None:
 
 def drop_stale_holds(repo: Repository, layout: Layout) -> list[RefName]:
     """Remove refs that hold the code of runs which are neither beginning nor live; returns them."""
+    from gittrack.core.parsed_refs import HoldRef, parse_ref  # what reads refs is loaded only where some are listed
+
     dropped = []
     for name, tip in repo.refs.list(HOLD_PREFIX):
         ref = parse_ref(name)

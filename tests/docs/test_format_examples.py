@@ -27,9 +27,10 @@ from gittrack.core.ledger import decode_batch, encode_batch
 from gittrack.core.message import decode_message, encode_message
 from gittrack.core.names import artifact_paths, metric_paths
 from gittrack.core.params import decode_params, encode_params
+from gittrack.core.parsed_refs import parse_ref
 from gittrack.core.pointers import pointer_bytes
 from gittrack.core.records import ArtifactEntry, Series
-from gittrack.core.refs import hold_ref, inbox_ref, local_ledger_ref, parse_ref
+from gittrack.core.refs import hold_ref, inbox_ref, local_ledger_ref
 from gittrack.core.run_toml import decode_run, encode_run, strip_version, with_version
 from gittrack.core.run_tree import (
     decode_artifacts,

@@ -59,6 +59,41 @@ def test_a_signal_ends_the_run_in_order_and_the_process_dies_of_it(repo, tmp_pat
     assert_sound(repo)
 
 
+INTERRUPTED = """
+import gittrack, random, signal, threading
+def interrupt(*_):
+    raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, interrupt)
+run = gittrack.start_run()
+over = threading.Event()
+def log_beside():
+    while not over.is_set():
+        run.log_metric("beside", 0.5, 0)
+beside = threading.Thread(target=log_beside, daemon=True)
+beside.start()
+caught = 0
+while caught < 300:
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0001, 0.002))
+        while True:
+            run.log_metric("loss", 0.5, 0)
+    except KeyboardInterrupt:
+        caught += 1
+over.set()
+beside.join(20)
+assert not beside.is_alive(), "an interrupted point left the journal locked"
+run.end()
+"""
+
+
+def test_an_interrupt_at_any_moment_of_a_point_is_raised_and_leaves_other_threads_logging(repo):
+    done = python(INTERRUPTED, repo, environment())
+    assert (done.returncode, done.stderr.count("Error")) == (0, 0), done.stderr
+    (run,) = gittrack.runs()
+    assert run.status.value == "finished"
+    assert run.file("logs/errors.log") is None
+
+
 def test_a_signal_ends_a_child_run_and_its_parent(repo, tmp_path):
     before = "parent = gittrack.start_run()\ngittrack.log_metric('x', 1)\nbegin = gittrack.start_run\n"
     before += "gittrack.start_run = lambda: begin(nested=True)"

@@ -30,6 +30,12 @@ DEAR_IN_HELP = set(
         "urllib.request xml"
     ).split()
 )
+DEAR_IN_EMPTY_RUN = set(
+    (
+        "asyncio bz2 email gittrack.core.parsed_refs gittrack.store.run_reader http importlib.metadata logging "
+        "platform pygit2 shutil socket sqlite3 tempfile tomllib urllib.request uuid"
+    ).split()
+)
 FOREIGN_IN_HELP = {"click", "colorama"}
 OURS_NOT_IN_HELP = {f"gittrack.{part}" for part in ("git", "store", "index", "artifacts", "capture", "core.toml")}
 
@@ -88,6 +94,14 @@ def test_import_gittrack_loads_little_of_the_standard_library(import_gittrack):
     standard = import_gittrack - IMPORT_GITTRACK
     assert below(standard, DEAR_IN_IMPORT) == set()
     assert len(standard) <= STANDARD_LIBRARY_LIMIT, sorted(standard)
+
+
+def test_an_empty_run_loads_nothing_dear(repo):
+    statement = f"import os; os.chdir({str(repo)!r}); import gittrack; gittrack.start_run().end()"
+    run(statement, [str(ROOT)])  # the first run of a repository looks whether an experiment was renamed
+    loaded = run(statement, [str(ROOT)])
+    assert "gittrack.store.publish" in loaded
+    assert below(loaded, DEAR_IN_EMPTY_RUN) == set()
 
 
 def test_help_loads_no_library_but_click(gittrack_help):

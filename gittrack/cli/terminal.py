@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any, Literal
 
@@ -82,9 +83,13 @@ def _paged(pager: str, text: str, environ: Mapping[str, str]) -> bool:
 
 
 def say(text: str, role: Role = "") -> None:
-    """Print a message on stderr, one line, whatever it holds; ``role`` paints its first word."""
+    """Print a message on stderr, one line, whatever it holds; ``role`` paints its first word.
+
+    That nobody takes it (a full disk, a closed stream) does not change what the command does.
+    """
     from gittrack.config import read_process
 
     head, colon, rest = display(text).partition(":") if role else ("", "", display(text))
     painted = Terminal.of(sys.stderr, read_process().environ).paint(head, role) if role else ""
-    click.echo(f"gittrack: {painted}{colon}{rest}", err=True)
+    with suppress(OSError, ValueError):
+        click.echo(f"gittrack: {painted}{colon}{rest}", err=True)

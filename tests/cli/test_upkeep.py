@@ -15,7 +15,13 @@ from gittrack.config import CONFIG_FILE, OWN_SETTINGS, Config, read_config
 
 from .conftest import settled
 
-CRASH = "import gittrack, os; r = gittrack.start_run(name='lost'); r.log_metric('loss', 0.5); print(r.id); os._exit(9)"
+CRASH = """
+import gittrack, os
+run = gittrack.start_run(name='lost')
+run.log_metric('loss', 0.5)
+print(run.id, flush=True)
+os._exit(9)
+"""
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ for step in range(60):
     run.log_metric("loss", 1 / (step + 1), step=step)
     run.log_metric("acc", step / 60, step=step)
 run.log_text("hello " * 50, "notes.txt")
-print(run.id)
+print(run.id, flush=True)
 os._exit(1)
 """
 TRUE = {"loss": {step: 1 / (step + 1) for step in range(60)}, "acc": {step: step / 60 for step in range(60)}}

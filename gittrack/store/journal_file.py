@@ -81,6 +81,7 @@ class JournalWriter:
         self.path = path
         self._file = -1
         try:
+            _occupy_standard_streams()
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             self._take_lock()
             self._grow(FIRST_ROOM)
@@ -226,6 +227,7 @@ class JournalWriter:
                 self._mapped = False
         if self._mapped:
             before = self._buffer
+            _occupy_standard_streams()
             self._buffer = mmap.mmap(self._file, size)
             self._size = size - LAST_ROOM
             if before is not None:
@@ -332,6 +334,18 @@ class JournalWriter:
             if self._file >= 0:
                 os.close(self._file)
                 self._file = -1
+
+
+def _occupy_standard_streams() -> None:
+    """Where a standard stream is closed, as daemons have it, put nothing in its place, before the journal gets there.
+
+    Both a file and its memory map (which has a descriptor of its own) take the lowest free number, and somebody's
+    ``write(2, …)`` would then overwrite the run.
+    """
+    file = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    while file <= 2:
+        file = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    os.close(file)
 
 
 def _hint(error: OSError) -> str:

@@ -368,3 +368,20 @@ def test_the_end_of_a_run_says_that_a_forked_process_still_logs_to_it(repo, proj
     )
     assert "1 other process(es) still log to the run that ends" in done.stderr
     assert gittrack.get_run("parent").metrics == {"from_child": 1.0}
+
+
+def test_what_is_written_to_a_closed_stderr_does_not_reach_the_journal(repo, git):
+    script = (
+        "import gittrack, os\n"
+        "run = gittrack.start_run(name='daemon')\n"
+        "for step in range(100): run.log_metric('loss', step, step=step)\n"
+        "for file in (0, 1, 2):\n"
+        "    try: os.write(file, b'x' * 10000)\n"
+        "    except OSError: pass\n"
+        "run.end()\n"
+    )
+    command = ["sh", "-c", f'{sys.executable} -c "$0" <&- >&- 2>&-', script]
+    done = subprocess.run(command, cwd=repo, env=environment(), check=False, timeout=120)
+    assert done.returncode == 0
+    (run,) = gittrack.runs()
+    assert (run.status.value, list(run.history("loss").values)) == ("finished", list(range(100)))

@@ -72,6 +72,7 @@ CONFIG_FILE = ".gittrack.toml"
 OWN_SETTINGS = frozenset({"environment", "writer"})
 """Settings that a file in the work tree cannot make: only git config and the environment can."""
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
+_MOST_BYTES, _MOST_SECONDS = 1 << 50, 1e6
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -204,12 +205,14 @@ def _converted(where: str, found: Any, default: Any) -> Any:
         if isinstance(default, int):
             return _bytes(found)
         if isinstance(default, float):
-            return float(found)
+            return _seconds(found)
         if isinstance(default, tuple):
             parts = found.split(",") if isinstance(found, str) else found
             return tuple(str(part).strip() for part in parts if str(part).strip())
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{where} is '{found}', not a {type(default).__name__}", hint="gittrack config") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UsageError(
+            f"{where} is '{str(found)[:60]}', not a {type(default).__name__}", hint="gittrack config"
+        ) from error
     return str(found)
 
 
@@ -230,7 +233,7 @@ def boolean(where: str, found: Any) -> bool:
         return True
     if text in _FALSE:
         return False
-    raise UsageError(f"{where} is '{found}', neither true nor false", hint="gittrack config")
+    raise UsageError(f"{where} is '{str(found)[:60]}', neither true nor false", hint="gittrack config")
 
 
 def _bytes(found: Any) -> int:
@@ -240,6 +243,13 @@ def _bytes(found: Any) -> int:
         text = str(found).strip().lower()
         unit = _UNITS.get(text[-1:], 1)
         number = int(text[:-1] if unit > 1 else text) * unit
-    if number < 0:
-        raise ValueError(f"{number} is negative")
+    if not 0 <= number <= _MOST_BYTES:
+        raise ValueError("no number of bytes")
+    return number
+
+
+def _seconds(found: Any) -> float:
+    number = float(found)
+    if not 0 < number <= _MOST_SECONDS:  # NaN is not either
+        raise ValueError("no time to wait")
     return number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +18,8 @@ from gittrack.core.records import Person, Writer
 from gittrack.errors import CorruptRecordError, UsageError
 from gittrack.git.repository import Repository
 from gittrack.store.layout import Layout
+
+_MOST_SETTINGS = 1 << 20
 
 
 def now_ms() -> int:
@@ -128,9 +131,17 @@ def read_config_file(repo: Repository) -> dict[str, Any]:
     if repo.work_tree is None:
         return {}
     try:
-        data = (repo.work_tree / CONFIG_FILE).read_bytes()
+        # Whoever one clones from may have made it a link to a pipe or a device: it is not waited for, nor read to no end.
+        file = os.open(repo.work_tree / CONFIG_FILE, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return {}
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise CorruptRecordError(f"{CONFIG_FILE} is no file", hint=f"rm {CONFIG_FILE}")
+        with open(file, "rb", closefd=False) as stream:
+            data = stream.read(_MOST_SETTINGS + 1)
+    finally:
+        os.close(file)
     from gittrack.core import toml
 
-    return toml.parse(data, limit=1 << 20, what=CONFIG_FILE)
+    return toml.parse(data, limit=_MOST_SETTINGS, what=CONFIG_FILE)

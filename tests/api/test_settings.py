@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 import gittrack
@@ -107,3 +109,36 @@ def test_a_file_of_settings_that_is_no_toml_does_not_lose_the_run(repo, capfd):
         pass
     assert ".gittrack.toml is damaged" in capfd.readouterr().err
     assert gittrack.get_run("it").status.value == "finished"
+
+
+@pytest.mark.parametrize("target", ["/dev/zero", "fifo", "."])
+@pytest.mark.timeout(30)
+def test_a_file_of_settings_that_is_no_file_is_told_and_never_waited_for(repo, target):
+    os.mkfifo(repo / "fifo")
+    (repo / ".gittrack.toml").symlink_to(target)
+    with gittrack.start_run(name="kept"):
+        pass
+    assert Project.open().faults == (".gittrack.toml is no file",)
+    assert gittrack.get_run("kept").status == "finished"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "system_interval = 1" + "0" * 400,
+        "system_interval = nan",
+        "system_interval = -1",
+        "snapshot_file_limit = 99999999999999999999999999",
+        "inline_limit = -1",
+        'output_limit = "' + "9" * 5000 + '"',
+    ],
+)
+def test_a_number_that_is_none_is_told_and_does_not_count(repo, capfd, line):
+    (repo / ".gittrack.toml").write_text(line + "\n")
+    (repo / "dirty.py").write_text("x = 1\n")
+    with gittrack.start_run(name="kept"):
+        pass
+    said = capfd.readouterr().err
+    assert line.split()[0] in said
+    assert len(said) < 2000
+    assert gittrack.get_run("kept").status == "finished"

@@ -72,6 +72,7 @@ CONFIG_FILE = ".gittrack.toml"
 OWN_SETTINGS = frozenset({"environment", "writer"})
 """Settings that a file in the work tree cannot make: only git config and the environment can."""
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
+_KINDS: dict[type, str] = {int: "a number of bytes", float: "a number of seconds", tuple: "a list", bool: "a truth"}
 _MOST_BYTES, _MOST_SECONDS = 1 << 50, 1e6
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
@@ -210,9 +211,8 @@ def _converted(where: str, found: Any, default: Any) -> Any:
             parts = found.split(",") if isinstance(found, str) else found
             return tuple(str(part).strip() for part in parts if str(part).strip())
     except (TypeError, ValueError, OverflowError) as error:
-        raise UsageError(
-            f"{where} is '{str(found)[:60]}', not a {type(default).__name__}", hint="gittrack config"
-        ) from error
+        text = f"{where} is '{str(found)[:60]}', not {_KINDS[type(default)]}"
+        raise UsageError(text, hint="gittrack config") from error
     return str(found)
 
 

@@ -105,7 +105,7 @@ class Closing:
             text = f"the disk is full: the last {self.writer.waiting} bytes of what was logged could not be stored"
             log = {"op": "log", "name": "errors.log", "t": end["t"]}
             short = {key: value for key, value in end.items() if key != "traceback"}
-            short |= {"error": short["error"][:_SHORT_ERROR]} if "error" in short else {}
+            short["error"] = "; ".join([*([short["error"][:_SHORT_ERROR]] if "error" in short else []), text])
             self.writer.close_without_waiting([(log, f"{text}\n".encode()), (short, None)])
             raise StorageError(
                 f"run '{run.name}': {text}", hint="free some disk space, then: gittrack recover"

@@ -178,11 +178,14 @@ def _end(run: Run, status: str, exit_code: int) -> None:
 
 
 def _outcome(project: Project, id: RunId, code: int, interrupted: bool) -> tuple[str, int]:
-    """Status and exit code: a signal or Ctrl-C is ``killed``; a program that said how its run ended is believed."""
+    """Status and exit code: a signal or Ctrl-C is ``killed``; a program that said how its run ended is believed.
+
+    A program that was interrupted and ends with 0 has taken the interrupt for a wish to stop early, as without us.
+    """
     from gittrack.store.live import read_live
 
     shown = 128 - code if code < 0 else code
-    if code < 0 or interrupted:
+    if code < 0 or (interrupted and code != 0):
         return RunStatus.KILLED.value, shown
     live = read_live(str(project.layout.live_run(id)), id)
     said = [

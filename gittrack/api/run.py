@@ -22,7 +22,14 @@ from gittrack.core.ids import RunId
 from gittrack.core.names import check_metric_name, check_param_name, check_run_name, check_tag_key, display
 from gittrack.core.records import ParamValue, RunStatus
 from gittrack.core.values import coerce_scalar, flatten_params, metric_value, same_value
-from gittrack.errors import GittrackError, InvalidNameError, InvalidValueError, ParamConflictError, UsageError
+from gittrack.errors import (
+    GittrackError,
+    InvalidNameError,
+    InvalidValueError,
+    ParamConflictError,
+    UsageError,
+    with_article,
+)
 
 if TYPE_CHECKING:
     from gittrack.api.closing import Closing
@@ -159,7 +166,7 @@ class Run(TakesFiles):
 
     def _set_one(self, key: object, value: object) -> None:
         if not isinstance(key, str):
-            raise InvalidNameError(f"the name of a param must be a string, not {type(key).__name__}")
+            raise InvalidNameError(f"the name of a param must be a string, not {with_article(type(key).__name__)}")
         self._set_params({key: value})
 
     def _set_param(self, name: str, value: ParamValue) -> None:
@@ -250,7 +257,7 @@ class Run(TakesFiles):
     def _items(self, what: str, values: Mapping[str, object]) -> list[tuple[str, object]]:
         try:
             if not hasattr(values, "items"):
-                raise InvalidValueError(f"a {type(values).__name__} has no names and values")
+                raise InvalidValueError(f"{with_article(type(values).__name__)} has no names and values")
             return [(key, value) for key, value in values.items()]
         except Exception as error:
             self._failed(what, error)
@@ -364,7 +371,7 @@ class Run(TakesFiles):
             return ended
         shown = display(str(coerce_scalar(status)), 60)
         self._failed("end_run", InvalidValueError(f"'{shown}' is not the status of an ended run"))
-        return RunStatus.FINISHED
+        return RunStatus.FAILED  # whatever was meant, success has a name that is known
 
     def __enter__(self) -> Self:
         self._entered = True

@@ -110,6 +110,9 @@ def _answered(words: Sequence[str]) -> int:
     except GittrackError as error:
         return _complain(error.message, error.hint, error.exit_code)
     except click.UsageError as error:
+        if error.ctx is not None and error.message == error.ctx.get_help():  # a group without a command
+            click.echo(error.message, err=True)
+            return UsageError.exit_code
         command = error.ctx.command_path if error.ctx else "gittrack"
         return _complain(_as_ours(error.format_message()), f"{command} --help", UsageError.exit_code)
     except click.ClickException as error:

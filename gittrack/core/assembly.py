@@ -95,6 +95,11 @@ def start_operation(journals: Iterable[JournalContents]) -> Operation:
     raise CorruptRecordError("the live run has no readable start", hint="gittrack doctor")
 
 
+def has_ended(journals: Iterable[JournalContents]) -> bool:
+    """Whether the run said how it ended."""
+    return any(operation["op"] == "end" for journal in journals for operation in journal.operations)
+
+
 def resumed_commit(journals: Iterable[JournalContents]) -> ObjectId | None:
     """The commit of the finished run that these journals continue, or None."""
     commit: ObjectId | None = start_operation(journals).get("resumes")

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 import gittrack
-from gittrack.errors import InvalidNameError, InvalidValueError, RunNotFoundError, UsageError
+from gittrack.errors import GittrackError, InvalidNameError, InvalidValueError, RunNotFoundError, UsageError
 
 
 def parents() -> dict[str, str | None]:
@@ -38,11 +38,11 @@ def test_end_run_takes_every_status_in_either_case(repo, status):
     assert gittrack.get_run(run.id).status == status.lower()
 
 
-@pytest.mark.parametrize("status", ["done", "running", "RUNNING"])
-def test_a_run_ends_with_a_line_though_the_status_is_none(repo, status, capfd):
+@pytest.mark.parametrize("status", ["done", "running", "RUNNING", "weird"])
+def test_a_status_that_is_none_ends_the_run_and_is_no_success(repo, status, capfd):
     run = gittrack.start_run()
     gittrack.end_run(status)
-    assert gittrack.get_run(run.id).status == "finished"
+    assert gittrack.get_run(run.id).status == "failed"
     assert f"'{status}' is not the status of an ended run" in capfd.readouterr().err
 
 
@@ -661,3 +661,31 @@ def test_system_metrics_are_sampled_with_one_option(repo, capfd):
     assert saved.metrics["system/memory_percent"] > 0
     assert saved.file("logs/errors.log") is None
     assert capfd.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("word", ["sys.exit", "exit", "quit"])
+@pytest.mark.parametrize(("code", "status"), [(3, "failed"), (0, "finished")])
+def test_a_program_that_leaves_by_any_of_the_three_words_says_how(program, word, code, status):
+    done = program(f"import gittrack, sys\ngittrack.start_run('left')\n{word}({code})")
+    assert done.returncode == code
+    assert gittrack.get_run("left").status == status
+
+
+def test_exit_and_quit_are_given_back(repo):
+    import builtins
+
+    before = (sys.exit, getattr(builtins, "exit", None), getattr(builtins, "quit", None))
+    with gittrack.start_run():
+        assert sys.exit is not before[0]
+        assert repr(sys.exit) == repr(before[0])
+    assert (sys.exit, getattr(builtins, "exit", None), getattr(builtins, "quit", None)) == before
+
+
+@pytest.mark.parametrize("wrong", [{"name": ""}, {"experiment": "a\nb"}, {"parent": "nobody"}, {"run_id": "nobody"}])
+def test_what_cannot_begin_ends_no_other_run(repo, wrong):
+    run = gittrack.start_run("keep")
+    with pytest.raises(GittrackError):
+        gittrack.start_run(**wrong)
+    assert run.active
+    run.end()
+

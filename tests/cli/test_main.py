@@ -220,3 +220,13 @@ def test_what_is_no_terminal_has_no_width_and_no_colour(tmp_path):
         assert Terminal.of(file, {"TERM": "xterm"}) == Terminal()
     assert Terminal().paint("x", "bad") == "x"
     assert Terminal(colour=True).paint("x", "bad") == "\x1b[31mx\x1b[0m"
+
+
+@pytest.mark.parametrize("words", [(), ("experiments",)])
+def test_without_a_command_the_help_is_shown_as_it_is(gittrack_cli, words):
+    done = gittrack_cli(*words)
+    said = done.stdout + done.stderr  # older versions of click print it on stdout and end with 0
+    assert said.startswith("Usage: gittrack")
+    assert "\n\nCommands:\n" in said
+    assert "\\n" not in said
+    assert done.returncode in (0, 2)

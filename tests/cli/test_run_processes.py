@@ -188,6 +188,14 @@ class TestSignal:
         assert child.returncode == 143
         assert latest()["status"] == "killed"
 
+    @pytest.mark.parametrize(("end", "status"), [("0", "finished"), ("1", "killed")])
+    def test_a_command_that_takes_the_signal_for_a_wish_to_stop_early_is_believed(self, begun, latest, end, status):
+        child = begun("sh", "-c", f"trap 'exit {end}' INT TERM; echo on; for i in $(seq 600); do sleep 0.1; done")
+        child.send_signal(signal.SIGTERM)
+        child.communicate(timeout=200)
+        assert child.returncode == int(end)
+        assert latest()["status"] == status
+
     @pytest.mark.parametrize("stdin", ["terminal", "null"])
     def test_ctrl_c_of_the_terminal_reaches_the_command_once(self, repo, project_env, latest, stdin):
         (repo / "count.py").write_text(

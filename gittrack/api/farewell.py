@@ -73,12 +73,13 @@ def code_text(code: CodeState, *, short: bool = False) -> str:
     return f"{code.commit[:_ID_LENGTH]}, {what}{base}{branch}"
 
 
-def ended_lines(run: SavedRun | ListedRun, first: Sequence[str] = ()) -> list[str]:
+def ended_lines(run: SavedRun | ListedRun, first: Sequence[str] = (), errors: int = 0) -> list[str]:
     """What is said at the end of a run: at most eight lines, the last one what to type next.
 
     Args:
         run: the run, ended.
         first: metrics that the settings want to be shown first.
+        errors: how many lines its ``errors.log`` has: each was said once only while it ran.
     """
     record = run.record
     short = record.id[:_ID_LENGTH]
@@ -89,12 +90,20 @@ def ended_lines(run: SavedRun | ListedRun, first: Sequence[str] = ()) -> list[st
         facts.append(("left out", f"{left_out} file{'s' if left_out > 1 else ''} of the work tree"))
     if record.error:
         facts.append(("error", record.error))
+    if errors:
+        facts.append(("not kept", f"{errors} thing{'s' if errors > 1 else ''} that could not be logged as given"))
     room = min(ENDED_LINES - 2 - len(facts), HEADLINES)
     facts += [("metric", metric_text(run, name, _NAME_WIDTH)) for name in chosen_metrics(run, first, room)]
     facts.append(("next", f"gittrack show {short}"))
     ended = how_it_ended(record.name, record.status, duration_of(record, record.start_time))
     width = _LINE_WIDTH - _TITLE_WIDTH
     return [ended + exit_code, *(f"  {title:<10} {display(text, width)}" for title, text in facts)]
+
+
+def errors_of(journals: Sequence[JournalContents]) -> int:
+    """How many lines the ``errors.log`` of a run has that these journals make."""
+    operations = (operation for journal in journals for operation in journal.operations if operation["op"] == "log")
+    return sum(operation["content"].count(b"\n") for operation in operations if operation["name"] == "errors.log")
 
 
 def ended_line(run: SavedRun | ListedRun, first: Sequence[str] = ()) -> str:

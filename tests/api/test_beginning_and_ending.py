@@ -689,3 +689,11 @@ def test_what_cannot_begin_ends_no_other_run(repo, wrong):
     assert run.active
     run.end()
 
+
+def test_the_end_says_how_much_could_not_be_logged(program):
+    done = program(
+        "import gittrack\nwith gittrack.start_run('bad') as run:\n    run.log_metric('ok', 1)\n"
+        "    for _ in range(10): run.log_metric('loss', 'bad')"
+    )
+    assert "  not kept   10 things that could not be logged as given\n" in done.stderr
+    assert len(done.stderr[done.stderr.index("run 'bad'") :].splitlines()) <= 8

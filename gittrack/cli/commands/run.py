@@ -50,7 +50,8 @@ def command(
 
     Output goes to the terminal as ever and into the run; the exit code is the command's. Parameters on the command
     line of the script (--lr 0.1, lr=0.1) are recorded. If the script calls gittrack.start_run(), it joins this run.
-    Ctrl-C ends the command and the run, as killed, unless the command takes it for a wish to stop early and ends with 0.
+    Ctrl-C ends the command and the run, as killed, unless the command takes it for a wish to stop early and ends
+    with 0.
 
     A value is what it is written as, after -p and on the script's command line: 3 is a whole number, 0.1 and 1e-3 are
     numbers, true and false are truths; anything else is a text, such as adam, 007, nan, [1,2] and None.
@@ -83,7 +84,9 @@ def command(
     result = run_command(project, request)
     if result.run is not None and not project.config.quiet:
         try:
-            click.echo("gittrack: " + "\n".join(ended_lines(result.run, project.config.headline)), err=True)
+            errors = (result.run.file("logs/errors.log") or b"").count(b"\n")
+            lines = ended_lines(result.run, project.config.headline, errors)
+            click.echo("gittrack: " + "\n".join(lines), err=True)
         except OSError:
             pass  # nobody can be told; the run is kept, and the exit code is the command's
     context.exit(result.exit_code)

@@ -16,6 +16,8 @@ from gittrack.git.refs import RefStore
 if TYPE_CHECKING:
     import pygit2
 
+    from gittrack.git.snapshot import MadeSnapshot
+
 _HEADS = "refs/heads/"
 _NO_SUCH_REVISION = 1
 _FATAL = 128
@@ -37,6 +39,7 @@ class Repository:
         work_tree: the directory of the files; None when bare.
         objects: its objects.
         refs: its refs.
+        snapshots: those made through this object, with what it takes to look for them and to make them again.
     """
 
     def __init__(self, location: Location) -> None:
@@ -46,6 +49,7 @@ class Repository:
         self.work_tree = location.work_tree
         self.objects = ObjectStore(location.common_dir, self._open)
         self.refs = RefStore(location, self._open)
+        self.snapshots: dict[ObjectId, MadeSnapshot] = {}
         self._handle: pygit2.Repository | None = None
         self._config: Mapping[str, str] | None = None
 

@@ -171,7 +171,7 @@ _TOKEN_RUN = 20
 _TOKEN_BYTES = bytes(
     ord("x") if (byte < 128 and chr(byte).isalnum()) or byte in b"_-" else ord(" ") for byte in range(256)
 )
-_LITERALS = (b"PRIVATE KEY", b"Q~", b"xox", b"PuTTY-User-Key-File")
+_LITERALS = (b"PRIVATE KEY", b"Q~", b"xox", b"PuTTY-User-Key-File", b"curl")
 # One pattern for each: a search for a fixed beginning is the fast one.
 _NAME_ENDS = tuple((end.encode(), re.compile(f"{end}{NAME_FOLLOWED}".encode())) for end in NAME_ENDS)
 # Of URLs only a login, a query and a fragment are masked. What stands before those is taken at once: hostile slashes

@@ -17,13 +17,25 @@ LINE_SECRETS = [text for kind, text in SECRETS if "\n" not in text.strip()]
 NAMED = [
     *("--password=hunter2 --lr=0.1", "--api-key hunter2", "DB_PASS=x HF_TOKEN=y", "Authorization: Bearer abc.def"),
     *("password='hun ter2')", "os.environ['API_KEY'] = 'zzz'", "get https://u:pw@h/x?sig=1 now", "npm_authToken = zzz"),
+    *(
+        "\x1b[1mpassword\x1b[0m=hunter2",
+        r"{\"password\": \"hun ter2\"}",
+        "password='it\\'s hunter2'",
+        "SECRET_KEY_BASE=x",
+    ),
+    *('{"password":["hunter2"]}', "key=SecretStr('x'); secret_key=SecretStr('zzz')", 'password = """zzz"""'),
+    *("password%3Dhunter2", "curl -u me:hunter2 h", "['--password', 'zzz']", "\x1b[33mghp_" + noise(36)),
+    f"AKIA{noise(16, 'ABCDEFGHJKLMNPQR234567')},{noise(40, seed=9)}",
     *("sent Bearer " + "aB3" * 8, '{"credentials": "zzz"}', "//u:pw@host", "postgres://me:p/w@host/db", "Pwd=zzz;"),
 ]
 ordinary = st.one_of(
     st.text(max_size=40).map(lambda text: text.encode()),
     st.binary(max_size=40),
     st.sampled_from(
-        [b"epoch 1 loss 0.693\n", b" 50%\r", b"\r\n", b"\n", b"max_tokens=512", b"https://a/b", b"----" * 9]
+        [
+            *(b"epoch 1 loss 0.693\n", b" 50%\r", b"\r\n", b"\n", b"max_tokens=512", b"https://a/b", b"----" * 9),
+            *(b'{"token": 42, "logprob": -0.5}', b"pwd: /home/me", b"\x1b[0m", b"https://h/?page=2", b'"', b"\\"),
+        ]
     ),
 )
 secret = st.sampled_from([*LINE_SECRETS, *NAMED, pem(), "PRIVATE KEY", "password", "="]).map(str.encode)
@@ -126,7 +138,7 @@ def test_a_line_that_does_not_end_goes_out_in_parts():
 
 @settings(max_examples=15)
 @given(
-    st.sampled_from([*LINE_SECRETS, "password=hunter2", '"api_key": "zzz"']),
+    st.sampled_from([*LINE_SECRETS, "password=hunter2", '"api_key": "zzz"', *NAMED[4:]]),
     st.integers(LONGEST_LINE - (9 << 10), LONGEST_LINE + 500),
     st.sampled_from(["0.5 ", "12345,", "\x00\xff", "."]),
     st.integers(1, 70_000),

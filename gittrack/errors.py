@@ -164,3 +164,13 @@ class CorruptRecordError(FormatError):
 
 class MissingDependencyError(GittrackError):
     """An optional package is not installed."""
+
+
+def kind_of(value: object) -> str:
+    """The type of a value with its article by sound, for messages.
+
+    >>> [kind_of(value) for value in (1, {}, object())]
+    ['an int', 'a dict', 'an object']
+    """
+    name = type(value).__name__
+    return f"an {name}" if name[:1].lower() in "aeio" or name.startswith("nd") else f"a {name}"

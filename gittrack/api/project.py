@@ -15,7 +15,7 @@ from gittrack.config import CONFIG_FILE, Config, Process, read_process, read_set
 from gittrack.core.ids import EventId, RunId, event_id_from, run_id_from
 from gittrack.core.names import check_experiment_name
 from gittrack.core.records import Person, Writer
-from gittrack.errors import CorruptRecordError, UsageError
+from gittrack.errors import CorruptRecordError, NotARepositoryError, UsageError
 from gittrack.git.repository import Repository
 from gittrack.store.layout import Layout
 
@@ -68,7 +68,14 @@ class Project:
             UsageError: a setting has a value of another type, and ``strict`` is set.
         """
         process = read_process()
-        repo = Repository.discover(Path(start or process.repo or os.getcwd()))
+        try:
+            repo = Repository.discover(Path(start or process.repo or os.getcwd()))
+        except NotARepositoryError as error:
+            if start or not process.repo:
+                raise
+            raise NotARepositoryError(
+                f"{error.message}, which GITTRACK_REPO names", hint="unset GITTRACK_REPO"
+            ) from error
         return cls.of(repo, process)
 
     @classmethod
@@ -131,7 +138,7 @@ def read_config_file(repo: Repository) -> dict[str, Any]:
     if repo.work_tree is None:
         return {}
     try:
-        # Whoever one clones from may have made it a link to a pipe or a device: it is not waited for, nor read to no end.
+        # Whoever one clones from may have made it a link to a pipe or a device: neither waited for nor read for ever.
         file = os.open(repo.work_tree / CONFIG_FILE, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return {}

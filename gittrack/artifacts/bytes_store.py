@@ -8,7 +8,6 @@ linked to its name. Mode 0444 means "trusted" to DVC, hence never an in-place wr
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import shutil
@@ -20,6 +19,7 @@ from uuid import uuid4
 from gittrack.core.names import display
 from gittrack.core.records import ARTIFACT_DIGEST
 from gittrack.errors import ArtifactNotFoundError, CorruptRecordError, StorageError
+from gittrack.git.failures import disk_hint
 
 _BLOCK = 1 << 20
 
@@ -83,7 +83,9 @@ def take_file(root: Path, path: Path, inline_limit: int) -> StoredBytes:
             _keep(root, name, digest)
             return StoredBytes(size, digest, None)
     except OSError as error:
-        raise StorageError(f"cannot store '{path}': {error.strerror or error}", hint=_hint(error)) from error
+        raise StorageError(
+            f"cannot store '{path}': {error.strerror or error}", hint=disk_hint(error, Path(error.filename or root))
+        ) from error
 
 
 def stored_path(root: Path, digest: str) -> Path:
@@ -98,10 +100,6 @@ def stored_path(root: Path, digest: str) -> Path:
     return root / "files" / "md5" / value[:2] / value[2:]
 
 
-def _hint(error: OSError) -> str:
-    return "free some disk space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "gittrack doctor"
-
-
 @contextlib.contextmanager
 def _temporary(root: Path) -> Iterator[tuple[int, str]]:
     folder = root / "tmp"
@@ -110,11 +108,11 @@ def _temporary(root: Path) -> Iterator[tuple[int, str]]:
         name = str(folder / uuid4().hex)
         file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise StorageError(f"cannot write '{folder}': {error.strerror}", hint=_hint(error)) from error
+        raise StorageError(f"cannot write '{folder}': {error.strerror}", hint=disk_hint(error, root.parent)) from error
     try:
         yield file, name
     except OSError as error:
-        raise StorageError(f"cannot write '{name}': {error.strerror}", hint=_hint(error)) from error
+        raise StorageError(f"cannot write '{name}': {error.strerror}", hint=disk_hint(error, folder)) from error
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
@@ -166,7 +164,8 @@ def read_stored(root: Path, digest: str, what: str) -> bytes:
     except FileNotFoundError as error:
         raise ArtifactNotFoundError(f"the bytes of '{what}' are not here", hint="gittrack fsck") from error
     except OSError as error:
-        raise StorageError(f"cannot read '{what}': {error.strerror}", hint="gittrack doctor") from error
+        hint = disk_hint(error, stored_path(root, digest))
+        raise StorageError(f"cannot read '{what}': {error.strerror}", hint=hint) from error
     if "md5:" + hashlib.md5(data, usedforsecurity=False).hexdigest() != digest:
         raise CorruptRecordError(f"the bytes of '{what}' are damaged", hint="gittrack fsck")
     return data

@@ -33,6 +33,7 @@ from gittrack.core.journal import (
     operation_frame,
 )
 from gittrack.errors import StorageError
+from gittrack.git.failures import disk_hint
 from gittrack.store.locks import WITHOUT_LOCKS
 
 FIRST_ROOM = 64 << 10
@@ -87,7 +88,7 @@ class JournalWriter:
             self._grow(FIRST_ROOM)
         except OSError as error:
             self.release()  # the lock would make a run that never began look alive
-            raise StorageError(f"cannot write '{path}': {error.strerror}", hint=_hint(error)) from error
+            raise StorageError(f"cannot write '{path}': {error.strerror}", hint=_hint(error, path)) from error
 
     def _take_lock(self) -> None:
         try:
@@ -295,7 +296,8 @@ class JournalWriter:
                     self._buffer = None
                     os.ftruncate(self._file, self._position)
             except OSError as error:
-                raise StorageError(f"cannot write '{self.path}': {error.strerror}", hint=_hint(error)) from error
+                text = f"cannot write '{self.path}': {error.strerror}"
+                raise StorageError(text, hint=_hint(error, self.path)) from error
             self._size = self._position
             self._closed = True
 
@@ -348,9 +350,9 @@ def _occupy_standard_streams() -> None:
     os.close(file)
 
 
-def _hint(error: OSError) -> str:
+def _hint(error: OSError, path: str) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "free some disk space"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "make the git directory writable, or set GITTRACK_DISABLED=1"
-    return "gittrack doctor"
+    return disk_hint(error, os.path.dirname(path))

@@ -6,6 +6,7 @@ import datetime
 import io
 import json
 import os
+import sys
 import tomllib
 
 import matplotlib as mpl
@@ -16,6 +17,7 @@ import yaml
 from PIL import Image
 
 import gittrack
+from gittrack.errors import MissingDependencyError
 
 from .conftest import errors_of
 from .test_params_and_metrics import Tensor
@@ -258,6 +260,18 @@ def test_tables_of_pandas(keep):
     assert keep("log_table", [{"a": 1}, {"a": 2}], "b.csv")[0] == {"b.csv": b"a\n1\n2\n"}
 
 
+def test_parquet_without_pyarrow_says_what_to_install(keep, monkeypatch):
+    for engine in ("pyarrow", "fastparquet"):
+        monkeypatch.setitem(sys.modules, engine, None)
+    found, (said,) = keep("log_table", FRAME, "a.parquet")
+    assert found == {}
+    assert said == "log_table: Parquet needs pyarrow"
+    run = gittrack.start_run(strict=True)
+    with pytest.raises(MissingDependencyError) as caught, run:
+        run.log_table(FRAME, "a.parquet")
+    assert caught.value.hint == "pip install pyarrow"
+
+
 def test_tables_without_pandas(program):
     done = program("""
 import sys
@@ -273,6 +287,12 @@ assert "pandas" not in sys.modules
     assert saved.artifact("a.csv") == b"a,b\n1,x\n2,\n"
     assert json.loads(saved.artifact("a.json")) == [{"a": 1}, {"a": 2}]
     assert len(errors_of(saved)) == 1
+
+
+def test_messages_name_a_type_with_its_article(keep):
+    assert keep("log_image", object(), "a.png")[1] == ["log_image: an object is no image"]
+    assert keep("log_figure", {}, "a.png")[1] == ["log_figure: a dict is no figure of matplotlib or plotly"]
+    assert keep("log_figure", RGB, "a.png")[1] == ["log_figure: an ndarray is no figure of matplotlib or plotly"]
 
 
 @pytest.mark.parametrize("table", [None, "text", b"bytes", 5, {"a": 1}, {"a": [1], "b": [1, 2]}], ids=repr)

@@ -230,3 +230,11 @@ def test_without_a_command_the_help_is_shown_as_it_is(gittrack_cli, words):
     assert "\n\nCommands:\n" in said
     assert "\\n" not in said
     assert done.returncode in (0, 2)
+
+
+def test_a_variable_that_leads_nowhere_is_named_as_the_cause(cli, monkeypatch, tmp_path):
+    monkeypatch.setenv("GITTRACK_REPO", str(tmp_path / "nowhere"))
+    answer = cli("ls")
+    assert answer.code == 1
+    assert answer.err.endswith("nowhere', which GITTRACK_REPO names\nhint: unset GITTRACK_REPO\n")
+    assert cli("-C", str(tmp_path), "ls").err.endswith("hint: git init\n")

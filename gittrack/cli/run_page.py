@@ -64,7 +64,7 @@ def _sections(run: SavedRun, terminal: Terminal) -> Iterator[tuple[str, list[str
     for title, path, count in (
         ("output", "logs/output.txt", OUTPUT_LINES),
         ("traceback", "logs/traceback.txt", TRACEBACK_LINES),
-        ("errors of logging", "logs/errors.log", OUTPUT_LINES),
+        ("told while logging", "logs/errors.log", OUTPUT_LINES),
     ):
         yield _last_lines(run, title, path, count)
     yield "conflicts", _conflicts(run)
@@ -224,8 +224,11 @@ def _git_commands(run: SavedRun) -> list[str]:
         return []
     short = run.commit[:12]
     lines = [f"  git show {short}:params.toml", f"  git ls-tree -r {short}"]
-    if run.record.code.commit is not None:
+    code = run.record.code
+    if code.commit is not None and code.head is not None:
         lines.append(f"  git diff {short}^ HEAD")
+    elif code.commit is not None:  # begun before the repository's first commit: there may be no HEAD to compare with
+        lines.append(f"  git show {short}^")
     return lines
 
 

@@ -11,6 +11,7 @@ from typing import IO, Any, Literal
 import click
 
 from gittrack.core.names import display
+from gittrack.errors import GittrackError
 
 Role = Literal["", "good", "bad", "warning", "active", "faint", "title"]
 
@@ -64,7 +65,18 @@ class Terminal:
             return
         fits = self.width is None or len(lines) < self.height or self.pager in ("", "cat")
         if fits or not _paged(self.pager, text, environ):
-            click.echo(text)
+            print_data(text)
+
+
+def print_data(text: str, *, end: str = "\n") -> None:
+    """Print what was asked for on stdout.
+
+    Raises:
+        GittrackError: stdout is closed; without an error a script would take nothing for the answer.
+    """
+    if sys.stdout is None:
+        raise GittrackError("cannot write the output: stdout is closed")
+    click.echo(text + end, nl=False)
 
 
 def _paged(pager: str, text: str, environ: Mapping[str, str]) -> bool:

@@ -240,3 +240,11 @@ def test_with_gittrack_disabled_the_command_runs_and_nothing_is_kept(run, git):
     done = run("--", "sh", "-c", "echo on; exit 3", env={"GITTRACK_DISABLED": "1"})
     assert (done.returncode, done.stdout, done.stderr) == (3, "on\n", "")
     assert git("for-each-ref", "refs/runs") == ""
+
+
+def test_a_secret_given_by_p_is_said_with_the_words_that_were_typed(run, latest):
+    done = run("-p", "password=hunter2", "-p", "lr=0.1", "--", "true")
+    assert "gittrack: warning: -p password holds a secret and is kept without it\n" in done.stderr
+    assert "log_param" not in done.stderr
+    assert "hunter2" not in done.stderr
+    assert latest()["params"] == {"password": "***", "lr": 0.1}

@@ -29,7 +29,7 @@ def command(context: click.Context, as_json: bool) -> None:
             say(f"next: {mend}")
         lasting = sum(not item.mend for item in findings)
         if lasting:
-            say(f"no command here mends {lasting} of these; another clone may hold what is damaged")
+            say(f"no command here mends {lasting} of these; another clone or a backup may hold what is lost")
     else:
         say("everything that is stored is sound")
     context.exit(FormatError.exit_code if findings else 0)

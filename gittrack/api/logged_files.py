@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gittrack.api.kept import Room, entry_size
 from gittrack.core.names import MAX_NAME_BYTES, check_artifact_path, display
-from gittrack.errors import ArtifactNotFoundError, GittrackError, InvalidValueError, StorageError
+from gittrack.errors import ArtifactNotFoundError, GittrackError, InvalidValueError, StorageError, kind_of
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
@@ -160,7 +160,7 @@ def _is_dead_link(path: Path) -> bool:
 
 def _path(path: object) -> Path:
     if not isinstance(path, str | os.PathLike):
-        raise InvalidValueError(f"a {type(path).__name__} is no path")
+        raise InvalidValueError(f"{kind_of(path)} is no path")
     text = os.fspath(path)
     if not isinstance(text, str) or not text or "\0" in text:
         raise InvalidValueError(f"{display(repr(text), 60)} is no path")
@@ -179,7 +179,7 @@ def _check_text(what: str, text: object) -> None:
     if text is None:
         return
     if not isinstance(text, str):
-        raise InvalidValueError(f"the {what} of an input is a {type(text).__name__}, not a string")
+        raise InvalidValueError(f"the {what} of an input is {kind_of(text)}, not a string")
     if len(text) > MAX_NAME_BYTES or not text.isascii():
         try:
             if len(text.encode()) <= MAX_NAME_BYTES:

@@ -28,7 +28,7 @@ from gittrack.errors import (
     InvalidValueError,
     ParamConflictError,
     UsageError,
-    with_article,
+    kind_of,
 )
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class Run(TakesFiles):
 
     def _set_one(self, key: object, value: object) -> None:
         if not isinstance(key, str):
-            raise InvalidNameError(f"the name of a param must be a string, not {with_article(type(key).__name__)}")
+            raise InvalidNameError(f"the name of a param must be a string, not {kind_of(key)}")
         self._set_params({key: value})
 
     def _set_param(self, name: str, value: ParamValue) -> None:
@@ -257,7 +257,7 @@ class Run(TakesFiles):
     def _items(self, what: str, values: Mapping[str, object]) -> list[tuple[str, object]]:
         try:
             if not hasattr(values, "items"):
-                raise InvalidValueError(f"{with_article(type(values).__name__)} has no names and values")
+                raise InvalidValueError(f"{kind_of(values)} has no names and values")
             return [(key, value) for key, value in values.items()]
         except Exception as error:
             self._failed(what, error)

@@ -7,8 +7,8 @@ from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from gittrack.api.kept import Room, entry_size
-from gittrack.core.names import MAX_NAME_BYTES, check_artifact_path, display
+from gittrack.api.kept import Room, entry_size, kept_name
+from gittrack.core.names import MAX_NAME_BYTES, check_artifact_path, display, plain_artifact_path
 from gittrack.errors import ArtifactNotFoundError, GittrackError, InvalidValueError, StorageError, kind_of
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class LoggedFiles:
 
     def add_bytes(self, data: bytes, name: str) -> None:
         """Take bytes as a file."""
-        path = check_artifact_path(name)
+        path = kept_name("an artifact", plain_artifact_path(name), check_artifact_path)
         from gittrack.artifacts.bytes_store import take_bytes
 
         self._record(path, take_bytes(self._store, data, self._limit))
@@ -124,7 +124,7 @@ class LoggedFiles:
         self._writer.operation({"op": "input", "t": _now(), "input": entry})
 
     def _add_file(self, source: Path, name: str) -> None:
-        path = check_artifact_path(name)
+        path = kept_name("an artifact", plain_artifact_path(name), check_artifact_path)
         from gittrack.artifacts.bytes_store import take_file
 
         self._record(path, take_file(self._store, source, self._limit))

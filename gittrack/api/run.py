@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from gittrack.api.file_methods import TakesFiles
-from gittrack.api.kept import SUMMARY_BYTES, Room, checked_text, param_size, text_size, without_secret
+from gittrack.api.kept import SUMMARY_BYTES, Room, checked_text, masked_name, param_size, text_size, without_secret
 from gittrack.api.points import integer, keep_nothing, shown, timestamp_ms
 from gittrack.core.ids import RunId
 from gittrack.core.names import check_metric_name, check_param_name, check_run_name, check_tag_key, display
@@ -170,7 +170,7 @@ class Run(TakesFiles):
         self._set_params({key: value})
 
     def _set_param(self, name: str, value: ParamValue) -> None:
-        check_param_name(name)
+        name = self._kept_name("log_param", "a param", name, check_param_name(name))
         given, value = value, without_secret(name, value)
         if not same_value(given, value):
             self._note_error("log_param", f"param '{display(name, 60)}' holds a secret and is kept without it")
@@ -219,7 +219,8 @@ class Run(TakesFiles):
     def _log_point(self, key: str, value: object, step: int | None, timestamp: int | None) -> None:
         number = metric_value(value)
         if key not in self._steps:
-            check_metric_name(key)
+            key = self._kept_name("log_metric", "a metric", key, check_metric_name(key))
+        if key not in self._steps:
             self._room.take("summary.toml", text_size(key) + SUMMARY_BYTES)
             self._steps[key] = -1
         if step is None:
@@ -280,7 +281,7 @@ class Run(TakesFiles):
         self._guarded("delete_tag", self._delete_tag, key)
 
     def _set_tag(self, key: str, value: object) -> None:
-        check_tag_key(key)
+        key = self._kept_name("set_tag", "a tag", key, check_tag_key(key))
         text = checked_text("a tag", coerce_scalar(value))
         kept = without_secret(key, text)
         if kept != text:
@@ -308,11 +309,16 @@ class Run(TakesFiles):
         """Give the run another name."""
 
         def change() -> None:
-            checked = check_run_name(name)
+            checked = self._kept_name("rename", "a run", name, check_run_name(name))
             self._operation({"op": "name", "value": checked})
             self.name = checked
 
         self._guarded("rename", change)
+
+    def _kept_name(self, what: str, kind: str, given: str, kept: str) -> str:
+        if kept != given:
+            self._note_error(what, masked_name(kind, kept))
+        return kept
 
     def seed(self, value: int) -> None:
         """Seed Python, NumPy, PyTorch and TensorFlow, as far as they are loaded, and record it.

@@ -13,7 +13,7 @@ from typing import Any
 
 from gittrack.core import dvc_yaml, toml
 from gittrack.core.ids import ObjectId
-from gittrack.core.names import artifact_paths, check_artifact_path, display, metric_paths
+from gittrack.core.names import artifact_paths, display, metric_paths, plain_artifact_path
 from gittrack.core.params import decode_params, encode_params
 from gittrack.core.pointers import pointer_bytes
 from gittrack.core.records import ARTIFACT_DIGEST, ArtifactEntry, Input, MetricSummary, RunRecord, Series
@@ -254,7 +254,7 @@ def decode_artifacts(data: bytes) -> tuple[ArtifactEntry, ...]:
 
 def _artifact(row: Mapping[str, Any]) -> ArtifactEntry:
     path, digest, storage = as_text(row["path"]), as_text(row["digest"]), as_text(row["storage"])
-    if check_artifact_path(path) != path:
+    if plain_artifact_path(path) != path:
         raise ValueError(f"the path '{display(path, 80)}' is not in its plain form")
     if not ARTIFACT_DIGEST.fullmatch(digest):
         raise ValueError(f"'{display(digest, 80)}' is not the digest of an artifact")

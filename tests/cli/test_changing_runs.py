@@ -33,6 +33,15 @@ def test_tags_are_set_changed_and_removed(cli, record, shown):
     assert shown("one")["tags"] == {"stage": "best"}
 
 
+def test_what_is_said_of_a_tag_is_what_is_kept(cli, record, shown):
+    record("one")
+    answer = cli("tag", "one", "password=hunter2", "cmd=train --api-key hunter2")
+    assert "tag 'password' is '***' on run 'one'" in answer.err
+    assert "tag 'cmd' is 'train --api-key ***' on run 'one'" in answer.err
+    assert "hunter2" not in answer.err
+    assert shown("one")["tags"] == {"password": "***", "cmd": "train --api-key ***"}
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

@@ -11,13 +11,12 @@ from time import monotonic
 from typing import IO
 
 from gittrack.api.guarded import warn
+from gittrack.api.output_ends import OutputEnds
 from gittrack.api.run import Run
 from gittrack.core.redact_stream import OutputRedactor
 from gittrack.errors import GittrackError
 
 _CHUNK = 64 << 10
-_PIECE = 1 << 20
-"""Bytes of output in one record of the journal, at most: a larger record costs more when it is damaged."""
 _QUIET_SECONDS = 1.0
 _REST_SECONDS = 5.0
 
@@ -35,11 +34,7 @@ class Recorder:
     def __init__(self, run: Run, limit: int) -> None:
         self.failure: GittrackError | None = None
         self._run = run
-        self._head = limit // 2
-        self._tail_limit = limit - self._head
-        self._kept = 0
-        self._tail = bytearray()
-        self._dropped = 0
+        self._ends = OutputEnds(limit, self._write)
         self._finished = False
         self._lock = threading.Lock()
         self._redactors: list[OutputRedactor] = []
@@ -52,44 +47,23 @@ class Recorder:
         def keep(data: bytes) -> None:
             with self._lock:
                 if not self._finished:
-                    self._keep(redactor.feed(data))
+                    self._ends.keep(redactor.feed(data))
 
         return keep
 
-    def _keep(self, data: bytes) -> None:
-        room = self._head - self._kept
-        if room > 0:
-            self._write(data[:room])
-            self._kept += len(data[:room])
-            data = data[room:]
-        self._tail += data
-        if len(self._tail) > 2 * self._tail_limit:
-            self._cut()
-
-    def _cut(self) -> None:
-        excess = len(self._tail) - self._tail_limit
-        if excess > 0:
-            self._dropped += excess
-            del self._tail[:excess]
-
     def finish(self) -> None:
-        """Write unfinished lines and the end of the output, after a line that says how much is left out."""
+        """Write unfinished lines and the end of the output."""
         with self._lock:
             self._finished = True
             for redactor in self._redactors:
-                self._keep(redactor.finish())
-            self._cut()
-            if self._dropped:
-                self._write(f"\n[gittrack: {self._dropped} bytes of output left out]\n".encode())
-            for start in range(0, len(self._tail), _PIECE):
-                self._write(bytes(self._tail[start : start + _PIECE]))
+                self._ends.keep(redactor.finish())
+            self._ends.finish()
 
     def _write(self, data: bytes) -> None:
-        if data:
-            try:
-                self._run._append_output(data)
-            except GittrackError as error:
-                self.failure = self.failure or error
+        try:
+            self._run._append_output(data)
+        except GittrackError as error:
+            self.failure = self.failure or error
 
 
 class Copying:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from sys import maxsize
 from time import time
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,13 @@ from gittrack.core.records import RunStatus
 from gittrack.errors import InvalidNameError
 
 if TYPE_CHECKING:
+    from gittrack.api.closing import Closing
     from gittrack.api.logged_files import LoggedFiles
+    from gittrack.api.output_ends import OutputEnds
     from gittrack.core.redact_stream import OutputRedactor
     from gittrack.store.journal_file import JournalWriter
+
+_PATIENCE_SECONDS = 2.0
 
 
 class TakesFiles(Guarded):
@@ -27,15 +32,18 @@ class TakesFiles(Guarded):
         strict: raise failures instead of keeping them in ``errors.log``.
     """
 
+    _closing: Closing | None
+
     def __init__(self, writer: JournalWriter | None, files: LoggedFiles | None, *, strict: bool) -> None:
         super().__init__(writer, strict=strict)
         self._files = files
         self._output: OutputRedactor | None = None
-        self._output_lock = threading.Lock()
+        self._ends: OutputEnds | None = None
+        self._output_lock = threading.RLock()  # re-entered by a signal handler that ends the run
 
     def forked(self) -> None:
-        """Told in a forked child: it does not write the unfinished line of output that its parent will."""
-        self._output, self._output_lock = None, threading.Lock()
+        """Told in a forked child: it does not write the unfinished line and the end of output that its parent will."""
+        self._output, self._ends, self._output_lock = None, None, threading.RLock()
         super().forked()
 
     def log_artifact(self, path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
@@ -101,33 +109,62 @@ class TakesFiles(Guarded):
     def log_output(self, data: bytes) -> None:
         """Append to the captured output of the run's program (``logs/output.txt``), secrets masked.
 
+        Of more than ``output_limit`` bytes in all the beginning and the end are kept, the end when the run ends. (Of a
+        forked process, which ends no run, the beginning.)
+
         Args:
             data: whole lines, or pieces of them; an unfinished line is kept when its end comes, or the run's.
         """
         self._guarded("log_output", self._log_output, data)
 
     def _log_output(self, data: bytes) -> None:
-        if self._status is not RunStatus.RUNNING:
-            raise self._has_ended()
-        with self._output_lock:
-            if self._output is None:
-                from gittrack.core.redact_stream import OutputRedactor
+        from gittrack.api.output_ends import PIECE
 
-                self._output = OutputRedactor()
-            kept = self._output.feed(bytes(data))
-            if kept:
-                self._operation(_output_operation(), kept)
+        given = bytes(data)
+        with self._output_lock:
+            for start in range(0, len(given), PIECE):
+                if self._status is not RunStatus.RUNNING:
+                    raise self._has_ended()
+                # On a copy, which then takes its place: a signal handler that ends the run in the middle of this finds
+                # the output as it was before.
+                redactor, ends = self._output_state()
+                kept = redactor.feed(given[start : start + PIECE])
+                self._output = redactor
+                ends.keep(kept)
+
+    def _output_state(self) -> tuple[OutputRedactor, OutputEnds]:
+        if self._output is not None and self._ends is not None:
+            from copy import deepcopy
+
+            return deepcopy(self._output), self._ends
+        from gittrack.api.output_ends import OutputEnds
+        from gittrack.core.redact_stream import OutputRedactor
+
+        limit = maxsize if self._closing is None else self._closing.project.config.output_limit
+        self._ends = OutputEnds(limit, self._write_output)
+        return OutputRedactor(), self._ends
+
+    def _write_output(self, data: bytes) -> None:
+        if self._writer is not None:
+            self._writer.operation(_output_operation(), data)
 
     def _append_output(self, data: bytes) -> None:
         """Append output whose secrets are masked already."""
         self._guarded("log_output", self._operation, _output_operation(), data)
 
     def _finish_output(self) -> None:
-        """Write the unfinished line: the run ends."""
-        with self._output_lock:
-            rest = b"" if self._output is None else self._output.finish()
-        if rest and self._writer is not None:
-            self._writer.operation(_output_operation(), rest)
+        """Write the unfinished line and the end of the output: the run ends."""
+        # A thread that waits for the journal, which this thread holds where a signal handler ends the run, never gives
+        # the lock back. It changes nothing either, so its output can be finished without.
+        is_ours = self._output_lock.acquire(timeout=_PATIENCE_SECONDS)
+        try:
+            if self._output is not None and self._ends is not None:
+                self._ends.keep(self._output.finish())
+                self._ends.finish()
+                self._output = None
+        finally:
+            if is_ours:
+                self._output_lock.release()
 
 
 def _output_operation() -> dict[str, Any]:

@@ -22,7 +22,7 @@ from gittrack.cli.terminal import Terminal
 from gittrack.core.message import headline
 from gittrack.core.names import display
 from gittrack.core.sparkline import format_age, format_duration, format_number, sparkline
-from gittrack.errors import FormatError
+from gittrack.errors import CorruptRecordError, FormatError
 
 if TYPE_CHECKING:
     from gittrack.api.read import SavedRun
@@ -203,7 +203,11 @@ def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _last_lines(run: SavedRun, title: str, path: str, count: int) -> tuple[str, list[str]]:
-    lines = (run.file(path) or b"").decode("utf-8", "replace").rstrip("\n").split("\n")
+    try:
+        data = run.file(path) or b""
+    except CorruptRecordError as error:  # larger than readers take, or damaged: the rest of the page is none the worse
+        return title, [f"  cannot be shown: {display(error.message)}", f"  git show {run.commit}:{path}"]
+    lines = data.decode("utf-8", "replace").rstrip("\n").split("\n")
     # What a progress bar wrote over is not shown: only what follows the last carriage return.
     shown = [f"  {display(line.rstrip(chr(13)).rpartition(chr(13))[2])}" for line in lines[-count:]]
     if lines == [""]:

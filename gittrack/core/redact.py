@@ -141,8 +141,9 @@ _URL_IN_TEXT = r"(?P<scheme>//)(?P<rest>[^\s\"'<>`]+)"
 
 # No secrets: nothing, a type, a variable, a placeholder, a number of a few digits, a list of numbers, ``[CLS]``.
 _HARMLESS_VALUE = (
-    r"None|True|False|null|true|false|str|bytes|int|bool|Optional(?:\[.*)?|SecretStr|\$\{?[A-Z][A-Z0-9_]*\}?"
-    r"|<[a-z_ |]+>|\{[\w.]*\}|\*{3}|[+\-]?\d{1,4}\.\d{0,20}(?:e[+\-]?\d{1,3})?%?|\[[\s\d.,+\-]*\]|\[[A-Z]{2,8}\]"
+    r"(?:None|True|False|null|true|false|yes|no|ok|str|bytes|int|bool|Optional(?:\[.*)?|SecretStr"
+    r"|\$\{?[A-Z][A-Z0-9_]*\}?|<[a-z_ |]+>|\{[\w.]*\}|\*{3}|\[[\s\d.,+\-]*\]|\[[A-Z]{2,8}\]"
+    r"|[+\-]?\d{1,4}(?:\.\d{0,20}(?:e[+\-]?\d{1,3})?|e[+\-]?\d{1,3})%?)[`.]?"
 )
 _FEW_DIGITS = r"[+\-]?\d{1,6}"
 # Beside ``token`` alone a language model's logs have words and pieces of words; a token to log in with has digits.

@@ -153,7 +153,7 @@ def _cut(window: bytes) -> int:
     whole = _masked(window)
     for latest in (LONGEST_LINE - _OVERLAP, LONGEST_LINE - 2 * _OVERLAP, LONGEST_LINE // 2, LONGEST_LINE // 8):
         blank = max(window.rfind(b" ", 0, latest), window.rfind(b"\t", 0, latest))
-        for cut in (latest, blank):
+        for cut in (blank, latest):  # a blank parts a secret least often
             if cut > 0 and _masked(window[:cut]) + _masked(window[cut:]) == whole:
                 return cut
     return 0

@@ -239,6 +239,15 @@ def _earlier(project: Project, address: str) -> _Earlier:
     )
 
 
+def _kept(kind: str, name: str, check: Callable[[str], str]) -> str:
+    kept = check(name)
+    if kept != name:
+        from gittrack.api.kept import masked_name
+
+        warn(masked_name(kind, kept))
+    return kept
+
+
 def _start_operation(
     project: Project, request: Request, environment: EnvironmentCapture, earlier: _Earlier | None
 ) -> dict[str, Any]:
@@ -273,8 +282,10 @@ def _start_operation(
             "parent": earlier.parent,
             "resumes": earlier.commit,
         }
-    experiment = resolve_experiment(project, check_experiment_name(request.experiment or config.experiment))
-    name = make_name(project.random(8)) if request.name is None else check_run_name(request.name)
+    experiment = resolve_experiment(
+        project, _kept("an experiment", request.experiment or config.experiment, check_experiment_name)
+    )
+    name = make_name(project.random(8)) if request.name is None else _kept("a run", request.name, check_run_name)
     if request.command is not None:
         start["given"] = [field for field in ("name", "experiment") if getattr(request, field) is not None]
         start["given_params"] = list(request.given_params)

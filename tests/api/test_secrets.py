@@ -191,3 +191,15 @@ def test_a_program_that_joins_keeps_no_secret_of_its_output_either(repo, gittrac
     )
     assert gittrack_cli("run", "--name", "outer", "--", sys.executable, "train.py", cwd=repo).returncode == 0
     assert gittrack.get_run("outer").file("logs/output.txt") == b"password=*** and so on"
+
+
+def test_a_token_in_the_name_of_a_run_or_experiment_is_masked_and_said_to_be(repo, capfd, every_byte):
+    token = "ghp_" + "Zx8Kq2Lm5Np7Rt9Vw3Yb6Dc1Fg4Hj0Ks2QaX"
+    with gittrack.start_run(f"try {token}", experiment=f"with {token}") as run:
+        pass
+    said = capfd.readouterr().err
+    assert "the name of a run holds a secret and is kept as 'try secret-" in said
+    assert "the name of an experiment holds a secret" in said
+    saved = gittrack.get_run(run.id)
+    assert saved.name.startswith("try secret-")
+    assert token.encode() not in every_byte(saved.commit)

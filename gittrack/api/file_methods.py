@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from sys import maxsize
 from time import time
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from gittrack.core.redact_stream import OutputRedactor
     from gittrack.store.journal_file import JournalWriter
 
-_PATIENCE_SECONDS = 2.0
+_PATIENCE_SECONDS = 1.0
 
 
 class TakesFiles(Guarded):
@@ -154,17 +155,26 @@ class TakesFiles(Guarded):
 
     def _finish_output(self) -> None:
         """Write the unfinished line and the end of the output: the run ends."""
-        # A thread that waits for the journal, which this thread holds where a signal handler ends the run, never gives
-        # the lock back. It changes nothing either, so its output can be finished without.
-        is_ours = self._output_lock.acquire(timeout=_PATIENCE_SECONDS)
-        try:
+        with taken_patiently(self._output_lock):
             if self._output is not None and self._ends is not None:
                 self._ends.keep(self._output.finish())
                 self._ends.finish()
                 self._output = None
-        finally:
-            if is_ours:
-                self._output_lock.release()
+
+
+@contextmanager
+def taken_patiently(lock: threading.RLock) -> Iterator[None]:
+    """Take a lock to end a run; after a while go on without.
+
+    Where a signal handler ends the run, this thread may hold the journal, and a thread that waits for the journal never
+    gives its locks back. It changes nothing either while it waits.
+    """
+    is_ours = lock.acquire(timeout=_PATIENCE_SECONDS)
+    try:
+        yield
+    finally:
+        if is_ours:
+            lock.release()
 
 
 def _output_operation() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from time import time, time_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from gittrack.api.file_methods import TakesFiles
+from gittrack.api.file_methods import TakesFiles, taken_patiently
 from gittrack.api.kept import SUMMARY_BYTES, Room, checked_text, masked_name, param_size, text_size, without_secret
 from gittrack.api.points import integer, keep_nothing, shown, timestamp_ms
 from gittrack.core.ids import RunId
@@ -356,7 +356,7 @@ class Run(TakesFiles):
             error: what ended it; its traceback is kept.
             exit_code: of the program, if it is known.
         """
-        with self._lock:
+        with taken_patiently(self._lock):
             if self._status is not RunStatus.RUNNING or os.getpid() != self._pid:
                 return
             ended = self._end_status(status)

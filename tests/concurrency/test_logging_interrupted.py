@@ -84,11 +84,12 @@ def test_every_logging_method_is_interrupted_here():
     assert methods - {"set_tags"} == set(CALLS)
 
 
-def test_sigterm_while_another_thread_logs_output_too(repo, tmp_path):
-    program = LOGGING.format(call=CALLS["log_output"], beside=True)
+@pytest.mark.parametrize("method", ["log_output", "log_param"])
+def test_sigterm_while_another_thread_holds_a_lock_and_waits_for_the_journal(repo, tmp_path, method):
+    program = LOGGING.format(call=CALLS[method], beside=True)
     for _ in range(4):
         run = _end_at_a_random_moment(repo, tmp_path / "told", program)
-        assert b"hunter2" not in run.file("logs/output.txt")
+        assert b"hunter2" not in (run.file("logs/output.txt") or b"")
     assert_sound(repo)
 
 

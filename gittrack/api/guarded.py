@@ -34,8 +34,9 @@ def warn(text: str) -> None:
             os.write(stream.fileno(), line.encode(stream.encoding or "utf-8", "backslashreplace"))
         else:
             stream.write(line)
-    except (OSError, ValueError):
-        return  # stderr is closed: nobody is left to be told, and training goes on
+    except (OSError, ValueError, RuntimeError):
+        # Closed: nobody is left to be told, and training goes on. RuntimeError: a signal came within a flush of its own.
+        return
 
 
 class Guarded:

@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ls": ("ls", "List runs, newest first"),
     "show": ("show", "Show everything about a run"),
     "log": ("log", "Show what was changed about a run, and by whom"),
-    "tag": ("tag", "Set or remove tags of a run"),
+    "tag": ("tag", "Show, set or remove tags of a run"),
     "note": ("note", "Show or change the note of a run"),
     "rename": ("rename", "Give a run another name"),
     "rm": ("rm", "Delete runs: they are hidden, and can be restored"),

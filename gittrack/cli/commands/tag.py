@@ -20,7 +20,7 @@ EXAMPLE = "gittrack tag @latest stage=best"
 @click.option("--json", "as_json", is_flag=True, help="Print the tags as JSON.")
 @click.pass_obj
 def command(session: Session, run: str, pairs: tuple[str, ...], removed: tuple[str, ...], as_json: bool) -> None:
-    """Set or remove tags of a run. Without KEY=VALUE and --delete they are printed."""
+    """Show, set or remove tags of a run. Without KEY=VALUE and --delete they are printed."""
     from gittrack.api.annotate import tag_run
 
     changes: dict[str, str | None] = dict(parse_pairs(pairs, EXAMPLE))

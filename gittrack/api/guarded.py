@@ -35,7 +35,7 @@ def warn(text: str) -> None:
         else:
             stream.write(line)
     except (OSError, ValueError, RuntimeError):
-        # Closed: nobody is left to be told, and training goes on. RuntimeError: a signal came within a flush of its own.
+        # Closed: nobody is left to be told, and training goes on. RuntimeError: a signal came within such a flush.
         return
 
 

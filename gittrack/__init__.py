@@ -22,20 +22,10 @@ if TYPE_CHECKING:
         active_run,
         delete_tag,
         end_run,
-        log_artifact,
-        log_artifact_uri,
-        log_artifacts,
-        log_dict,
-        log_figure,
-        log_image,
-        log_input,
         log_metric,
         log_metrics,
-        log_model,
         log_param,
         log_params,
-        log_table,
-        log_text,
         seed,
         set_experiment,
         set_note,
@@ -43,6 +33,18 @@ if TYPE_CHECKING:
         set_tags,
         should_stop,
         start_run,
+    )
+    from gittrack.api.fluent_files import (
+        log_artifact,
+        log_artifact_uri,
+        log_artifacts,
+        log_dict,
+        log_figure,
+        log_image,
+        log_input,
+        log_model,
+        log_table,
+        log_text,
         use_artifact,
     )
     from gittrack.api.lineage import lineage
@@ -90,7 +92,12 @@ __all__ = [
     "whence",
 ]
 
+_OF_FILES = (
+    "log_artifact log_artifact_uri log_artifacts log_dict log_figure log_image log_input log_model log_table log_text "
+    "use_artifact"
+)
 _ELSEWHERE = {
+    **dict.fromkeys(_OF_FILES.split(), "gittrack.api.fluent_files"),
     "Run": "gittrack.api.run",
     "SavedRun": "gittrack.api.saved_run",
     "get_run": "gittrack.api.read",

@@ -1,8 +1,9 @@
 """Settings: one table, four places, one frozen record. The only module that reads ``os.environ``.
 
-The environment (``GITTRACK_…``) wins over git config (``gittrack.…``), which wins over ``.gittrack.toml`` in the work
-tree, which wins over the default. That file comes with whatever repository one clones: what must not be another's to
-decide, such as which variables of the environment enter a commit, is not taken from it.
+The environment (``GITTRACK_…``; an empty variable counts as unset) wins over git config (``gittrack.…``), which wins
+over ``.gittrack.toml`` in the work tree, which wins over the default. That file comes with whatever repository one
+clones: what must not be another's to decide, such as which variables of the environment enter a commit, is not taken
+from it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Config:
         experiment: the experiment of runs that name none.
         writer: slug that names this person's ledgers; empty: made from ``user.email``.
         strict: whether a failure of logging raises into the training.
-        quiet: whether the line at a run's end is left out.
+        quiet: whether what is said at a run's end is left out.
         system_metrics: whether CPU, memory, disk, network and GPU are sampled.
         system_interval: seconds between two samples.
         inline_limit: bytes up to which an artifact lies in git itself.
@@ -74,7 +75,11 @@ class Process:
 CONFIG_FILE = ".gittrack.toml"
 OWN_SETTINGS = frozenset({"environment", "writer"})
 """Settings that a file in the work tree cannot make: only git config and the environment can."""
+_TABLES = frozenset({"keep"})
+"""Tables of the file that are no settings: rules of retention (``api/retention.py``)."""
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
+_KINDS: dict[type, str] = {int: "a number of bytes", float: "a number of seconds", tuple: "a list", bool: "a truth"}
+_MOST_BYTES, _MOST_SECONDS = 1 << 50, 1e6
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -104,12 +109,20 @@ def read_process() -> Process:
     """Read the environment of this process."""
     environ = dict(os.environ)
     return Process(
-        disabled=boolean("GITTRACK_DISABLED", environ.get("GITTRACK_DISABLED", "")),
+        disabled=_disabled(environ.get("GITTRACK_DISABLED", "")),
         run_id=environ.get("GITTRACK_RUN_ID", "").strip(),
         parent=environ.get("GITTRACK_PARENT", "").strip(),
         repo=environ.get("GITTRACK_REPO", ""),
         environ=environ,
     )
+
+
+def _disabled(text: str) -> bool:
+    """What is no truth is as good as unset, as long as nobody asked for more: a typing error must not stop training."""
+    try:
+        return boolean("GITTRACK_DISABLED", text)
+    except UsageError:
+        return False
 
 
 def leave_run_to_children(run_id: str) -> None:
@@ -134,24 +147,56 @@ def read_config(environ: Mapping[str, str], git_config: Mapping[str, str], file:
     Raises:
         UsageError: a value has another type; says where it stands.
     """
+    config, faults = read_settings(environ, git_config, file)
+    if faults:
+        raise UsageError(faults[0], hint="gittrack config")
+    return config
+
+
+def read_settings(
+    environ: Mapping[str, str], git_config: Mapping[str, str], file: Mapping[str, Any]
+) -> tuple[Config, tuple[str, ...]]:
+    """As :func:`read_config`, and never an error: the settings without those that cannot be read, and what is wrong."""
     values: dict[str, Any] = {}
+    faults: list[str] = []
     for field in fields(Config):
         for where, found in (
-            (variable(field.name), environ.get(variable(field.name))),
+            (variable(field.name), environ.get(variable(field.name)) or None),
             (git_key(field.name), git_config.get(git_key(field.name).lower())),
             (f"'{field.name}' in {CONFIG_FILE}", None if field.name in OWN_SETTINGS else file.get(field.name)),
         ):
             if found is not None:
-                values[field.name] = _converted(where, found, field.default)
+                try:
+                    values[field.name] = _converted(where, found, field.default)
+                except UsageError as error:  # the next place that has it counts
+                    faults.append(error.message)
+                    continue
                 break
-    return Config(**values)
+    try:
+        boolean("GITTRACK_DISABLED", environ.get("GITTRACK_DISABLED", ""))
+    except UsageError as error:
+        faults.append(error.message)
+    return Config(**values), (*faults, *_unknown(file))
+
+
+def _unknown(file: Mapping[str, Any]) -> list[str]:
+    """What is wrong with names in ``.gittrack.toml`` that are no settings."""
+    faults = []
+    for name in file:
+        if name not in setting_names() and name not in _TABLES:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, setting_names(), 1)
+            meant = f": is '{near[0]}' meant?" if near else ""
+            faults.append(f"'{name[:60]}' in {CONFIG_FILE} is no setting{meant}")
+    return faults
 
 
 def sources(environ: Mapping[str, str], git_config: Mapping[str, str], file: Mapping[str, Any]) -> dict[str, str]:
     """Where each setting comes from: ``environment``, ``git config``, the file's name or ``default``."""
     result = {}
     for name in setting_names():
-        if variable(name) in environ:
+        if environ.get(variable(name)):
             result[name] = "environment"
         elif git_key(name).lower() in git_config:
             result[name] = "git config"
@@ -167,12 +212,13 @@ def _converted(where: str, found: Any, default: Any) -> Any:
         if isinstance(default, int):
             return _bytes(found)
         if isinstance(default, float):
-            return float(found)
+            return _seconds(found)
         if isinstance(default, tuple):
             parts = found.split(",") if isinstance(found, str) else found
             return tuple(str(part).strip() for part in parts if str(part).strip())
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{where} is '{found}', not a {type(default).__name__}", hint="gittrack config") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        text = f"{where} is '{str(found)[:60]}', not {_KINDS[type(default)]}"
+        raise UsageError(text, hint="gittrack config") from error
     return str(found)
 
 
@@ -193,7 +239,7 @@ def boolean(where: str, found: Any) -> bool:
         return True
     if text in _FALSE:
         return False
-    raise UsageError(f"{where} is '{found}', neither true nor false", hint="gittrack config")
+    raise UsageError(f"{where} is '{str(found)[:60]}', neither true nor false", hint="gittrack config")
 
 
 def _bytes(found: Any) -> int:
@@ -203,6 +249,13 @@ def _bytes(found: Any) -> int:
         text = str(found).strip().lower()
         unit = _UNITS.get(text[-1:], 1)
         number = int(text[:-1] if unit > 1 else text) * unit
-    if number < 0:
-        raise ValueError(f"{number} is negative")
+    if not 0 <= number <= _MOST_BYTES:
+        raise ValueError("no number of bytes")
+    return number
+
+
+def _seconds(found: Any) -> float:
+    number = float(found)
+    if not 0 < number <= _MOST_SECONDS:  # NaN is not either
+        raise ValueError("no time to wait")
     return number

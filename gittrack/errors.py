@@ -69,6 +69,18 @@ class InvalidValueError(UsageError):
     """A value cannot be stored as what it was given for."""
 
 
+class CommandNotFoundError(UsageError):
+    """There is no such command to run. The exit code is that of shells, ``env`` and ``timeout``."""
+
+    exit_code = 127
+
+
+class CommandNotExecutableError(UsageError):
+    """The command to run is there and cannot be executed. The exit code is that of shells, ``env`` and ``timeout``."""
+
+    exit_code = 126
+
+
 class RepositoryError(GittrackError):
     """The git repository cannot do what was asked."""
 
@@ -169,3 +181,13 @@ class AuthenticationError(RemoteError):
 
 class MissingDependencyError(GittrackError):
     """An optional package is not installed."""
+
+
+def kind_of(value: object) -> str:
+    """The type of a value with its article by sound, for messages.
+
+    >>> [kind_of(value) for value in (1, {}, object())]
+    ['an int', 'a dict', 'an object']
+    """
+    name = type(value).__name__
+    return f"an {name}" if name[:1].lower() in "aeio" or name.startswith("nd") else f"a {name}"

@@ -21,7 +21,7 @@ HEADING = re.compile(r"^###+ `(?P<name>[A-Za-z_][\w.]*)(?:\((?P<parameters>.*)\)
 
 SAME_ON_RUN = (
     "log_param log_params log_metric log_metrics set_tag set_tags delete_tag set_note log_text log_dict log_figure "
-    "log_image log_table log_artifact log_artifacts log_input should_stop"
+    "log_image log_table log_artifact log_artifacts log_artifact_uri log_model log_input should_stop"
 ).split()
 """What works on the module as on the ``Run``."""
 PROMISED = ("set_experiment start_run active_run end_run seed track get_run runs Run " + " ".join(SAME_ON_RUN)).split()

@@ -42,7 +42,25 @@ EXIT_CODES = (
     ("6", "stored data is damaged, or was written by a newer gittrack"),
     ("130", "interrupted"),
 )
-RUN_EXIT_CODE = "'gittrack run' ends with the exit code of the command it ran."
+RUN_EXIT_CODE = (
+    "'gittrack run' ends with the exit code of the command it ran; 127 when there is no such command, 126 when it "
+    "cannot be executed."
+)
+TERMINAL = (
+    "On a terminal tables are cut to its width, and what is longer than its height is shown by a pager. Anywhere else "
+    "(a pipe, a file) nothing is cut, painted or paged. Data goes to stdout, messages go to stderr."
+)
+ENVIRONMENT = (
+    ("PAGER", "the pager; 'less' (with LESS=FRX unless LESS is set) when unset, none when empty or 'cat'"),
+    ("NO_COLOR", "when it is not empty, nothing is painted"),
+    ("TERM", "'dumb' means no colours and no pager"),
+    ("COLUMNS, LINES", "the width and height of the terminal, instead of what it says itself"),
+    (
+        "GIT_EDITOR, VISUAL, EDITOR",
+        "the editor of 'gittrack note --edit'; git's core.editor counts too, after GIT_EDITOR",
+    ),
+    ("GITTRACK_…", "settings, and where the repository is: see docs/api.md"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +178,15 @@ def render_markdown(root: Page) -> str:
         "",
         _code_quotes(RUN_EXIT_CODE),
         "",
+        TERMINAL,
+        "",
+        "| environment variable | |",
+        "|---|---|",
+        *(
+            f"| {', '.join(f'`{name}`' for name in names.split(', '))} | {_code_quotes(text)} |"
+            for names, text in ENVIRONMENT
+        ),
+        "",
         "| command | what it does |",
         "|---|---|",
     ]
@@ -219,7 +246,9 @@ def render_man(root: Page, version: str) -> str:
     lines += [f".TP\n{_roff(how)}\n{_roff(example)}" for how, example in ADDRESSING]
     lines += [".SH EXIT STATUS"]
     lines += [f".TP\n.B {code}\n{_roff(meaning)}" for code, meaning in EXIT_CODES]
-    lines += [f".PP\n{_roff(RUN_EXIT_CODE)}", ".SH SEE ALSO", ".BR git (1)"]
+    lines += [f".PP\n{_roff(RUN_EXIT_CODE)}", ".SH ENVIRONMENT", _roff(TERMINAL)]
+    lines += [f".TP\n.B {_roff(names)}\n{_roff(text)}" for names, text in ENVIRONMENT]
+    lines += [".SH SEE ALSO", ".BR git (1)"]
     return "\n".join(lines) + "\n"
 
 

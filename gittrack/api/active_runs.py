@@ -7,8 +7,7 @@ import os
 import sys
 import threading
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gittrack.api.closing import status_of, status_of_exit
 from gittrack.api.exit_code import ExitCode
@@ -16,8 +15,7 @@ from gittrack.api.run import Run
 from gittrack.api.signals import KillGuard, die_interrupted
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Begun:
+class _Begun(NamedTuple):
     """An active run, and where it was begun: in which thread, and in which task of asyncio, if in one."""
 
     run: Run
@@ -96,7 +94,7 @@ class ActiveRuns:
         self._exit_code.install()
         if not self._exit_registered:
             atexit.register(self._at_exit)
-            os.register_at_fork(after_in_child=self._after_fork)
+            os.register_at_fork(before=self._before_fork, after_in_child=self._after_fork)
             self._exit_registered = True
         return run
 
@@ -115,6 +113,12 @@ class ActiveRuns:
     def _settle(self) -> None:
         begun = self._all[0] if len(self._all) == 1 else None
         self.sole = begun.run if begun is not None and begun.is_main and begun.task is None else None
+
+    def _before_fork(self) -> None:
+        if any(not begun.run.silent for begun in list(self._all)):
+            from gittrack.api.forking import load_late_modules
+
+            load_late_modules()
 
     def _after_fork(self) -> None:
         """In a forked child: the parent's runs go on in journals of the child's own."""

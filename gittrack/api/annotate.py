@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from gittrack.api.closing import roll_up_when_crowded
 from gittrack.api.guarded import warn
-from gittrack.api.kept import checked_text, without_secret
+from gittrack.api.kept import checked_text, kept_name, without_secret
 from gittrack.api.project import Project
 from gittrack.api.read import SavedRun, find_run
 from gittrack.core.events import ACTIVE, DELETED, Folded
@@ -57,8 +57,8 @@ def tag_run(project: Project, address: str, tags: Mapping[str, str | None]) -> S
         NotFoundError: a tag to remove is not there.
     """
     run = find_run(project, address)
+    tags = {kept_name("a tag", key, check_tag_key): value for key, value in tags.items()}
     for key, value in tags.items():
-        check_tag_key(key)
         if value is None and key not in run.record.tags:
             raise NotFoundError(f"run '{run.name}' has no tag '{key}'", hint=f"gittrack show {run.id[:8]}")
     kept = {key: _kept("a tag", f"tag '{display(key, 60)}'", key, value) for key, value in tags.items()}
@@ -85,7 +85,7 @@ def rename_run(project: Project, address: str, name: str) -> SavedRun:
         InvalidNameError: the name follows no grammar.
         RunNotFoundError, AmbiguousError: the address.
     """
-    return _change(project, find_run(project, address), "name", check_run_name(name))
+    return _change(project, find_run(project, address), "name", kept_name("a run", name, check_run_name))
 
 
 def delete_run(project: Project, address: str) -> SavedRun:

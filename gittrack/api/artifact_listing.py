@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gittrack.api.byte_storage import open_bytes_store
 from gittrack.api.saved_artifacts import ArtifactFile, SavedArtifacts
-from gittrack.core.names import artifact_paths, check_artifact_path, display
+from gittrack.core.names import artifact_paths, display, plain_artifact_path
 from gittrack.errors import ArtifactNotFoundError, GittrackError, InvalidNameError
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def show_artifact(project: Project, run: SavedRun, path: str) -> ShownArtifact:
 
 def _checked(run: SavedRun, path: str) -> str:
     try:
-        return check_artifact_path(path) if path else ""
+        return plain_artifact_path(path) if path else ""
     except InvalidNameError as error:
         raise _none(run, path) from error
 

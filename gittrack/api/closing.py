@@ -6,7 +6,7 @@ import threading
 from _thread import start_new_thread
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gittrack.api.guarded import warn
 from gittrack.core.ids import ObjectId
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from gittrack.capture.system_metrics import SystemSampler
     from gittrack.store.journal_file import JournalWriter
     from gittrack.store.live import LiveRun
+
+Goodbye = Literal["", "line", "lines"]
 
 FLUSH_SECONDS = 5.0
 INBOX_FULL = 500
@@ -47,7 +49,7 @@ class Flusher:
 _SHORT_ERROR = 500
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Closing:
     """What ends one run in this process.
 
@@ -56,7 +58,7 @@ class Closing:
         writer: its journal here.
         joined: whether another process (``gittrack run``) owns it and publishes it.
         on_end: told when it has ended (the fluent API forgets it).
-        says_goodbye: whether a line on stderr tells how it went.
+        goodbye: what is said on stderr of how it went: nothing, a line, or several.
         sampler: the system metrics thread, if any.
         flusher: the flushing thread.
     """
@@ -66,7 +68,7 @@ class Closing:
     joined: bool
     flusher: Flusher
     on_end: Callable[[Run], None]
-    says_goodbye: bool = False
+    goodbye: Goodbye = ""
     sampler: SystemSampler | None = None
     commit: ObjectId | None = field(default=None)
 
@@ -83,6 +85,7 @@ class Closing:
         """
         try:
             self.flusher.stop()
+            run._finish_output()
             self._write_end(run, _end_operation(self.project, run.status, error, exit_code))
             if not self.joined:
                 self._publish(run)
@@ -102,7 +105,7 @@ class Closing:
             text = f"the disk is full: the last {self.writer.waiting} bytes of what was logged could not be stored"
             log = {"op": "log", "name": "errors.log", "t": end["t"]}
             short = {key: value for key, value in end.items() if key != "traceback"}
-            short |= {"error": short["error"][:_SHORT_ERROR]} if "error" in short else {}
+            short["error"] = "; ".join([*([short["error"][:_SHORT_ERROR]] if "error" in short else []), text])
             self.writer.close_without_waiting([(log, f"{text}\n".encode()), (short, None)])
             raise StorageError(
                 f"run '{run.name}': {text}", hint="free some disk space, then: gittrack recover"
@@ -119,10 +122,12 @@ class Closing:
             raise StorageError(live.problem, hint="gittrack recover")
         self._warn_of_stragglers(live)
         self.commit = publish(self.project.repo, self.project.layout, run.id, live.contents)
-        if self.says_goodbye and not self.project.config.quiet:
-            from gittrack.api.farewell import last_line
+        if self.goodbye and not self.project.config.quiet:
+            from gittrack.api.farewell import ended_line, ended_lines, errors_of, just_ended
 
-            warn(last_line(run.name, run.id, run.status, live.contents, self.project.config.headline))
+            ended, first = just_ended(self.project, self.commit, live.contents), self.project.config.headline
+            lines = ended_lines(ended, first, errors_of(live.contents))
+            warn(ended_line(ended, first) if self.goodbye == "line" else "\n".join(lines))
 
     def _warn_of_stragglers(self, live: LiveRun) -> None:
         from gittrack.store.live import other_writers

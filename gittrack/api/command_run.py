@@ -9,14 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
 from pathlib import Path
-from select import select
-from time import monotonic
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from gittrack.api.captured_output import Copying, Recorder, all_copied
 from gittrack.api.guarded import warn
 from gittrack.api.project import Project
 from gittrack.api.read import SavedRun, find_run
@@ -25,16 +23,10 @@ from gittrack.api.start import Request, begin
 from gittrack.core.ids import RunId
 from gittrack.core.records import RunStatus
 from gittrack.core.values import flatten_params
-from gittrack.errors import GittrackError, UsageError
+from gittrack.errors import CommandNotExecutableError, CommandNotFoundError, GittrackError, UsageError
 
 if TYPE_CHECKING:
     from types import FrameType
-
-_CHUNK = 64 << 10
-_PIECE = 1 << 20
-"""Bytes of output in one record of the journal, at most: a larger record costs more when it is damaged."""
-_QUIET_SECONDS = 1.0
-_REST_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,120 +63,6 @@ class CommandResult:
 
     run: SavedRun | None
     exit_code: int
-
-
-class _Recorder:
-    """Keeps the output of the program in the run, up to a limit; beyond it the beginning and the end.
-
-    Attributes:
-        failure: of a strict run the first failure to keep some, for when all is over: the program needs a reader.
-    """
-
-    def __init__(self, run: Run, limit: int) -> None:
-        self.failure: GittrackError | None = None
-        self._run = run
-        self._head = limit // 2
-        self._tail_limit = limit - self._head
-        self._kept = 0
-        self._tail = bytearray()
-        self._dropped = 0
-        self._finished = False
-        self._lock = threading.Lock()
-
-    def keep(self, data: bytes) -> None:
-        """Take some output; after the end nothing is taken."""
-        with self._lock:
-            if self._finished:
-                return
-            room = self._head - self._kept
-            if room > 0:
-                self._write(data[:room])
-                self._kept += len(data[:room])
-                data = data[room:]
-            self._tail += data
-            if len(self._tail) > 2 * self._tail_limit:
-                self._cut()
-
-    def _cut(self) -> None:
-        excess = len(self._tail) - self._tail_limit
-        if excess > 0:
-            self._dropped += excess
-            del self._tail[:excess]
-
-    def finish(self) -> None:
-        """Write the end of the output, after a line that says how much is left out."""
-        with self._lock:
-            self._finished = True
-            self._cut()
-            if self._dropped:
-                self._write(f"\n[gittrack: {self._dropped} bytes of output left out]\n".encode())
-            for start in range(0, len(self._tail), _PIECE):
-                self._write(bytes(self._tail[start : start + _PIECE]))
-
-    def _write(self, data: bytes) -> None:
-        if data:
-            try:
-                self._run.log_output(data)
-            except GittrackError as error:
-                self.failure = self.failure or error
-
-
-class _Copying:
-    """A thread that copies a stream of the program to ours and into the run, until the stream ends.
-
-    Args:
-        source: the unbuffered stream; closed at the end.
-        target: where it is shown; None for nowhere.
-        keep: takes what the run keeps.
-
-    Attributes:
-        thread: a daemon that holds no lock of ``sys.stdout``, so that gittrack can end while it waits.
-        waits_since: when it began to wait for output, s of ``monotonic()``; infinite while it shows some, which takes
-            as long as whoever reads it likes.
-    """
-
-    def __init__(self, source: IO[bytes], target: IO[str] | None, keep: Callable[[bytes], None]) -> None:
-        self._source = source
-        self._target = None if target is None else target.fileno()
-        self._keep = keep
-        self.waits_since = monotonic()
-        self.thread = threading.Thread(target=self._work, daemon=True)
-        self.thread.start()
-
-    def _work(self) -> None:
-        with self._source:  # closed whatever happens: without a reader the program would wait for ever
-            while data := self._source.read(_CHUNK):
-                self.waits_since = inf
-                self._keep(data)
-                if not self._show(data):
-                    return
-                self.waits_since = monotonic()
-
-    def _show(self, data: bytes) -> bool:
-        """False when our reader is gone: the program then loses its own, and notices as it would without gittrack."""
-        while data and self._target is not None:
-            try:
-                data = data[os.write(self._target, data) :]
-            except BlockingIOError:
-                select([], [self._target], [])
-            except BrokenPipeError:
-                return False
-            except OSError as error:
-                self._target = None
-                warn(f"the output cannot be shown: {error.strerror}; the run keeps it")
-        return True
-
-
-def _all_copied(copying: Sequence[_Copying], stop: Callable[[], bool]) -> bool:
-    """Wait for what the ended program has written, though not for the programs that it left running behind it."""
-    ended = monotonic()
-    while alive := [each for each in copying if each.thread.is_alive()]:
-        now = monotonic()
-        quiet = now - max(ended, *(each.waits_since for each in alive))
-        if stop() or quiet > _QUIET_SECONDS or (quiet >= 0 and now - ended > _REST_SECONDS):
-            return False
-        alive[0].thread.join(0.05)
-    return True
 
 
 def run_command(project: Project, request: CommandRequest) -> CommandResult:
@@ -232,7 +110,8 @@ def _execute_alone(command: Sequence[str]) -> int:
         try:
             child = subprocess.Popen(list(command))
         except OSError as error:
-            raise UsageError(f"cannot start '{command[0]}': {_reason(error)}", hint="check the command") from error
+            kind = CommandNotFoundError if isinstance(error, FileNotFoundError) else CommandNotExecutableError
+            raise kind(f"cannot start '{command[0]}': {_reason(error)}", hint="check the command") from error
         signals.pass_to(child)
         code = child.wait()
     return 128 - code if code < 0 else code
@@ -252,16 +131,16 @@ def _params(request: CommandRequest) -> dict[str, object]:
 
 
 def _execute(project: Project, run: Run, command: Sequence[str]) -> int:
-    recorder = _Recorder(run, project.config.output_limit)
+    recorder = Recorder(run, project.config.output_limit)
     with _SignalsPassedOn() as signals:
         child = _start(project, run, command)
         assert child.stdout is not None and child.stderr is not None
         streams = ((child.stdout, sys.stdout), (child.stderr, sys.stderr))
-        copying = [_Copying(source, target, recorder.keep) for source, target in streams]
+        copying = [Copying(source, target, recorder.stream()) for source, target in streams]
         signals.pass_to(child)
         code = child.wait()
         seen = len(signals.seen)  # one that comes later has not ended the command: it ends the waiting
-        if not _all_copied(copying, lambda: len(signals.seen) > seen):
+        if not all_copied(copying, lambda: len(signals.seen) > seen):
             warn("the command has ended, but not its output: the rest is neither shown nor kept")
     recorder.finish()
     status, shown = _outcome(project, run.id, code, seen > 0)
@@ -278,9 +157,10 @@ def _start(project: Project, run: Run, command: Sequence[str]) -> subprocess.Pop
         pipe = subprocess.PIPE
         return subprocess.Popen(list(command), env=environment, stdout=pipe, stderr=pipe, bufsize=0)
     except OSError as error:
-        run.end("failed", exit_code=127, error=error)
+        kind = CommandNotFoundError if isinstance(error, FileNotFoundError) else CommandNotExecutableError
+        run.end("failed", exit_code=kind.exit_code, error=error)
         hint = f"gittrack show {run.id[:8]}"
-        raise UsageError(f"cannot start '{command[0]}': {_reason(error)}", hint=hint) from error
+        raise kind(f"cannot start '{command[0]}': {_reason(error)}", hint=hint) from error
 
 
 def _end(run: Run, status: str, exit_code: int) -> None:
@@ -298,11 +178,14 @@ def _end(run: Run, status: str, exit_code: int) -> None:
 
 
 def _outcome(project: Project, id: RunId, code: int, interrupted: bool) -> tuple[str, int]:
-    """Status and exit code: a signal or Ctrl-C is ``killed``; a program that said how its run ended is believed."""
+    """Status and exit code: a signal or Ctrl-C is ``killed``; a program that said how its run ended is believed.
+
+    A program that was interrupted and ends with 0 has taken the interrupt for a wish to stop early, as without us.
+    """
     from gittrack.store.live import read_live
 
     shown = 128 - code if code < 0 else code
-    if code < 0 or interrupted:
+    if code < 0 or (interrupted and code != 0):
         return RunStatus.KILLED.value, shown
     live = read_live(str(project.layout.live_run(id)), id)
     said = [

@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any
+
+_PLACES = ((sys, "exit"), (builtins, "exit"), (builtins, "quit"))
+"""``exit`` and ``quit`` of the builtins are made by ``site``, and may be missing."""
 
 
 class ExitCode:
-    """Stands in for ``sys.exit`` and remembers what it was called with.
+    """Stands in for ``sys.exit``, ``exit`` and ``quit``, and remembers what they were called with.
 
-    A bare ``raise SystemExit`` passes unseen, and a ``SystemExit`` that somebody caught and got over counts: both are
-    rare at the end of a program, ``sys.exit(main())`` is not.
+    A bare ``raise SystemExit(…)`` passes unseen: nothing of it is left when the interpreter ends. A ``SystemExit`` that
+    somebody caught and got over counts, which is rare at the end of a program.
     """
 
     def __init__(self) -> None:
         self.seen: tuple[Any] | None = None
-        self._original: Any = None
+        self._watched: dict[tuple[Any, str], _Watched] = {}
 
     def install(self) -> None:
         """Begin to watch."""
-        if self._original is None:
-            self._original, self.seen = sys.exit, None
-            sys.exit = self._exit
+        for place, name in _PLACES:
+            original = getattr(place, name, None)
+            if original is not None and (place, name) not in self._watched:
+                self.seen = None
+                self._watched[place, name] = _Watched(original, self._see)
+                setattr(place, name, self._watched[place, name])
 
     def remove(self) -> None:
         """Watch no longer, unless somebody else has put themselves in between."""
-        if self._original is not None and sys.exit == self._exit:
-            sys.exit = self._original
-            self._original = None
+        for (place, name), watched in list(self._watched.items()):
+            if getattr(place, name, None) is watched:
+                setattr(place, name, watched.original)
+                del self._watched[place, name]
 
-    def _exit(self, status: Any = None, /) -> NoReturn:
+    def _see(self, status: Any) -> None:
         self.seen = (status,)
-        self._original(status)
-        raise SystemExit(status)  # never reached: what we stand in for raises
+
+
+class _Watched:
+    """A function that ends the program, and tells with what."""
+
+    def __init__(self, original: Callable[..., Any], told: Callable[[Any], None]) -> None:
+        self.original = original
+        self._told = told
+
+    def __call__(self, status: Any = None, /) -> Any:
+        self._told(status)
+        return self.original(status)
+
+    def __repr__(self) -> str:
+        return repr(self.original)  # what a prompt shows for "exit"

@@ -15,6 +15,7 @@ from gittrack.api.project import Project
 from gittrack.core.ids import ExperimentId, experiment_id
 from gittrack.core.records import Event, ExperimentRef
 from gittrack.errors import StorageError
+from gittrack.git.failures import disk_hint
 from gittrack.store.locks import exclusive
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def remember_names(project: Project) -> dict[str, ExperimentId]:
             temporary.write_text(json.dumps({"now": names}, sort_keys=True))
             os.replace(temporary, path)
     except OSError as error:
-        raise StorageError(f"cannot write '{path}': {error.strerror}", hint="gittrack doctor") from error
+        raise StorageError(f"cannot write '{path}': {error.strerror}", hint=disk_hint(error, path.parent)) from error
     return names
 
 

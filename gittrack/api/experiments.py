@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gittrack.api.experiment_names import experiment_events, remember_names
+from gittrack.api.kept import kept_name
 from gittrack.api.project import Project
 from gittrack.core.events import Folded, fold
 from gittrack.core.ids import ExperimentId
@@ -106,7 +107,7 @@ def rename_experiment(project: Project, address: str, name: str) -> Experiment:
     """
     from gittrack.api.annotate import state
 
-    check_experiment_name(name)
+    name = kept_name("an experiment", name, check_experiment_name)
     catalog = read_catalog(project.repo)
     known = list_experiments(project, catalog)
     experiment = find_among(known, address)

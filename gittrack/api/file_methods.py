@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from sys import maxsize
+from time import time
+from typing import TYPE_CHECKING, Any
 
 from gittrack.api.guarded import Guarded
+from gittrack.core.records import RunStatus
 from gittrack.errors import InvalidNameError
 
 if TYPE_CHECKING:
+    from gittrack.api.closing import Closing
     from gittrack.api.logged_files import LoggedFiles
+    from gittrack.api.output_ends import OutputEnds
     from gittrack.api.used_artifacts import UsedArtifact
     from gittrack.core.ids import RunId
     from gittrack.core.records import LoggedModel
+    from gittrack.core.redact_stream import OutputRedactor
     from gittrack.store.journal_file import JournalWriter
+
+_PATIENCE_SECONDS = 1.0
 
 
 class TakesFiles(Guarded):
@@ -27,13 +37,18 @@ class TakesFiles(Guarded):
     """
 
     id: RunId
+    _closing: Closing | None
 
     def __init__(self, writer: JournalWriter | None, files: LoggedFiles | None, *, strict: bool) -> None:
         super().__init__(writer, strict=strict)
         self._files = files
+        self._output: OutputRedactor | None = None
+        self._ends: OutputEnds | None = None
+        self._output_lock = threading.RLock()  # re-entered by a signal handler that ends the run
 
     def forked(self) -> None:
-        """Told in a forked child: what it logs goes into a journal of its own."""
+        """Told in a forked child: it does not write the unfinished line and the end of output that its parent will."""
+        self._output, self._ends, self._output_lock = None, None, threading.RLock()
         super().forked()
         if self._files is not None:
             self._files.forked()
@@ -48,7 +63,11 @@ class TakesFiles(Guarded):
         self._file("log_artifact", lambda files: files.add_path(path, artifact_path))
 
     def log_artifacts(self, directory: str | os.PathLike[str], artifact_path: str | None = None) -> None:
-        """Keep every file of a directory, under the names they have in it."""
+        """Keep every file of a directory, under the names they have in it.
+
+        A link to a file is kept as the content of that file, wherever it lies; a link to a directory is not followed. A
+        link that leads nowhere, or round in a circle, is left out with a warning.
+        """
         self._file("log_artifacts", lambda files: files.add_folder(directory, artifact_path))
 
     def log_artifact_uri(
@@ -204,8 +223,77 @@ class TakesFiles(Guarded):
             self._guarded(what, action, self._files)
 
     def log_output(self, data: bytes) -> None:
-        """Append to the captured output of the run's program (``logs/output.txt``)."""
-        self._guarded("log_output", lambda: self._operation({"op": "log", "name": "output.txt"}, bytes(data)))
+        """Append to the captured output of the run's program (``logs/output.txt``), secrets masked.
+
+        Of more than ``output_limit`` bytes in all the beginning and the end are kept, the end when the run ends. (Of a
+        forked process, which ends no run, the beginning.)
+
+        Args:
+            data: whole lines, or pieces of them; an unfinished line is kept when its end comes, or the run's.
+        """
+        self._guarded("log_output", self._log_output, data)
+
+    def _log_output(self, data: bytes) -> None:
+        from gittrack.api.output_ends import PIECE
+
+        given = bytes(data)
+        with self._output_lock:
+            for start in range(0, len(given), PIECE):
+                if self._status is not RunStatus.RUNNING:
+                    raise self._has_ended()
+                # On a copy, which then takes its place: a signal handler that ends the run in the middle of this finds
+                # the output as it was before.
+                redactor, ends = self._output_state()
+                kept = redactor.feed(given[start : start + PIECE])
+                self._output = redactor
+                ends.keep(kept)
+
+    def _output_state(self) -> tuple[OutputRedactor, OutputEnds]:
+        if self._output is not None and self._ends is not None:
+            from copy import deepcopy
+
+            return deepcopy(self._output), self._ends
+        from gittrack.api.output_ends import OutputEnds
+        from gittrack.core.redact_stream import OutputRedactor
+
+        limit = maxsize if self._closing is None else self._closing.project.config.output_limit
+        self._ends = OutputEnds(limit, self._write_output)
+        return OutputRedactor(), self._ends
+
+    def _write_output(self, data: bytes) -> None:
+        if self._writer is not None:
+            self._writer.operation(_output_operation(), data)
+
+    def _append_output(self, data: bytes) -> None:
+        """Append output whose secrets are masked already."""
+        self._guarded("log_output", self._operation, _output_operation(), data)
+
+    def _finish_output(self) -> None:
+        """Write the unfinished line and the end of the output: the run ends."""
+        with taken_patiently(self._output_lock):
+            if self._output is not None and self._ends is not None:
+                self._ends.keep(self._output.finish())
+                self._ends.finish()
+                self._output = None
+
+
+@contextmanager
+def taken_patiently(lock: threading.RLock) -> Iterator[None]:
+    """Take a lock to end a run; after a while go on without.
+
+    Where a signal handler ends the run, this thread may hold the journal, and a thread that waits for the journal never
+    gives its locks back. It changes nothing either while it waits.
+    """
+    is_ours = lock.acquire(timeout=_PATIENCE_SECONDS)
+    try:
+        yield
+    finally:
+        if is_ours:
+            lock.release()
+
+
+def _output_operation() -> dict[str, Any]:
+    return {"op": "log", "name": "output.txt", "t": int(time() * 1000)}
 
 
 def _image_name(key: str, step: int) -> str:

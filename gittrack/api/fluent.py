@@ -15,14 +15,12 @@ from gittrack.api.project import Project
 from gittrack.api.run import Run
 from gittrack.config import Process, boolean, read_process, variable
 from gittrack.core.ids import RunId, parse_run_id
-from gittrack.core.names import check_experiment_name, display
+from gittrack.core.names import check_experiment_name, check_run_name, display
 from gittrack.errors import AmbiguousError, ConflictError, GittrackError, InvalidValueError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from gittrack.api.read import SavedRun
-    from gittrack.api.used_artifacts import UsedArtifact
     from gittrack.capture.environment import EnvironmentCapture
-    from gittrack.core.records import LoggedModel
 
 
 V = TypeVar("V")
@@ -35,6 +33,7 @@ class _State:
         self.experiment: str | None = None
         self.environment: EnvironmentCapture | None = None
         self.repo: tuple[str, Any] | None = None
+        self.told: set[str] = set()
 
 
 _state = _State()
@@ -59,7 +58,7 @@ def set_experiment(name: str) -> str:
         InvalidNameError: the name follows no grammar.
     """
     _state.experiment = check_experiment_name(name)
-    return name
+    return _state.experiment
 
 
 def start_run(
@@ -151,7 +150,11 @@ def _experiment_around(parent: Run | SavedRun | str | None, nested: bool) -> str
 
 
 def _chosen_experiment(process: Process) -> str | None:
-    return process.environ.get("GITTRACK_EXPERIMENT") or _state.experiment
+    named = process.environ.get("GITTRACK_EXPERIMENT")
+    try:
+        return check_experiment_name(named) if named else _state.experiment
+    except UsageError:  # told with the other settings that do not count
+        return _state.experiment
 
 
 def _is_primary(process: Process) -> bool:
@@ -173,27 +176,45 @@ def _strict(process: Process) -> bool:
 
 
 def _begin(process: Process, request: Any, parent: Run | SavedRun | str | None, nested: bool) -> Run:
-    from dataclasses import replace
-
     from gittrack.api.start import begin, join
     from gittrack.capture.environment import EnvironmentCapture
 
     project = _project(process)
     if process.run_id and request.run_id is None and _active.current() is None:
         return join(project, request, _active.forget)
+    _check(project, request)
+    request = request._replace(parent=_parent(project, parent, nested), brief=_state.environment is not None)
     if _state.environment is None:
         _state.environment = EnvironmentCapture()
-    request = replace(request, parent=_parent(project, parent, nested))
     return begin(project, request, _state.environment, _active.forget)
+
+
+def _check(project: Project, request: Any) -> None:
+    """Refuse what no run can begin with, before the one that is active is ended for it."""
+    if request.name is not None:
+        check_run_name(request.name)
+    if request.experiment is not None:
+        check_experiment_name(request.experiment)
+    if request.run_id is not None:
+        _find(project, request.run_id)
 
 
 def _project(process: Process) -> Project:
     start = process.repo or os.getcwd()
     if _state.repo is not None and _state.repo[0] == start:
-        return Project.of(_state.repo[1], process)
-    project = Project.open(start)
-    _state.repo = (start, project.repo)
+        project = Project.of(_state.repo[1], process)
+    else:
+        project = Project.open(start)
+        _state.repo = (start, project.repo)
+    for fault in project.faults:
+        _warn_once(f"{display(fault)}; it does not count: gittrack config")
     return project
+
+
+def _warn_once(text: str) -> None:
+    if text not in _state.told:
+        _state.told.add(text)
+        warn(text)
 
 
 def _parent(project: Project, parent: Run | SavedRun | str | None, nested: bool) -> RunId | None:
@@ -207,7 +228,13 @@ def _parent(project: Project, parent: Run | SavedRun | str | None, nested: bool)
     current = _active.current()
     if current is not None and not current.silent:
         return current.id
-    return _find(project, project.process.parent) if project.process.parent else None
+    try:
+        return _find(project, project.process.parent) if project.process.parent else None
+    except GittrackError as error:
+        if project.config.strict:
+            raise
+        _warn_once(f"{display(f'GITTRACK_PARENT: {error.message}')}; the run has no parent")
+        return None
 
 
 def _given_parent(project: Project, parent: Run | SavedRun | str) -> RunId:
@@ -236,7 +263,7 @@ def end_run(status: str = "finished") -> None:
         run.end(status)
 
 
-def _run() -> Run:
+def run_to_log_to() -> Run:
     """The active run; one is begun when there is none, as in MLflow.
 
     Nobody asked for that one, and training is under way: its start never raises, unless strict.
@@ -256,119 +283,48 @@ def _run() -> Run:
 
 def log_param(key: str, value: V) -> V:
     """Set a param of the active run and return its value; see :meth:`Run.log_param`."""
-    return _run().log_param(key, value)
+    return run_to_log_to().log_param(key, value)
 
 
 def log_params(params: object) -> None:
     """Set several params of the active run; see :meth:`Run.log_params`."""
-    _run().log_params(params)
+    run_to_log_to().log_params(params)
 
 
 def log_metric(key: str, value: object, step: int | None = None, timestamp: int | None = None) -> None:
     """Add a point to a metric of the active run; see :meth:`Run.log_metric`."""
     # The shortest ways to the active run first: this is called once per point.
-    (_active.sole or _active.current() or _run()).log_metric(key, value, step, timestamp)
+    (_active.sole or _active.current() or run_to_log_to()).log_metric(key, value, step, timestamp)
 
 
 def log_metrics(metrics: Mapping[str, object], step: int | None = None, timestamp: int | None = None) -> None:
     """Add a point to several metrics of the active run; see :meth:`Run.log_metrics`."""
-    _run().log_metrics(metrics, step, timestamp)
+    run_to_log_to().log_metrics(metrics, step, timestamp)
 
 
 def set_tag(key: str, value: object) -> None:
     """Set a tag of the active run."""
-    _run().set_tag(key, value)
+    run_to_log_to().set_tag(key, value)
 
 
 def set_tags(tags: Mapping[str, object]) -> None:
     """Set several tags of the active run."""
-    _run().set_tags(tags)
+    run_to_log_to().set_tags(tags)
 
 
 def delete_tag(key: str) -> None:
     """Remove a tag of the active run."""
-    _run().delete_tag(key)
+    run_to_log_to().delete_tag(key)
 
 
 def set_note(text: str) -> None:
     """Set the note of the active run."""
-    _run().set_note(text)
+    run_to_log_to().set_note(text)
 
 
 def seed(value: int) -> None:
     """Seed the random generators and record it; see :meth:`Run.seed`."""
-    _run().seed(value)
-
-
-def log_artifact(path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
-    """Keep a file with the active run; see :meth:`Run.log_artifact`."""
-    _run().log_artifact(path, artifact_path)
-
-
-def log_artifact_uri(
-    uri: str, artifact_path: str | None = None, *, size: int | None = None, digest: str | None = None
-) -> None:
-    """Refer to a file that stays where it is; see :meth:`Run.log_artifact_uri`."""
-    _run().log_artifact_uri(uri, artifact_path, size=size, digest=digest)
-
-
-def log_artifacts(directory: str | os.PathLike[str], artifact_path: str | None = None) -> None:
-    """Keep a directory with the active run; see :meth:`Run.log_artifacts`."""
-    _run().log_artifacts(directory, artifact_path)
-
-
-def log_text(text: str, artifact_file: str) -> None:
-    """Keep a text as a file of the active run."""
-    _run().log_text(text, artifact_file)
-
-
-def log_dict(data: object, artifact_file: str) -> None:
-    """Keep a dict as a file of the active run; see :meth:`Run.log_dict`."""
-    _run().log_dict(data, artifact_file)
-
-
-def log_figure(figure: object, artifact_file: str) -> None:
-    """Keep a figure with the active run; see :meth:`Run.log_figure`."""
-    _run().log_figure(figure, artifact_file)
-
-
-def log_image(image: object, artifact_file: str | None = None, *, key: str = "", step: int = 0) -> None:
-    """Keep an image with the active run; see :meth:`Run.log_image`."""
-    _run().log_image(image, artifact_file, key=key, step=step)
-
-
-def log_table(table: object, artifact_file: str) -> None:
-    """Keep a table with the active run; see :meth:`Run.log_table`."""
-    _run().log_table(table, artifact_file)
-
-
-def log_input(
-    data: object, name: str | None = None, role: str = "", *, digest: str | None = None, version: str | None = None
-) -> None:
-    """Record data that the active run reads; see :meth:`Run.log_input`."""
-    _run().log_input(data, name, role, digest=digest, version=version)
-
-
-def use_artifact(address: str, name: str | None = None, role: str = "") -> UsedArtifact:
-    """Use what another run made, and record that the active run did; see :meth:`Run.use_artifact`."""
-    return _run().use_artifact(address, name, role)
-
-
-def log_model(
-    model: object,
-    name: str = "model",
-    signature: object = None,
-    input_example: object = None,
-    registered_model_name: str | None = None,
-    *,
-    step: int | None = None,
-    params: Mapping[str, object] | None = None,
-    tags: Mapping[str, object] | None = None,
-) -> LoggedModel | None:
-    """Keep a trained model with the active run; see :meth:`Run.log_model`."""
-    return _run().log_model(
-        model, name, signature, input_example, registered_model_name, step=step, params=params, tags=tags
-    )
+    run_to_log_to().seed(value)
 
 
 def should_stop() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from time import time
@@ -22,11 +23,20 @@ _LONGEST_ERROR = 2000
 
 def warn(text: str) -> None:
     """Say something on stderr. Not ``warnings.warn``: a filter that turns warnings into errors would stop training."""
-    if sys.stderr is not None:
-        try:
-            print(f"gittrack: {text}", file=sys.stderr)
-        except (OSError, ValueError):
-            return  # stderr is closed: nobody is left to be told, and training goes on
+    stream = sys.stderr
+    if stream is None:
+        return
+    line = f"gittrack: {text}\n"
+    try:
+        stream.flush()
+        if sys.__stderr__ is not None and stream is sys.__stderr__:
+            # Past its buffer: what cannot be flushed from there would make the training end with exit code 120.
+            os.write(stream.fileno(), line.encode(stream.encoding or "utf-8", "backslashreplace"))
+        else:
+            stream.write(line)
+    except (OSError, ValueError, RuntimeError):
+        # Closed: nobody is left to be told, and training goes on. RuntimeError: a signal came within such a flush.
+        return
 
 
 class Guarded:

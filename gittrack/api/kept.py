@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
+from gittrack.api.guarded import warn
 from gittrack.capture.redaction import names_secret
+from gittrack.core.names import display
 from gittrack.core.params import encode_params
 from gittrack.core.records import ParamValue
-from gittrack.core.redact import MASK, find_secret, is_secret_name, redact_text, redact_url
+from gittrack.core.redact import MASK, is_secret_name, opens, redact_text, redact_url
 from gittrack.errors import InvalidValueError
 
 MOST_BYTES = 15 << 19
@@ -24,11 +28,6 @@ SUMMARY_BYTES = 220
 """What one metric takes in ``summary.toml`` beside its name."""
 _ENTRY_BYTES = 160
 _ONLY_URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.:-]*//\S*")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]{0,40}//[^\s\"'<>`]+")
-_QUERY_FIELD = re.compile(r"[?&#;]([^=?&#;\s]{1,100})=")
-_SECRET_WORDS = frozenset(
-    {"sig", "signature", "token", "key", "apikey", "credential", "jwt", "hmac", "session", "pass"}
-)
 
 
 class Room:
@@ -87,12 +86,34 @@ def entry_size(entry: dict[str, Any]) -> int:
     return len(json.dumps(entry)) + _ENTRY_BYTES
 
 
+def kept_name(kind: str, name: str, check: Callable[[str], str]) -> str:
+    """A name as it is kept, after a line on stderr when that is not as it was given.
+
+    Args:
+        kind: what it names: ``a run``, ``a tag``.
+        name: as it was given.
+        check: one of :mod:`gittrack.core.names`, which masks credentials of known shapes.
+
+    Raises:
+        InvalidNameError: the name is against its grammar.
+    """
+    kept = check(name)
+    if kept != name:
+        warn(masked_name(kind, kept))
+    return kept
+
+
+def masked_name(kind: str, kept: str) -> str:
+    """What is said of a name that held a secret."""
+    return f"the name of {kind} holds a secret and is kept as '{display(kept, 60)}'"
+
+
 def without_secret(name: str, value: Any) -> Any:
     """A param's, tag's or note's value as it is kept.
 
     What stands under a name that means a secret is ``***``, whatever its type (``None``, a truth and nothing at all
     tell nobody anything). A URL that logs in, or whose query signs or opens something, loses both; other queries stay.
-    A text with such a URL or a token of a known shape has its secrets masked.
+    Every other text is judged as output is, and a list of texts as a command line.
 
     Args:
         name: the param's or tag's name; empty for a note.
@@ -102,9 +123,11 @@ def without_secret(name: str, value: Any) -> Any:
     ('***', 5, 0.1)
     >>> without_secret("data", "https://host/a.csv?X-Amz-Signature=0a1b2c"), without_secret("page", "https://host/?p=2")
     ('https://host/a.csv', 'https://host/?p=2')
+    >>> without_secret("cmd", ["train", "--password", "hunter2"]), without_secret("", "password: hunter2")
+    (['train', '--password', '***'], 'password: ***')
     """
     if isinstance(value, list):
-        return [without_secret(name, item) for item in value]
+        return _words_without_secrets([without_secret(name, item) for item in value])
     is_secret = _means_secret(name)
     if isinstance(value, dict):
         return {key: without_secret(name if is_secret else key, item) for key, item in value.items()}
@@ -115,6 +138,15 @@ def without_secret(name: str, value: Any) -> Any:
     return _without_credentials(value) if isinstance(value, str) else value
 
 
+def _words_without_secrets(words: list[Any]) -> list[Any]:
+    """What follows an option such as ``--password`` is its value."""
+    for place, (option, value) in enumerate(pairwise(words), 1):
+        is_option = isinstance(option, str) and option.startswith("-") and "=" not in option and names_secret(option)
+        if is_option and isinstance(value, str | int | float) and not str(value).startswith("--"):
+            words[place] = MASK
+    return words
+
+
 def _means_secret(name: str) -> bool:
     """Whether the name, or one that it stands under (``secrets.db``), means a secret; ``token.size`` is a model's."""
     if is_secret_name(name):
@@ -123,20 +155,6 @@ def _means_secret(name: str) -> bool:
 
 
 def _without_credentials(text: str) -> str:
-    if "://" in text:
-        if _ONLY_URL.fullmatch(text):
-            if _opens(text):
-                return redact_url(text)
-        elif any(map(_opens, _URL.findall(text))):
-            return redact_text(text)
-    return redact_text(text) if len(text) > 19 and find_secret(text.encode("utf-8", "replace")) else text
-
-
-def _opens(url: str) -> bool:
-    """Whether a URL logs in, or its query or fragment has a value that signs or opens something."""
-    return "@" in url or any(map(_is_secret_field, _QUERY_FIELD.findall(url)))
-
-
-def _is_secret_field(name: str) -> bool:
-    words = re.findall(r"[a-z0-9]+", re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name).lower())
-    return not _SECRET_WORDS.isdisjoint(words) or words == ["code"] or names_secret(name)
+    if "//" in text and _ONLY_URL.fullmatch(text) and opens(text):
+        text = redact_url(text)
+    return redact_text(text)

@@ -9,9 +9,9 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 from gittrack.api.byte_storage import open_bytes_store, public_remote
-from gittrack.api.kept import Room, entry_size
-from gittrack.core.names import MAX_NAME_BYTES, check_artifact_path, display
-from gittrack.errors import GittrackError, InvalidValueError, StorageError
+from gittrack.api.kept import Room, entry_size, kept_name
+from gittrack.core.names import MAX_NAME_BYTES, check_artifact_path, display, plain_artifact_path
+from gittrack.errors import GittrackError, InvalidValueError, StorageError, kind_of
 
 if TYPE_CHECKING:
     from gittrack.api.logged_models import LoggedModels
@@ -27,6 +27,8 @@ MOST_INLINE = 32 << 20
 """Bytes beyond which nothing lies inline, whatever the setting: a frame of a journal holds no more than 64 MiB."""
 _MOST_SMALL_FILES = 100
 """Files of a folder beyond which it is one artifact, however small they are."""
+_MOST_REFUSED = 20
+"""Files that are named when they cannot be kept."""
 FOLDER_TYPE = "inode/directory"
 
 
@@ -67,7 +69,8 @@ class LoggedFiles:
     def add_folder(self, directory: str | os.PathLike[str], folder: str | None) -> None:
         """Take a folder: as one artifact, or file by file when all of it is small enough to lie in git.
 
-        A link to a file stands for that file, links to folders are not followed; git's own folder is left out.
+        A link to a file is taken as the bytes of that file, wherever it lies, as MLflow does: who logs a folder wants
+        what is read through it. Links to folders are not followed; git's own folder is left out.
 
         Args:
             directory: the folder.
@@ -83,12 +86,14 @@ class LoggedFiles:
         refused: list[GittrackError] = []
         found = find_files(root, lambda _, error: refused.append(error))
         if folder is not None:
-            self._add_found(root, check_artifact_path(folder), found, refused)
+            self._add_found(root, _kept_path(folder), found, refused)
         else:
             self._add_apart(root, found, refused)
         if refused:
-            first, count = refused[0], len(refused)
-            raise StorageError(f"{count} files of '{root}' are not kept: {first.message}", hint=first.hint)
+            shown = "; ".join(error.message for error in refused[:_MOST_REFUSED])
+            more = f"; and {len(refused) - _MOST_REFUSED} more" if len(refused) > _MOST_REFUSED else ""
+            text = f"{len(refused)} files of '{root}' are not kept: {shown}{more}"
+            raise StorageError(text, hint=refused[0].hint)
 
     def _add_apart(self, root: Path, found: Sequence[FoundFile], refused: list[GittrackError]) -> None:
         """What lies directly in the folder, each under its own name."""
@@ -124,7 +129,7 @@ class LoggedFiles:
 
     def add_bytes(self, data: bytes, name: str) -> None:
         """Take bytes as a file."""
-        path = check_artifact_path(name)
+        path = _kept_path(name)
         from gittrack.artifacts.taking import take_bytes
 
         self._record(path, take_bytes(self._store, data, self._limit))
@@ -216,14 +221,14 @@ class LoggedFiles:
         from gittrack.core.references import name_of_reference
 
         address, found, known = _described(uri, size, digest)
-        path = check_artifact_path(name or _joined(folder, name_of_reference(address)))
+        path = _kept_path(name or _joined(folder, name_of_reference(address)))
         entry = {"path": path, "size": found, "digest": known, "media_type": _media_type(path)}
         entry |= {"storage": "reference", "uri": address}
         self._room.take("artifacts.toml", entry_size(entry))
         self._writer.operation({"op": "artifact", "t": _now(), "artifact": entry})
 
     def _add_file(self, source: Path, name: str) -> None:
-        path = check_artifact_path(name)
+        path = _kept_path(name)
         from gittrack.artifacts.taking import take_file
 
         self._record(path, take_file(self._store, source, self._limit))
@@ -264,9 +269,13 @@ class LoggedFiles:
         return min(self._project.config.inline_limit, MOST_INLINE)
 
 
+def _kept_path(name: str) -> str:
+    return kept_name("an artifact", plain_artifact_path(name), check_artifact_path)
+
+
 def _path(path: object) -> Path:
     if not isinstance(path, str | os.PathLike):
-        raise InvalidValueError(f"a {type(path).__name__} is no path")
+        raise InvalidValueError(f"{kind_of(path)} is no path")
     text = os.fspath(path)
     if not isinstance(text, str) or not text or "\0" in text:
         raise InvalidValueError(f"{display(repr(text), 60)} is no path")
@@ -314,7 +323,7 @@ def _check_text(what: str, text: object) -> None:
     if text is None:
         return
     if not isinstance(text, str):
-        raise InvalidValueError(f"the {what} of an input is a {type(text).__name__}, not a string")
+        raise InvalidValueError(f"the {what} of an input is {kind_of(text)}, not a string")
     if len(text) > MAX_NAME_BYTES or not text.isascii():
         try:
             if len(text.encode()) <= MAX_NAME_BYTES:

@@ -101,10 +101,11 @@ def _unfinished_bytes(project: Project) -> list[Leftover]:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """One thing that doctor did, or would do with ``dry_run``."""
+    """One thing that doctor did, or would do with ``dry_run``; not ``done`` is what it could not do."""
 
     what: str
     where: str
+    done: bool = True
 
 
 def doctor(project: Project, *, dry_run: bool = False) -> list[Repair]:
@@ -132,7 +133,7 @@ def doctor(project: Project, *, dry_run: bool = False) -> list[Repair]:
     for id, commit in restoration.restored:
         repairs.append(Repair("made a lost run again", f"run {id} (commit {commit[:12]})"))
     for id, reason in restoration.failed:
-        repairs.append(Repair("could not make a lost run again", f"run {id}: {reason}"))
+        repairs.append(Repair("could not make a lost run again", f"run {id}: {reason}", done=False))
     recovered = [result for result in recover_runs(repo, layout) if result.outcome == "recovered"]
     repairs += [Repair("finished a crashed run", f"run {result.id}") for result in recovered]
     repairs += [Repair("let go of the code of a run that is over", name) for name in drop_stale_holds(repo, layout)]

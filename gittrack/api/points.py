@@ -6,7 +6,7 @@ from typing import Any
 
 from gittrack.core.names import display
 from gittrack.core.values import coerce_scalar
-from gittrack.errors import InvalidValueError
+from gittrack.errors import InvalidValueError, kind_of
 
 _INT64 = range(-(1 << 63), 1 << 63)
 
@@ -35,7 +35,7 @@ def integer(value: Any, what: str) -> int:
     try:
         number = int(value) if hasattr(value, "is_integer") and value.is_integer() else index(value)
     except TypeError as error:
-        raise InvalidValueError(f"{what} is a {type(value).__name__}, not an integer") from error
+        raise InvalidValueError(f"{what} is {kind_of(value)}, not an integer") from error
     if number not in _INT64:
         raise InvalidValueError(f"{what} {shown(number)} does not fit into 64 bits")
     return number

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gittrack.capture.author import author, writer_slug
-from gittrack.config import CONFIG_FILE, Config, Process, read_config, read_process
+from gittrack.config import CONFIG_FILE, Config, Process, read_process, read_settings
 from gittrack.core.ids import EventId, RunId, event_id_from, run_id_from
+from gittrack.core.names import check_experiment_name
 from gittrack.core.records import Person, Writer
+from gittrack.errors import CorruptRecordError, NotARepositoryError, UsageError
 from gittrack.git.repository import Repository
 from gittrack.store.layout import Layout
+
+_MOST_SETTINGS = 1 << 20
 
 
 def now_ms() -> int:
@@ -36,6 +41,7 @@ class Project:
         writer: the slug of that person's ledgers.
         now: the clock, ms since the epoch; tests give their own.
         random: random bytes; tests give their own.
+        faults: settings that are not as they should be and so do not count, each in a sentence.
     """
 
     repo: Repository
@@ -47,6 +53,7 @@ class Project:
     writer: str
     now: Callable[[], int] = now_ms
     random: Callable[[int], bytes] = os.urandom
+    faults: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, start: str | os.PathLike[str] | None = None) -> Project:
@@ -58,17 +65,26 @@ class Project:
         Raises:
             NotARepositoryError: there is none.
             UnsupportedRepositoryError: its format cannot be opened.
-            UsageError: a setting has a value of another type.
+            UsageError: a setting has a value of another type, and ``strict`` is set.
         """
         process = read_process()
-        repo = Repository.discover(Path(start or process.repo or os.getcwd()))
+        try:
+            repo = Repository.discover(Path(start or process.repo or os.getcwd()))
+        except NotARepositoryError as error:
+            if start or not process.repo:
+                raise
+            raise NotARepositoryError(
+                f"{error.message}, which GITTRACK_REPO names", hint="unset GITTRACK_REPO"
+            ) from error
         return cls.of(repo, process)
 
     @classmethod
     def of(cls, repo: Repository, process: Process) -> Project:
         """The project in a repository that is open already; reads its settings anew."""
         git_config = repo.config()
-        config = read_config(process.environ, git_config, read_config_file(repo))
+        config, faults = _settings(repo, process, git_config)
+        if faults and config.strict:
+            raise UsageError(faults[0], hint="gittrack config")
         person = author(git_config, process.environ)
         return cls(
             repo=repo,
@@ -78,6 +94,7 @@ class Project:
             process=process,
             person=person,
             writer=writer_slug(config.writer or None, person, process.environ),
+            faults=faults,
         )
 
     @property
@@ -94,6 +111,24 @@ class Project:
         return event_id_from(self.now(), self.random(10))
 
 
+def _settings(repo: Repository, process: Process, git_config: Mapping[str, str]) -> tuple[Config, tuple[str, ...]]:
+    """The settings that can be read, and what is wrong with the others."""
+    damage: tuple[str, ...] = ()
+    file: Mapping[str, Any] = {}
+    try:
+        file = read_config_file(repo)
+    except CorruptRecordError as error:
+        damage = (error.message,)
+    except OSError as error:
+        damage = (f"{CONFIG_FILE} cannot be read: {error.strerror}",)
+    config, faults = read_settings(process.environ, git_config, file)
+    try:
+        check_experiment_name(config.experiment)
+    except UsageError as error:
+        config, faults = replace(config, experiment=Config().experiment), (*faults, f"'experiment': {error.message}")
+    return config, (*damage, *faults)
+
+
 def read_config_file(repo: Repository) -> dict[str, Any]:
     """``.gittrack.toml`` at the top of the work tree; empty when there is none.
 
@@ -103,9 +138,17 @@ def read_config_file(repo: Repository) -> dict[str, Any]:
     if repo.work_tree is None:
         return {}
     try:
-        data = (repo.work_tree / CONFIG_FILE).read_bytes()
+        # Whoever one clones from may have made it a link to a pipe or a device: neither waited for nor read for ever.
+        file = os.open(repo.work_tree / CONFIG_FILE, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return {}
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise CorruptRecordError(f"{CONFIG_FILE} is no file", hint=f"rm {CONFIG_FILE}")
+        with open(file, "rb", closefd=False) as stream:
+            data = stream.read(_MOST_SETTINGS + 1)
+    finally:
+        os.close(file)
     from gittrack.core import toml
 
-    return toml.parse(data, limit=1 << 20, what=CONFIG_FILE)
+    return toml.parse(data, limit=_MOST_SETTINGS, what=CONFIG_FILE)

@@ -13,7 +13,7 @@ import zlib
 from typing import Any
 
 from gittrack.core.values import coerce_scalar
-from gittrack.errors import InvalidValueError, MissingDependencyError
+from gittrack.errors import InvalidValueError, MissingDependencyError, kind_of
 
 
 def _suffix(name: str) -> str:
@@ -38,7 +38,7 @@ def document_bytes(data: object, name: str) -> bytes:
         return text.encode()
     if suffix == "toml":
         if not isinstance(plain, dict):
-            raise InvalidValueError(f"'{name}' must hold a table, not a {type(data).__name__}")
+            raise InvalidValueError(f"'{name}' must hold a table, not {kind_of(data)}")
         import tomli_w
 
         return tomli_w.dumps(_without_none(plain)).encode()
@@ -83,7 +83,7 @@ def figure_bytes(figure: Any, name: str) -> bytes:
         if suffix in ("html", ""):
             return str(figure.to_html(include_plotlyjs="cdn")).encode()
         return bytes(figure.to_image(format=suffix))
-    raise InvalidValueError(f"a {type(figure).__name__} is no figure of matplotlib or plotly")
+    raise InvalidValueError(f"{kind_of(figure)} is no figure of matplotlib or plotly")
 
 
 def image_bytes(image: Any, name: str) -> bytes:
@@ -102,7 +102,7 @@ def image_bytes(image: Any, name: str) -> bytes:
     if hasattr(image, "savefig"):
         return figure_bytes(image, name)
     if not hasattr(image, "__array__") and not isinstance(image, list):
-        raise InvalidValueError(f"a {type(image).__name__} is no image")
+        raise InvalidValueError(f"{kind_of(image)} is no image")
     return _png(image)
 
 
@@ -140,23 +140,31 @@ def table_bytes(table: Any, name: str) -> bytes:
     """A DataFrame, or a dict of equally long columns, as CSV, JSON records or Parquet.
 
     Raises:
-        InvalidValueError: another object, columns of different lengths, Parquet of a dict without pandas.
+        InvalidValueError: another object, columns of different lengths.
+        MissingDependencyError: Parquet of a dict without pandas, Parquet without pyarrow.
     """
     suffix = _suffix(name)
     if isinstance(table, str | bytes) or table is None:
-        raise InvalidValueError(f"a {type(table).__name__} is no table: give a dict of columns or a DataFrame")
+        raise InvalidValueError(f"{kind_of(table)} is no table: give a dict of columns or a DataFrame")
     if not hasattr(table, "to_csv"):
         if suffix == "parquet" or "pandas" in sys.modules:
             table = _frame(table)
         else:
             return _columns_bytes(table, suffix)
     if suffix == "parquet":
-        out = io.BytesIO()
-        table.to_parquet(out)
-        return out.getvalue()
+        return _parquet(table)
     if suffix == "json":
         return str(table.to_json(orient="records", indent=2)).encode()
     return str(table.to_csv(index=False, lineterminator="\n")).encode()
+
+
+def _parquet(table: Any) -> bytes:
+    out = io.BytesIO()
+    try:
+        table.to_parquet(out)
+    except ImportError as error:  # what pandas says names every engine it tried, over ten lines
+        raise MissingDependencyError("Parquet needs pyarrow", hint="pip install pyarrow") from error
+    return out.getvalue()
 
 
 def _frame(table: Any) -> Any:
@@ -167,14 +175,14 @@ def _frame(table: Any) -> Any:
     try:
         return pandas.DataFrame(table)
     except (ValueError, TypeError) as error:
-        raise InvalidValueError(f"a {type(table).__name__} is no table: {error}") from error
+        raise InvalidValueError(f"{kind_of(table)} is no table: {error}") from error
 
 
 def _columns_bytes(table: Any, suffix: str) -> bytes:
     import csv
 
     if not isinstance(table, dict) or not all(isinstance(column, list | tuple) for column in table.values()):
-        raise InvalidValueError(f"a {type(table).__name__} is no table: give a dict of columns or a DataFrame")
+        raise InvalidValueError(f"{kind_of(table)} is no table: give a dict of columns or a DataFrame")
     try:
         rows = list(zip(*table.values(), strict=True))
     except ValueError as error:

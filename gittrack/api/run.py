@@ -15,14 +15,21 @@ from time import time, time_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from gittrack.api.file_methods import TakesFiles
-from gittrack.api.kept import SUMMARY_BYTES, Room, checked_text, param_size, text_size, without_secret
+from gittrack.api.file_methods import TakesFiles, taken_patiently
+from gittrack.api.kept import SUMMARY_BYTES, Room, checked_text, masked_name, param_size, text_size, without_secret
 from gittrack.api.points import integer, keep_nothing, shown, timestamp_ms
 from gittrack.core.ids import RunId
 from gittrack.core.names import check_metric_name, check_param_name, check_run_name, check_tag_key, display
 from gittrack.core.records import ParamValue, RunStatus
 from gittrack.core.values import coerce_scalar, flatten_params, metric_value, same_value
-from gittrack.errors import GittrackError, InvalidNameError, InvalidValueError, ParamConflictError, UsageError
+from gittrack.errors import (
+    GittrackError,
+    InvalidNameError,
+    InvalidValueError,
+    ParamConflictError,
+    UsageError,
+    kind_of,
+)
 
 if TYPE_CHECKING:
     from gittrack.api.closing import Closing
@@ -159,11 +166,11 @@ class Run(TakesFiles):
 
     def _set_one(self, key: object, value: object) -> None:
         if not isinstance(key, str):
-            raise InvalidNameError(f"the name of a param must be a string, not {type(key).__name__}")
+            raise InvalidNameError(f"the name of a param must be a string, not {kind_of(key)}")
         self._set_params({key: value})
 
     def _set_param(self, name: str, value: ParamValue) -> None:
-        check_param_name(name)
+        name = self._kept_name("log_param", "a param", name, check_param_name(name))
         given, value = value, without_secret(name, value)
         if not same_value(given, value):
             self._note_error("log_param", f"param '{display(name, 60)}' holds a secret and is kept without it")
@@ -212,7 +219,8 @@ class Run(TakesFiles):
     def _log_point(self, key: str, value: object, step: int | None, timestamp: int | None) -> None:
         number = metric_value(value)
         if key not in self._steps:
-            check_metric_name(key)
+            key = self._kept_name("log_metric", "a metric", key, check_metric_name(key))
+        if key not in self._steps:
             self._room.take("summary.toml", text_size(key) + SUMMARY_BYTES)
             self._steps[key] = -1
         if step is None:
@@ -250,7 +258,7 @@ class Run(TakesFiles):
     def _items(self, what: str, values: Mapping[str, object]) -> list[tuple[str, object]]:
         try:
             if not hasattr(values, "items"):
-                raise InvalidValueError(f"a {type(values).__name__} has no names and values")
+                raise InvalidValueError(f"{kind_of(values)} has no names and values")
             return [(key, value) for key, value in values.items()]
         except Exception as error:
             self._failed(what, error)
@@ -273,7 +281,7 @@ class Run(TakesFiles):
         self._guarded("delete_tag", self._delete_tag, key)
 
     def _set_tag(self, key: str, value: object) -> None:
-        check_tag_key(key)
+        key = self._kept_name("set_tag", "a tag", key, check_tag_key(key))
         text = checked_text("a tag", coerce_scalar(value))
         kept = without_secret(key, text)
         if kept != text:
@@ -301,11 +309,16 @@ class Run(TakesFiles):
         """Give the run another name."""
 
         def change() -> None:
-            checked = check_run_name(name)
+            checked = self._kept_name("rename", "a run", name, check_run_name(name))
             self._operation({"op": "name", "value": checked})
             self.name = checked
 
         self._guarded("rename", change)
+
+    def _kept_name(self, what: str, kind: str, given: str, kept: str) -> str:
+        if kept != given:
+            self._note_error(what, masked_name(kind, kept))
+        return kept
 
     def seed(self, value: int) -> None:
         """Seed Python, NumPy, PyTorch and TensorFlow, as far as they are loaded, and record it.
@@ -343,7 +356,7 @@ class Run(TakesFiles):
             error: what ended it; its traceback is kept.
             exit_code: of the program, if it is known.
         """
-        with self._lock:
+        with taken_patiently(self._lock):
             if self._status is not RunStatus.RUNNING or os.getpid() != self._pid:
                 return
             ended = self._end_status(status)
@@ -366,7 +379,7 @@ class Run(TakesFiles):
             return ended
         shown = display(str(coerce_scalar(status)), 60)
         self._failed("end_run", InvalidValueError(f"'{shown}' is not the status of an ended run"))
-        return RunStatus.FINISHED
+        return RunStatus.FAILED  # whatever was meant, success has a name that is known
 
     def __enter__(self) -> Self:
         self._entered = True

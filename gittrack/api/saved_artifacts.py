@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from gittrack.core.names import check_artifact_path, display
+from gittrack.core.names import display, plain_artifact_path
 from gittrack.errors import (
     ArtifactNotFoundError,
     ConflictError,
@@ -91,7 +91,7 @@ class SavedArtifacts:
 
     def _checked(self, path: str) -> str:
         try:
-            return check_artifact_path(path) if path else ""
+            return plain_artifact_path(path) if path else ""
         except InvalidNameError as error:
             raise self._none(path) from error
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from gittrack.api.saved_artifacts import SavedArtifacts
 
 
-@dataclass(frozen=True, slots=True)
+# Without slots: a class with slots is made twice, and Python 3.11's frozen one then answers `run.name = …`, which is no
+# field, by a TypeError about `super`.
+@dataclass(frozen=True)
 class SavedRun:
     """A run as it is now: what its commit says, with its events folded in. Readers get nothing that can write.
 

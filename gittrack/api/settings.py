@@ -17,13 +17,13 @@ from gittrack.config import (
     setting_names,
     sources,
 )
-from gittrack.errors import ConflictError, NotFoundError, RepositoryError, StorageError, UsageError
+from gittrack.errors import ConflictError, CorruptRecordError, NotFoundError, RepositoryError, StorageError, UsageError
 
 MEANINGS = {
     "experiment": "the experiment of runs that name none",
     "writer": "who appends to ledgers; empty: made from user.email",
     "strict": "whether a failure of logging raises into the training",
-    "quiet": "whether the line at a run's end is left out",
+    "quiet": "whether what is said at a run's end is left out",
     "system_metrics": "whether CPU, memory, disk, network and GPU are sampled",
     "system_interval": "seconds between two samples",
     "inline_limit": "bytes up to which an artifact lies in git itself (k, m and g are understood)",
@@ -63,7 +63,10 @@ def list_settings(project: Project) -> list[Setting]:
 
     A line on stderr tells of those in ``.gittrack.toml`` that are not taken from there.
     """
-    file = read_config_file(project.repo)
+    try:
+        file = read_config_file(project.repo)
+    except (CorruptRecordError, OSError):  # what is wrong with it is among the project's faults
+        file = {}
     for name in ignored_settings(file):
         warn(f"'{name}' is not taken from {CONFIG_FILE}; to set it: gittrack config {name} VALUE")
     where = sources(project.process.environ, project.git_config, file)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gittrack.api.closing import Closing, Flusher
+from gittrack.api.closing import Closing, Flusher, Goodbye
 from gittrack.api.guarded import warn
 from gittrack.api.kept import Room, checked_text, without_secret
 from gittrack.api.project import Project
@@ -18,7 +18,7 @@ from gittrack.core.assembly import code_operation
 from gittrack.core.ids import ObjectId, RunId, parse_run_id
 from gittrack.core.names import check_experiment_name, check_run_name, display, make_name
 from gittrack.core.records import FORMAT_VERSION, CodeState
-from gittrack.errors import GittrackError, RunActiveError
+from gittrack.errors import GittrackError, RunActiveError, UsageError
 from gittrack.git.snapshot import SnapshotLimits, start_snapshot
 from gittrack.store.live import create_live, join_live, read_live
 from gittrack.store.ownership import Liveness
@@ -28,12 +28,11 @@ if TYPE_CHECKING:
     from gittrack.core.records import ParamValue, RunRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What the caller of ``start_run`` asked for; None is "not said".
 
     ``command`` is the program that a run is put around, when it is not this process; ``given_params`` the params that a
-    person gave for it, which it does not change.
+    person gave for it, which it does not change. ``brief``: it is not the first run of this process.
     """
 
     name: str | None = None
@@ -48,6 +47,7 @@ class Request:
     kind: str = "run"
     command: tuple[str, ...] | None = None
     given_params: tuple[str, ...] = ()
+    brief: bool = False
 
 
 def begin(project: Project, request: Request, environment: EnvironmentCapture, on_end: Callable[[Run], None]) -> Run:
@@ -84,7 +84,7 @@ def begin(project: Project, request: Request, environment: EnvironmentCapture, o
         start["experiment"]["name"],
         writer=writer,
         files=_files(project, writer),
-        closing=Closing(project, writer, False, Flusher(writer), on_end, says_goodbye=request.command is None),
+        closing=Closing(project, writer, False, Flusher(writer), on_end, _goodbye(request, start["parent"])),
         strict=project.config.strict if request.strict is None else request.strict,
         known_steps=None if earlier is None else earlier.steps,
         known_params=None if earlier is None else earlier.params,
@@ -92,6 +92,13 @@ def begin(project: Project, request: Request, environment: EnvironmentCapture, o
     )
     _apply(project, run, request, named=earlier is not None, untracked=pending.untracked)
     return run
+
+
+def _goodbye(request: Request, parent: RunId | None) -> Goodbye:
+    """A child, and a run that is not the first of its process, is one of many: a line is enough."""
+    if request.command is not None:
+        return ""  # `gittrack run` says it
+    return "line" if request.brief or parent is not None else "lines"
 
 
 def _warn_of_entry(entry: str, code: CodeState) -> None:
@@ -107,7 +114,10 @@ def join(project: Project, request: Request, on_end: Callable[[Run], None]) -> R
     Raises:
         GittrackError: the run is not live.
     """
-    id = parse_run_id(project.process.run_id)
+    try:
+        id = parse_run_id(project.process.run_id)
+    except UsageError as error:  # no mistake of the training's, which goes on
+        raise GittrackError(f"GITTRACK_RUN_ID: {error.message}", hint="unset GITTRACK_RUN_ID") from error
     live = read_live(str(project.layout.live_run(id)), id)
     if live is None or live.problem:
         raise GittrackError(f"run {id} named by GITTRACK_RUN_ID is not live", hint="unset GITTRACK_RUN_ID")
@@ -118,7 +128,7 @@ def join(project: Project, request: Request, on_end: Callable[[Run], None]) -> R
     given = start.get("given", ())
     name = None if "name" in given else request.name
     experiment = None if "experiment" in given else request.experiment
-    request = replace(request, name=name, experiment=experiment)
+    request = request._replace(name=name, experiment=experiment)
     record = assemble(live.contents).record
     writer = join_live(project.layout, id, project.new_event_id, project.now)
     leave_run_to_children(id)
@@ -187,8 +197,7 @@ def silent(request: Request) -> Run:
     return Run(run_id_from(random), request.name or make_name(random), request.experiment or "", writer=None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Earlier:
+class _Earlier(NamedTuple):
     id: RunId
     commit: ObjectId
     name: str
@@ -230,6 +239,15 @@ def _earlier(project: Project, address: str) -> _Earlier:
     )
 
 
+def _kept(kind: str, name: str, check: Callable[[str], str]) -> str:
+    kept = check(name)
+    if kept != name:
+        from gittrack.api.kept import masked_name
+
+        warn(masked_name(kind, kept))
+    return kept
+
+
 def _start_operation(
     project: Project, request: Request, environment: EnvironmentCapture, earlier: _Earlier | None
 ) -> dict[str, Any]:
@@ -264,8 +282,10 @@ def _start_operation(
             "parent": earlier.parent,
             "resumes": earlier.commit,
         }
-    experiment = resolve_experiment(project, check_experiment_name(request.experiment or config.experiment))
-    name = make_name(project.random(8)) if request.name is None else check_run_name(request.name)
+    experiment = resolve_experiment(
+        project, _kept("an experiment", request.experiment or config.experiment, check_experiment_name)
+    )
+    name = make_name(project.random(8)) if request.name is None else _kept("a run", request.name, check_run_name)
     if request.command is not None:
         start["given"] = [field for field in ("name", "experiment") if getattr(request, field) is not None]
         start["given_params"] = list(request.given_params)

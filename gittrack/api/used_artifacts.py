@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from gittrack.core.ids import RunId
-from gittrack.core.names import check_artifact_path, display
+from gittrack.core.names import display, plain_artifact_path
 from gittrack.errors import ArtifactNotFoundError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def artifact_of(run: SavedRun, path: str) -> UsedArtifact:
     from gittrack.core.folder_listing import ListedFile, encode_listing
 
     files = run._files().files(path)
-    wanted = check_artifact_path(path)
+    wanted = plain_artifact_path(path)
     if len(files) == 1 and files[0].path == wanted:
         return UsedArtifact(run.id, run.name, wanted, files[0].digest, None, run)
     if any(file.entry.storage == "reference" for file in files):

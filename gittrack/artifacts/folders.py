@@ -5,6 +5,7 @@ A folder that was taken in before and whose files all have the same inode, size 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -18,7 +19,7 @@ from typing import NamedTuple
 from gittrack.artifacts.bytes_store import BLOCK, BytesStore, hint_of
 from gittrack.artifacts.taking import StoredBytes, md5_of, open_regular, take_file, write_all
 from gittrack.core.folder_listing import ListedFile, encode_listing
-from gittrack.core.names import check_artifact_path
+from gittrack.core.names import plain_artifact_path
 from gittrack.errors import ArtifactNotFoundError, GittrackError, StorageError
 
 _RACY_SECONDS = 2.0
@@ -83,12 +84,17 @@ def _walk(folder: str, prefix: str, plain: bool, found: list[FoundFile], refused
                 if entry.name != ".git":
                     _walk(entry.path, path + "/", is_plain(entry.name) is not None, found, refused)
             elif entry.is_file():
-                if not is_plain(entry.name) and check_artifact_path(path) != path:
+                if not is_plain(entry.name) and plain_artifact_path(path) != path:
                     raise StorageError(f"'{path}' cannot be the path of an artifact", hint="rename the file")
                 found.append(FoundFile(path, entry.path, entry.stat()))
+            elif entry.is_symlink() and not os.path.exists(entry.path):
+                raise StorageError(f"link '{entry.path}' leads nowhere")
         except GittrackError as error:
             refused(path, error)
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                refused(path, StorageError(f"link '{entry.path}' leads nowhere"))
+                continue
             refused(path, StorageError(f"cannot read '{entry.path}': {error.strerror}", hint=hint_of(error)))
 
 

@@ -6,8 +6,8 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from gittrack.capture.author import host
 from gittrack.capture.command_line import Invocation, base_name, split_command
@@ -18,8 +18,7 @@ _WORDS_LIMIT = 10_000
 _KERNELS = frozenset({"ipykernel", "ipykernel_launcher", "colab_kernel_launcher", "xeus_python_launcher"})
 
 
-@dataclass(frozen=True, slots=True)
-class CommandState:
+class CommandState(NamedTuple):
     """How the process was started.
 
     Attributes:

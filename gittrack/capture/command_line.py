@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["script", "module", "code", "stdin", "interactive", "program"]
 
@@ -28,8 +27,7 @@ _LAUNCHER_MODULES = frozenset(
 _OPTIONS_WITH_VALUE = "WX"
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(NamedTuple):
     """What runs.
 
     Attributes:

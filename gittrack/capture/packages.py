@@ -133,7 +133,9 @@ def _lines(path: str) -> Iterator[str]:
 
 def _origin(metadata: str, work_tree: Path | None) -> str:
     """A comment that says where a package came from, if not from an index (``direct_url.json``, PEP 610)."""
-    text = "".join(_lines(os.path.join(metadata, "direct_url.json")))
+    path = os.path.join(metadata, "direct_url.json")
+    # Nearly no package has one; of two hundred packages, asking first saves a millisecond of failures to open it.
+    text = "".join(_lines(path)) if os.path.exists(path) else ""
     if not text:
         return ""
     import json

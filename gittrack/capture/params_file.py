@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.core import toml
-from gittrack.errors import FormatError, InvalidValueError, MissingDependencyError
+from gittrack.errors import FormatError, InvalidValueError, MissingDependencyError, kind_of
 
 _SIZE_LIMIT = 8 << 20
 _DEPTH_LIMIT = 64
@@ -41,7 +41,7 @@ def read_params_file(path: Path) -> dict[str, object]:
     else:
         table = _parse_yaml(_text(data, path), path)
     if not isinstance(table, dict):
-        raise InvalidValueError(f"'{path.name}' holds no table of params at its top, but a {type(table).__name__}")
+        raise InvalidValueError(f"'{path.name}' holds no table of params at its top, but {kind_of(table)}")
     _check_extent(table, path)
     return {str(name): value for name, value in table.items()}
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
+from typing import TextIO
 
 import click
 
@@ -22,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lineage": ("lineage", "Show which data made a run, what the run made, and which runs used that"),
     "whence": ("whence", "Name the runs that made or read a file or folder, whatever it is called here"),
     "log": ("log", "Show what was changed about a run, and by whom"),
-    "tag": ("tag", "Set or remove tags of a run"),
+    "tag": ("tag", "Show, set or remove tags of a run"),
     "note": ("note", "Show or change the note of a run"),
     "rename": ("rename", "Give a run another name"),
     "rm": ("rm", "Delete runs: they are hidden, and can be restored"),
@@ -101,12 +103,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         of the command it ran.
     """
     _never_fail_to_encode()
-    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = cli.main(args=words, prog_name="gittrack", standalone_mode=False)
+        return _answered(list(sys.argv[1:] if arguments is None else arguments))
+    finally:
+        _drop_messages_that_nobody_takes()
+
+
+def _answered(words: Sequence[str]) -> int:
+    try:
+        code = cli.main(args=list(words), prog_name="gittrack", standalone_mode=False)
     except GittrackError as error:
         return _complain(error.message, error.hint, error.exit_code)
     except click.UsageError as error:
+        if error.ctx is not None and error.message == error.ctx.get_help():  # a group without a command
+            click.echo(error.message, err=True)
+            return UsageError.exit_code
         command = error.ctx.command_path if error.ctx else "gittrack"
         return _complain(_as_ours(error.format_message()), f"{command} --help", UsageError.exit_code)
     except click.ClickException as error:
@@ -143,9 +154,10 @@ def _as_ours(message: str) -> str:
 def _complain(message: str, hint: str | None, code: int) -> int:
     from gittrack.cli.terminal import say
 
-    say(f"error: {message}", role="bad")
-    if hint:
-        click.echo(f"hint: {_shown(hint)}", err=True)
+    with suppress(OSError):  # nobody takes it; the exit code still tells
+        say(f"error: {message}", role="bad")
+        if hint:
+            click.echo(f"hint: {_shown(hint)}", err=True)
     return code
 
 
@@ -167,10 +179,24 @@ def _flush() -> None:
 
 def _drop_output() -> None:
     """Let what is still buffered go nowhere: the interpreter flushes once more when it ends."""
+    if sys.stdout is not None:
+        _point_nowhere(sys.stdout)
+
+
+def _drop_messages_that_nobody_takes() -> None:
+    """The same for stderr: what cannot be flushed would make the interpreter end with 120 whatever we return."""
+    if sys.stderr is not None:
+        try:
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            _point_nowhere(sys.stderr)
+
+
+def _point_nowhere(stream: TextIO) -> None:
     import os
 
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError, ValueError):  # closed, or none of the system's: nothing will be flushed either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _report_bug(error: Exception, words: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""Tables, trees and the few lines at a run's end, as texts."""
+"""Tables and trees, as texts."""
 
 from __future__ import annotations
 
@@ -8,21 +8,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from gittrack.api.farewell import how_it_ended
 from gittrack.cli.terminal import Role, Terminal
-from gittrack.core.message import headline
 from gittrack.core.names import cell_width, display
-from gittrack.core.records import CodeState, RunStatus
-from gittrack.core.sparkline import format_number, sparkline
+from gittrack.core.records import RunStatus
 
 if TYPE_CHECKING:
     from gittrack.api.read import SavedRun
 
 GAP = "  "
 ID_LENGTH = 8
-SPARKLINE_WIDTH = 8
-HEADLINES = 3
-ENDED_LINES = 8
+WIDEST_NAME = 32
+"""Columns of a terminal for the names of facts; a longer name pushes its own value only."""
 STATUS_ROLES: dict[RunStatus, Role] = {
     RunStatus.RUNNING: "active",
     RunStatus.FINISHED: "good",
@@ -132,26 +128,6 @@ def tree(runs: Sequence[SavedRun]) -> list[tuple[str, SavedRun]]:
     return lines
 
 
-def chosen_metrics(run: SavedRun, first: Sequence[str], count: int = HEADLINES) -> list[str]:
-    """The metrics to show: those that the settings name, then the run's own headline."""
-    named = [name for name in first if name in run.record.metrics]
-    return [*named, *(name for name in headline(run.record.metrics, len(named) + count) if name not in named)][:count]
-
-
-def metric_text(run: SavedRun, name: str) -> str:
-    """``acc 0.97 ▂▄▆█``."""
-    value = format_number(run.record.metrics[name].last)
-    trend = run.trends.get(name, ())
-    curve = f" {sparkline(trend, SPARKLINE_WIDTH)}" if len(trend) > 1 else ""
-    return f"{display(name)} {value}{curve}".rstrip()
-
-
-def duration_of(run: SavedRun, now: int) -> int:
-    """How long a run took, or has taken until ``now``; ms."""
-    end = run.record.end_time
-    return (now if end is None else end) - run.record.start_time
-
-
 def status_text(run: SavedRun) -> str:
     """``failed (exit code 3)``."""
     code = run.record.exit_code
@@ -165,43 +141,12 @@ def time_text(milliseconds: int) -> str:
     return moment(milliseconds).astimezone(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def code_text(code: CodeState) -> str:
-    """The code that ran, in a line: commit, branch, and whether it was committed."""
-    if code.commit is None:
-        return f"unknown: {display(code.reason)}" if code.reason else "unknown"
-    branch = "" if code.branch is None else f" on {display(code.branch, 60)}"
-    if not code.dirty:
-        return f"{code.commit[:ID_LENGTH]}{branch}, clean"
-    base = "" if code.head is None else f" on top of {code.head[:ID_LENGTH]}"
-    return f"{code.commit[:ID_LENGTH]}, a snapshot of uncommitted changes{base}{branch}"
-
-
-def run_ended_lines(run: SavedRun, first: Sequence[str] = ()) -> list[str]:
-    """What ``gittrack run`` says at the end: at most eight lines, the last one what to type next.
-
-    Args:
-        run: the run.
-        first: metrics that the settings want to be shown first.
-    """
-    record = run.record
-    short = run.id[:ID_LENGTH]
-    code = f", exit code {record.exit_code}" if record.exit_code else ""
-    facts = [("id", short), ("experiment", display(record.experiment.name, 80)), ("code", code_text(record.code))]
-    if record.code.left_out:
-        facts.append(("left out", f"{plural(len(record.code.left_out), 'file')} of the work tree"))
-    if record.error:
-        facts.append(("error", display(record.error, 100)))
-    room = ENDED_LINES - 2 - len(facts)
-    facts += [("metric", metric_text(run, name)) for name in chosen_metrics(run, first, min(room, HEADLINES))]
-    facts.append(("next", f"gittrack show {short}"))
-    headline_text = how_it_ended(run.name, run.status, duration_of(run, record.start_time))
-    return [f"gittrack: {headline_text}{code}", *(f"  {name:<10} {text}" for name, text in facts)]
-
-
 def facts_lines(facts: Mapping[str, str], terminal: Terminal) -> list[str]:
     """Names and values below each other; empty values are left out. Values may hold anything."""
     kept = {display(name): display(value) for name, value in facts.items() if value}
-    width = max((cell_width(name) for name in kept), default=0)
+    # One long name must not push every value off the screen.
+    most = WIDEST_NAME if terminal.width is not None else max(map(cell_width, kept), default=0)
+    width = min(most, max(map(cell_width, kept), default=0))
     return [
         f"  {terminal.paint(name, 'faint')}{' ' * (width - cell_width(name))}{GAP}{value}"
         for name, value in kept.items()

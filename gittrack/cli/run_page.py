@@ -6,13 +6,11 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from gittrack.api.farewell import SPARKLINE_WIDTH, code_text, duration_of
 from gittrack.cli.render import (
     ID_LENGTH,
-    SPARKLINE_WIDTH,
     Cell,
     Column,
-    code_text,
-    duration_of,
     facts_lines,
     plural,
     status_role,
@@ -24,13 +22,15 @@ from gittrack.cli.terminal import Terminal
 from gittrack.core.message import headline
 from gittrack.core.names import display
 from gittrack.core.sparkline import format_age, format_duration, format_number, sparkline
-from gittrack.errors import FormatError
+from gittrack.errors import CorruptRecordError, FormatError
 
 if TYPE_CHECKING:
     from gittrack.api.read import SavedRun
 
 OUTPUT_LINES = 10
 TRACEBACK_LINES = 20
+LONGEST_VALUE = 200
+"""Characters of a param shown on a terminal."""
 _TOML_LIMIT = 1 << 20
 
 
@@ -54,7 +54,7 @@ def _sections(run: SavedRun, terminal: Terminal) -> Iterator[tuple[str, list[str
     record = run.record
     yield "code", facts_lines(_code_facts(run), terminal)
     yield "left out of the snapshot", _left_out(run, terminal)
-    yield "params", facts_lines({name: value_text(value) for name, value in sorted(record.params.items())}, terminal)
+    yield "params", facts_lines(_params(record.params, terminal), terminal)
     yield "metrics", _metrics(run, terminal)
     yield "tags", facts_lines(dict(sorted(record.tags.items())), terminal)
     yield "note", [f"  {display(line)}" for line in record.note.splitlines()]
@@ -64,11 +64,22 @@ def _sections(run: SavedRun, terminal: Terminal) -> Iterator[tuple[str, list[str
     for title, path, count in (
         ("output", "logs/output.txt", OUTPUT_LINES),
         ("traceback", "logs/traceback.txt", TRACEBACK_LINES),
-        ("errors of logging", "logs/errors.log", OUTPUT_LINES),
+        ("told while logging", "logs/errors.log", OUTPUT_LINES),
     ):
         yield _last_lines(run, title, path, count)
     yield "conflicts", _conflicts(run)
     yield "without gittrack", _git_commands(run)
+
+
+def _params(params: Mapping[str, object], terminal: Terminal) -> dict[str, str]:
+    """Names and values; on a terminal a long value is cut, and its length told: ``--json`` has it whole."""
+    values = {name: value_text(value) for name, value in sorted(params.items())}
+    if terminal.width is None:
+        return values
+    return {
+        name: text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}… ({len(text)} characters)"
+        for name, text in values.items()
+    }
 
 
 def _run_facts(run: SavedRun, now: int) -> dict[str, str]:
@@ -80,7 +91,7 @@ def _run_facts(run: SavedRun, now: int) -> dict[str, str]:
         "error": record.error,
         "problem": run.problem,
         "started": f"{time_text(record.start_time)} ({format_age(now - record.start_time)})",
-        "duration": format_duration(duration_of(run, now)),
+        "duration": format_duration(duration_of(run.record, now)),
         "author": f"{record.author.name} <{record.author.email}>",
         "host": record.host,
         "command": shlex.join(record.command),
@@ -192,7 +203,11 @@ def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _last_lines(run: SavedRun, title: str, path: str, count: int) -> tuple[str, list[str]]:
-    lines = (run.file(path) or b"").decode("utf-8", "replace").rstrip("\n").split("\n")
+    try:
+        data = run.file(path) or b""
+    except CorruptRecordError as error:  # larger than readers take, or damaged: the rest of the page is none the worse
+        return title, [f"  cannot be shown: {display(error.message)}", f"  git show {run.commit}:{path}"]
+    lines = data.decode("utf-8", "replace").rstrip("\n").split("\n")
     # What a progress bar wrote over is not shown: only what follows the last carriage return.
     shown = [f"  {display(line.rstrip(chr(13)).rpartition(chr(13))[2])}" for line in lines[-count:]]
     if lines == [""]:
@@ -213,8 +228,11 @@ def _git_commands(run: SavedRun) -> list[str]:
         return []
     short = run.commit[:12]
     lines = [f"  git show {short}:params.toml", f"  git ls-tree -r {short}"]
-    if run.record.code.commit is not None:
+    code = run.record.code
+    if code.commit is not None and code.head is not None:
         lines.append(f"  git diff {short}^ HEAD")
+    elif code.commit is not None:  # begun before the repository's first commit: there may be no HEAD to compare with
+        lines.append(f"  git show {short}^")
     return lines
 
 

@@ -61,7 +61,10 @@ class Session:
         """
         from gittrack.api.project import Project
 
-        return Project.open(self.directory)
+        project = Project.open(self.directory)
+        for fault in project.faults:
+            say(f"warning: {fault}; it does not count: gittrack config", role="warning")
+        return project
 
     def recovered(self) -> Project:
         """The project here, after runs whose process died are finished; says which."""
@@ -78,8 +81,10 @@ def say_recovery(result: Recovery) -> None:
     """Say what became of one live run, and what to type next."""
     short = result.id[:8]
     if result.outcome == "recovered":
-        say(f"run {short}, whose process died, is finished now: gittrack show {short}")
+        why = "which could not be stored when it ended" if result.had_ended else "whose process died"
+        say(f"run {short}, {why}, is finished now: gittrack show {short}")
     elif result.outcome == "unknown":
         say(f"warning: run {short} is left: {result.reason}: gittrack recover {short} --force", role="warning")
     else:
-        say(f"warning: run {short} cannot be finished: {result.reason}: gittrack doctor", role="warning")
+        hint = result.hint or "gittrack doctor"
+        say(f"warning: run {short} cannot be finished: {result.reason}: {hint}", role="warning")

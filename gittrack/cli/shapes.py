@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import click
+from gittrack.cli.terminal import print_data
 
 if TYPE_CHECKING:
     from gittrack.api.artifact_listing import ListedArtifact
@@ -32,7 +32,7 @@ SCHEMA = 1
 def print_json(**parts: Any) -> None:
     """Print one document: ``schema``, then the parts. Only ASCII: what would mislead a terminal is an escape."""
     document = {"schema": SCHEMA, **{name: plain(value) for name, value in parts.items()}}
-    click.echo(json.dumps(document, indent=2, allow_nan=False))
+    print_data(json.dumps(document, indent=2, allow_nan=False))
 
 
 def plain(value: Any) -> Any:
@@ -143,7 +143,7 @@ def finding(item: Finding) -> dict[str, Any]:
 
 def repair(item: Repair) -> dict[str, Any]:
     """What ``doctor`` did or would do."""
-    return {"what": item.what, "where": item.where}
+    return {"what": item.what, "where": item.where, "done": item.done}
 
 
 def recovery(item: Recovery) -> dict[str, Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any, Literal
 
 import click
 
 from gittrack.core.names import display
+from gittrack.errors import GittrackError
 
 Role = Literal["", "good", "bad", "warning", "active", "faint", "title"]
 
@@ -63,7 +65,18 @@ class Terminal:
             return
         fits = self.width is None or len(lines) < self.height or self.pager in ("", "cat")
         if fits or not _paged(self.pager, text, environ):
-            click.echo(text)
+            print_data(text)
+
+
+def print_data(text: str, *, end: str = "\n") -> None:
+    """Print what was asked for on stdout.
+
+    Raises:
+        GittrackError: stdout is closed; without an error a script would take nothing for the answer.
+    """
+    if sys.stdout is None:
+        raise GittrackError("cannot write the output: stdout is closed")
+    click.echo(text + end, nl=False)
 
 
 def _paged(pager: str, text: str, environ: Mapping[str, str]) -> bool:
@@ -82,9 +95,13 @@ def _paged(pager: str, text: str, environ: Mapping[str, str]) -> bool:
 
 
 def say(text: str, role: Role = "") -> None:
-    """Print a message on stderr, one line, whatever it holds; ``role`` paints its first word."""
+    """Print a message on stderr, one line, whatever it holds; ``role`` paints its first word.
+
+    That nobody takes it (a full disk, a closed stream) does not change what the command does.
+    """
     from gittrack.config import read_process
 
     head, colon, rest = display(text).partition(":") if role else ("", "", display(text))
     painted = Terminal.of(sys.stderr, read_process().environ).paint(head, role) if role else ""
-    click.echo(f"gittrack: {painted}{colon}{rest}", err=True)
+    with suppress(OSError, ValueError):
+        click.echo(f"gittrack: {painted}{colon}{rest}", err=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from heapq import merge
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from gittrack.core.ids import ObjectId, parse_experiment_id, parse_run_id
 from gittrack.core.journal import JournalContents
@@ -36,7 +36,7 @@ R = TypeVar("R", Input, ArtifactEntry, Person, CodeState)
 OUTPUT_LOG, ERRORS_LOG, TRACEBACK_LOG = "output.txt", "errors.log", "traceback.txt"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _State:
     """What the operations so far add up to."""
 
@@ -96,6 +96,11 @@ def start_operation(journals: Iterable[JournalContents]) -> Operation:
             if operation["op"] == "start":
                 return operation
     raise CorruptRecordError("the live run has no readable start", hint="gittrack doctor")
+
+
+def has_ended(journals: Iterable[JournalContents]) -> bool:
+    """Whether the run said how it ended."""
+    return any(operation["op"] == "end" for journal in journals for operation in journal.operations)
 
 
 def resumed_commit(journals: Iterable[JournalContents]) -> ObjectId | None:
@@ -348,8 +353,7 @@ def _record(state: _State, start: Operation, earlier: RunBody | None, series: Ma
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A tag, the name or the note that a resumption set: the new value (None: removed) and when, ms since the epoch."""
 
     value: str | None

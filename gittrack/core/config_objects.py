@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from gittrack.errors import InvalidValueError
+from gittrack.errors import InvalidValueError, kind_of
 
 
 def fields_of(value: Any) -> Mapping[Any, Any] | None:
@@ -59,7 +59,7 @@ def attributes_of(value: Any) -> Mapping[str, Any]:
     elif hasattr(value, "__dict__") and not hasattr(value, "shape") and not callable(value):
         owners = [*type(value).__mro__[-2::-1], value]
     else:
-        raise InvalidValueError(f"a {type(value).__name__} has no names and values")
+        raise InvalidValueError(f"{kind_of(value)} has no names and values")
     found = {name: item for owner in owners for name, item in vars(owner).items() if not name.startswith("_")}
     code = (property, classmethod, staticmethod, types.ModuleType, types.MemberDescriptorType)
     return {name: item for name, item in found.items() if not isinstance(item, code) and not callable(item)}

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gittrack.core.names import check_artifact_path, display
+from gittrack.core.names import display, plain_artifact_path
 from gittrack.errors import CorruptRecordError, InvalidNameError
 
 MAX_LISTING_BYTES = 512 << 20
@@ -72,7 +72,7 @@ def decode_listing(data: bytes) -> tuple[ListedFile, ...]:
 def _path(path: object) -> str:
     if not isinstance(path, str):
         raise TypeError("a path is no string")
-    if not _PLAIN.fullmatch(path) and check_artifact_path(path) != path:
+    if not _PLAIN.fullmatch(path) and plain_artifact_path(path) != path:
         raise ValueError(f"the path '{display(path, 80)}' is not in its plain form")
     return path
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import datetime
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from zlib import compress, crc32, decompressobj
@@ -30,11 +30,13 @@ POINT, METRIC, OPERATION, DEFLATED, CONTENT = 1, 2, 3, 4, 5
 DEFLATE_FROM = 4096
 """Operations of more bytes than this are deflated: the list of packages is long and much alike."""
 POINT_BODY = struct.Struct("<BBHIqqd")
-POINT_SIZE = POINT_BODY.size + 4
+_POINT = struct.Struct(POINT_BODY.format + "I")
+POINT_SIZE = _POINT.size
 HEADER = struct.Struct("<BBHI")
 CRC = struct.Struct("<I")
 NUMBER = struct.Struct("<I")
 MAX_PAYLOAD = 64 << 20
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 NAMELESS = "damaged/metric-"
 """What a metric is called whose name was lost; its points were not."""
 
@@ -88,10 +90,12 @@ def content_frame(operation: Mapping[str, Any], content: bytes) -> bytes:
 
 
 def _json(operation: Mapping[str, Any]) -> bytes:
-    return json.dumps(_escaped(operation), default=_typed, separators=(",", ":")).encode()
+    return _ENCODER.encode(_escaped(operation)).encode()
 
 
 def _escaped(value: Any) -> Any:
+    if type(value) in _SCALARS:  # most are; whether it is a mapping takes longer to tell
+        return value
     # A user's dict may hold a key like our own type marks: doubling the "$" keeps the two apart.
     if isinstance(value, Mapping):
         return {("$" + k if k.startswith("$") else k): _escaped(v) for k, v in value.items()}
@@ -123,6 +127,16 @@ def _untyped(pairs: dict[str, Any]) -> Any:
         if key in _TYPES:
             return _TYPES[key](value)
     return {(k.removeprefix("$")): v for k, v in pairs.items()} if pairs else pairs
+
+
+# Made once: json.dumps and json.loads make them anew for every operation, which takes as long as the work itself.
+_ENCODER = json.JSONEncoder(default=_typed, separators=(",", ":"))
+_DECODER = json.JSONDecoder(object_hook=_untyped)
+
+
+def _operation(document: bytes) -> dict[str, Any]:
+    operation: dict[str, Any] = _DECODER.decode(document.decode("utf-8", "surrogatepass"))
+    return operation
 
 
 def decode_journal(data: bytes) -> JournalContents:
@@ -157,24 +171,18 @@ def decode_journal(data: bytes) -> JournalContents:
 
 def _points(view: memoryview, start: int, stop: int, by_number: dict[int, Series]) -> int:
     """Read points from ``start`` on as long as they check out; returns where they end."""
-    unpack, size, body = POINT_BODY.unpack_from, POINT_SIZE, POINT_BODY.size
-    crc_at = CRC.unpack_from
-    number_before = -1
-    add_step = add_time = add_value = None
+    size, body = POINT_SIZE, POINT_BODY.size
+    adders: dict[int, tuple[Callable[[int], None], Callable[[int], None], Callable[[float], None]]] = {}
     position = start
-    while position + size <= stop:
-        if view[position + 1] != POINT or crc_at(view, position + body)[0] != crc32(view[position : position + body]):
+    whole = (stop - start) // size * size
+    # Called for every point of a training: a frame is taken apart at once, and metrics in turns cost one look-up each.
+    for magic, kind, _, number, step, time, value, crc in _POINT.iter_unpack(view[start : start + whole]):
+        if kind != POINT or magic != MAGIC or crc != crc32(view[position : position + body]):
             break
-        magic, _, _, number, step, time, value = unpack(view, position)
-        if magic != MAGIC:
-            break
-        if number != number_before:
-            series = by_number.get(number)
-            if series is None:
-                series = by_number[number] = Series()
-            add_step, add_time, add_value = series.steps.append, series.timestamps.append, series.values.append
-            number_before = number
-        assert add_step is not None and add_time is not None and add_value is not None
+        if number not in adders:
+            series = by_number.setdefault(number, Series())
+            adders[number] = series.steps.append, series.timestamps.append, series.values.append
+        add_step, add_time, add_value = adders[number]
         add_step(step)
         add_time(time // 1_000_000)
         add_value(value)
@@ -197,12 +205,12 @@ def _other(data: bytes, position: int, contents: JournalContents, by_number: dic
         name = payload[NUMBER.size :].decode("utf-8", "surrogatepass")
         contents.series[name] = by_number.setdefault(number, Series())
     elif kind == OPERATION:
-        contents.operations.append(json.loads(payload, object_hook=_untyped))
+        contents.operations.append(_operation(payload))
     elif kind == DEFLATED:
-        contents.operations.append(json.loads(decompressobj().decompress(payload, MAX_PAYLOAD), object_hook=_untyped))
+        contents.operations.append(_operation(decompressobj().decompress(payload, MAX_PAYLOAD)))
     elif kind == CONTENT:
         split = NUMBER.size + NUMBER.unpack_from(payload)[0]
-        operation = json.loads(payload[NUMBER.size : split], object_hook=_untyped)
+        operation = _operation(payload[NUMBER.size : split])
         contents.operations.append(operation | {"content": payload[split:]})
     after: int = body + length + CRC.size
     return after

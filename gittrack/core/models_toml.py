@@ -14,7 +14,7 @@ from typing import Any
 
 from gittrack.core import toml
 from gittrack.core.ids import parse_model_id
-from gittrack.core.names import MAX_TITLE_LENGTH, check_artifact_path, check_run_name, display
+from gittrack.core.names import MAX_TITLE_LENGTH, check_run_name, display, plain_artifact_path
 from gittrack.core.records import ARTIFACT_DIGEST, LoggedModel
 from gittrack.core.run_toml import milliseconds, moment
 from gittrack.core.toml import as_integer, as_rows, as_table, as_text
@@ -170,7 +170,7 @@ def decode_models(data: bytes) -> tuple[LoggedModel, ...]:
 
 def _model(row: Mapping[str, Any]) -> LoggedModel:
     artifact, digest = as_text(row.get("artifact", "")), as_text(row.get("digest", ""))
-    if artifact and check_artifact_path(artifact) != artifact:
+    if artifact and plain_artifact_path(artifact) != artifact:
         raise ValueError(f"the path '{display(artifact, 80)}' is not in its plain form")
     if digest and not ARTIFACT_DIGEST.fullmatch(digest):
         raise ValueError(f"'{display(digest, 80)}' is not the digest of an artifact")

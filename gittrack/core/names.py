@@ -31,6 +31,8 @@ MAX_COMPONENTS = 15
 METRICS_FOLDER = "metrics"
 ARTIFACTS_FOLDER = "artifacts"
 
+_SHORTEST_CREDENTIAL = 16
+
 _ENCODED = re.compile(rb"[^A-Za-z0-9._\-]")
 _ESCAPE = re.compile(rb"%([0-9A-F]{2})")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.IGNORECASE)
@@ -39,30 +41,32 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 # -- what people may call things -------------------------------------------------------------------------------------
+#
+# Each check returns the name as it is kept: a credential of a known shape in it is masked. Callers say so.
 
 
 def check_metric_name(name: str) -> str:
-    """``name`` when it can name a metric: any text of 1 to 1,000 bytes; raises InvalidNameError otherwise."""
+    """``name`` as it names a metric: any text of 1 to 1,000 bytes; raises InvalidNameError otherwise."""
     return _check_key("a metric", name)
 
 
 def check_param_name(name: str) -> str:
-    """``name`` when it can name a param: any text of 1 to 1,000 bytes; raises InvalidNameError otherwise."""
+    """``name`` as it names a param: any text of 1 to 1,000 bytes; raises InvalidNameError otherwise."""
     return _check_key("a param", name)
 
 
 def check_tag_key(key: str) -> str:
-    """``key`` when it can name a tag: any text of 1 to 1,000 bytes; raises InvalidNameError otherwise."""
+    """``key`` as it names a tag: any text of 1 to 1,000 bytes; raises InvalidNameError otherwise."""
     return _check_key("a tag", key)
 
 
 def check_run_name(name: str) -> str:
-    """``name`` when it can name a run: 1 to 250 characters on one line; raises InvalidNameError otherwise."""
+    """``name`` as it names a run: 1 to 250 characters on one line; raises InvalidNameError otherwise."""
     return _check_title("a run", name)
 
 
 def check_experiment_name(name: str) -> str:
-    """``name`` when it can name an experiment: 1 to 250 characters on one line; raises InvalidNameError otherwise."""
+    """``name`` as it names an experiment: 1 to 250 characters on one line; raises InvalidNameError otherwise."""
     return _check_title("an experiment", name)
 
 
@@ -73,7 +77,7 @@ def _check_key(kind: str, name: str) -> str:
         raise InvalidNameError(f"the name of {kind} is empty")
     if len(_utf8(kind, name)) > MAX_NAME_BYTES:
         raise InvalidNameError(f"the name of {kind} is longer than {MAX_NAME_BYTES} bytes: '{display(name, 40)}'")
-    return name
+    return _without_credentials(name)
 
 
 def _check_title(kind: str, name: str) -> str:
@@ -88,7 +92,15 @@ def _check_title(kind: str, name: str) -> str:
         )
     if any(unicodedata.category(char) in ("Cc", "Zl", "Zp") for char in name):
         raise InvalidNameError(f"the name of {kind} holds a control character: '{display(name, 80)}'")
-    return name
+    return _without_credentials(name)
+
+
+def _without_credentials(name: str) -> str:
+    if len(name) < _SHORTEST_CREDENTIAL:
+        return name
+    from gittrack.core.credentials import mask_name  # most programs give short names only
+
+    return mask_name(name)
 
 
 def _utf8(kind: str, name: str) -> bytes:
@@ -100,6 +112,15 @@ def _utf8(kind: str, name: str) -> bytes:
 
 
 def check_artifact_path(path: str) -> str:
+    """``path`` as an artifact is kept under: in its plain form (:func:`plain_artifact_path`), without credentials.
+
+    Raises:
+        InvalidNameError: it has no plain form.
+    """
+    return _without_credentials(plain_artifact_path(path))
+
+
+def plain_artifact_path(path: str) -> str:
     """``path`` as artifacts are known by: relative, ``/`` between parts, no ``.`` or empty part.
 
     A backslash counts as a separator, since it is one wherever somebody on Windows downloads the artifact.
@@ -107,7 +128,7 @@ def check_artifact_path(path: str) -> str:
     Raises:
         InvalidNameError: empty, absolute, with ``..``, NUL or a lone surrogate, or longer than 4,000 bytes.
 
-    >>> check_artifact_path("plots//./roc.png")
+    >>> plain_artifact_path("plots//./roc.png")
     'plots/roc.png'
     """
     if not isinstance(path, str):

@@ -1,196 +1,19 @@
-"""Secrets: recognised by file name and by content, and masked in URLs and text before anything is recorded.
+"""Secrets masked in URLs and in text before anything is recorded.
 
-Two goals pull apart: no credential may enter a commit, and no ordinary source file may be left out of a snapshot.
-So contents are judged by shapes that only credentials have (a vendor's prefix, a PEM frame), while text that people
-read (commands, tracebacks) is masked more freely, by the names that values stand beside.
+Text that people and programs write (commands, notes, output, tracebacks) is masked by what has the shape of a
+credential (:mod:`gittrack.core.credentials`), and by the names that values stand beside: ``password=…``.
 
-Every pattern is linear on hostile input: it starts at a literal and its repetitions are bounded or cannot overlap.
+Time is linear on hostile input: repetitions are bounded, cannot overlap or give nothing back.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
 
-MASK = "***"
+from gittrack.core.credentials import MASK, find_secret, is_secret_path, mask_credentials, text_pattern
 
-# -- file names ------------------------------------------------------------------------------------------------------
-
-_SECRET_NAMES = frozenset(
-    (
-        *(".env", ".envrc", ".netrc", "_netrc", ".pgpass", "pgpass.conf", ".npmrc", ".yarnrc.yml", ".pypirc"),
-        *(".htpasswd", ".git-credentials", ".dockercfg", ".my.cnf", ".boto", ".s3cfg", ".vault-token", ".secrets"),
-        *(".renviron", "kaggle.json", "kubeconfig", ".kubeconfig", "secring.gpg", "client_secret.json"),
-        *("secrets.toml", "secrets.json", "secrets.yaml", "secrets.yml", "application_default_credentials.json"),
-    )
-)
-_SECRET_SUFFIXES = (".pem", ".key", ".p12", ".pfx", ".ppk", ".jks", ".keystore", ".kdbx")
-_SECRET_ENDS = (
-    *("/.aws/credentials", "/.kube/config", "/.docker/config.json", "/.dvc/config.local", "/.config/gh/hosts.yml"),
-    *("/.cargo/credentials", "/.cargo/credentials.toml", "/.gem/credentials", "/.huggingface/token"),
-    "/huggingface/token",
-)
-_SECRET_FOLDERS = ("/.gnupg/", "/.config/gcloud/")
-_SSH_HARMLESS = frozenset(("known_hosts", "config", "authorized_keys"))
-_PATTERN_WORDS = frozenset(("example", "sample", "template", "tmpl", "dist", "defaults", "default", "schema"))
-_BACKUP_SUFFIXES = ("~", ".bak", ".old", ".orig", ".backup", ".save", ".swp")
-
-
-def is_secret_path(path: str) -> bool:
-    """Whether a file of this name usually holds secrets, whatever its contents.
-
-    Args:
-        path: absolute or relative, with ``/`` or ``\\`` between parts; upper and lower case are the same.
-
-    >>> is_secret_path("deploy/.env.production"), is_secret_path(".env.example"), is_secret_path("id_rsa.pub")
-    (True, False, False)
-    """
-    whole = "/" + path.replace("\\", "/").casefold()
-    folder, _, name = whole.rpartition("/")
-    for suffix in _BACKUP_SUFFIXES:
-        name = name.removesuffix(suffix)
-    words = frozenset(name.split("."))
-    if name.endswith(".pub") or ("env" in words and words & _PATTERN_WORDS):
-        return False
-    if name in _SECRET_NAMES or name.endswith((*_SECRET_SUFFIXES, ".env")) or name.startswith(".env."):
-        return True
-    if name.endswith(".json") and _is_credential_json(name):
-        return True
-    if name.startswith(("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519")) and "." not in name:
-        return True
-    if folder.endswith("/.ssh"):
-        return name not in _SSH_HARMLESS
-    located = f"{folder}/{name}"
-    return located.endswith(_SECRET_ENDS) or any(part in located for part in _SECRET_FOLDERS)
-
-
-def _is_credential_json(name: str) -> bool:
-    stem = name.removesuffix(".json").replace("_", "-")
-    return stem.endswith("credentials") or stem.startswith(("service-account", "client-secret", "gcp-key"))
-
-
-# -- contents --------------------------------------------------------------------------------------------------------
-
-
-class _Shape(NamedTuple):
-    """What one kind of credential looks like: searched for only when one of the literals occurs at all."""
-
-    kind: str
-    literals: tuple[str, ...]
-    pattern: str
-
-
-_EDGE = r"(?<![A-Za-z0-9_\-])"
-_BASE64_EDGE = r"(?<![A-Za-z0-9_+/\-])"
-_PEM = (
-    r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-    r"(?:[\s\"'+,]|\\[nr]){0,40}(?:[A-Za-z\-]{3,20}: [^\r\n]{0,200}[\r\n]{1,4}){0,5}\s{0,20}[A-Za-z0-9+/=]{32}"
-)
-_SHAPES = (
-    _Shape("private key", ("PRIVATE KEY",), _PEM),
-    _Shape("putty private key", ("PuTTY-User-Key-File",), r"PuTTY-User-Key-File-\d: [a-z0-9\-]+\r?\n"),
-    _Shape(
-        "aws secret access key",
-        ("ecret_access_key", "ECRET_ACCESS_KEY", "ecretAccessKey"),
-        r"(?:ecret_access_key|ECRET_ACCESS_KEY|ecretAccessKey)[\"']?\]?\s{0,5}[=:]\s{0,5}[\"']?"
-        r"[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])",
-    ),
-    _Shape("github token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), _EDGE + r"gh[pousr]_[A-Za-z0-9]{36,255}"),
-    _Shape("github token", ("github_pat_",), _EDGE + r"github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{40,255}"),
-    _Shape(
-        "gitlab token",
-        ("glpat-", "gldt-", "glrt-", "glptt-", "glcbt-", "glsoat-"),
-        _EDGE + r"gl(?:pat|dt|rt|ptt|cbt|soat)-[A-Za-z0-9_\-]{20,300}",
-    ),
-    _Shape("slack token", ("xox",), _EDGE + r"xox[abeoprs](?:\.xox[bp])?-[0-9A-Za-z]+-[0-9A-Za-z\-]{10,250}"),
-    _Shape("slack token", ("xapp-",), _EDGE + r"xapp-\d-[A-Z0-9]+-[0-9A-Za-z\-]{20,250}"),
-    _Shape("slack webhook", ("hooks.slack.com",), r"hooks\.slack\.com/services/T\w{6,20}/B\w{6,20}/\w{20,64}"),
-    _Shape("anthropic api key", ("sk-ant-",), _EDGE + r"sk-ant-[A-Za-z0-9_\-]{24,300}"),
-    _Shape("openai api key", ("T3BlbkFJ",), _EDGE + r"sk-[A-Za-z0-9_\-]{20,120}?T3BlbkFJ[A-Za-z0-9_\-]{20,120}"),
-    _Shape("openai api key", ("sk-proj-", "sk-svc", "sk-adm"), _EDGE + r"sk-(?:proj|svcacct|admin)-[\w\-]{40,300}"),
-    _Shape("api key", ("sk-",), _EDGE + r"sk-(?:or-v1-[0-9a-f]{64}|[A-Za-z0-9]{48}|[0-9a-f]{32})(?![A-Za-z0-9_\-])"),
-    _Shape("hugging face token", ("hf_",), _EDGE + r"(?:hf|api_org)_[A-Za-z0-9]{34,40}(?![A-Za-z0-9_])"),
-    _Shape("groq api key", ("gsk_",), _EDGE + r"gsk_[A-Za-z0-9]{52}(?![A-Za-z0-9_])"),
-    _Shape("replicate token", ("r8_",), _EDGE + r"r8_[A-Za-z0-9]{37}(?![A-Za-z0-9_])"),
-    _Shape("google api key", ("AIza",), _BASE64_EDGE + r"AIza[0-9A-Za-z_\-]{35}(?![0-9A-Za-z_\-+/=])"),
-    _Shape("google oauth token", ("ya29.", "GOCSPX-"), _EDGE + r"(?:ya29\.[\w\-]{20,300}|GOCSPX-[\w\-]{28})"),
-    _Shape("stripe key", ("k_live_", "k_test_"), _EDGE + r"[sr]k_(?:live|test)_[0-9a-zA-Z]{24,255}"),
-    _Shape("npm token", ("npm_",), _EDGE + r"npm_[A-Za-z0-9]{36}(?![A-Za-z0-9_])"),
-    _Shape("npm token", ("_authToken",), r"_authToken\s{0,3}=\s{0,3}[A-Za-z0-9\-+/=]{16,300}"),
-    _Shape("pypi token", ("pypi-Ag",), _EDGE + r"pypi-Ag[A-Za-z0-9_\-]{50,300}"),
-    _Shape("azure storage key", ("AccountKey=",), r"AccountKey=[A-Za-z0-9+/]{86}=="),
-    _Shape("azure access key", ("SharedAccessKey=",), r"SharedAccessKey=[A-Za-z0-9+/]{42,43}="),
-    _Shape("azure client secret", ("Q~",), r"(?<![\w~.\-])[\w~.\-]{3}\dQ~[\w~.\-]{31,34}(?![\w~.\-])"),
-    _Shape("sendgrid api key", ("SG.",), _EDGE + r"SG\.[\w\-]{22}\.[\w\-]{43}"),
-    _Shape("databricks token", ("dapi",), _EDGE + r"dapi[0-9a-f]{32}(?![0-9A-Za-z])"),
-    _Shape("digitalocean token", ("dop_v1_", "dor_v1_", "doo_v1_"), _EDGE + r"do[opr]_v1_[0-9a-f]{64}"),
-    _Shape("docker token", ("dckr_",), _EDGE + r"dckr_[po]at_[\w\-]{20,100}"),
-    _Shape(
-        "weights & biases api key",
-        ("WANDB_API_KEY", "wandb"),
-        r"(?:WANDB_API_KEY[\"']?\]?\s{0,5}[=:]\s{0,5}|wandb\.login\(\s{0,5}(?:key\s{0,5}=\s{0,5})?)[\"']?[0-9a-f]{40}",
-    ),
-    _Shape(
-        "json web token",
-        ("eyJ",),
-        _BASE64_EDGE + r"eyJ[A-Za-z0-9_\-]{10,2000}\.eyJ[A-Za-z0-9_\-]{10,4000}\.[A-Za-z0-9_\-]{20,1000}",
-    ),
-)
-_AWS_ID = _BASE64_EDGE + r"A(?:KIA|SIA)[A-Z2-7]{16}(?![A-Za-z0-9+/=])"
-_AWS_LONG = r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
-# The secret of an AWS pair stands close to its id, in either order: the lines around it are enough.
-_AWS_NEAR = 300
-# The example of jwt.io, in countless tests and READMEs.
-_HARMLESS = ("SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c", "EXAMPLE", "example", "XXXX", "xxxx")
-
-
-@functools.cache
-def _byte_pattern(pattern: str) -> re.Pattern[bytes]:
-    return re.compile(pattern.encode())
-
-
-@functools.cache
-def _text_pattern(pattern: str, flags: int = 0) -> re.Pattern[str]:
-    return re.compile(pattern, re.ASCII | flags)
-
-
-def find_secret(data: bytes) -> str | None:
-    """The kind of the first credential that ``data`` contains, or None.
-
-    Time is linear in ``data``, about 30 ms per MiB. Placeholders (``AKIAIOSFODNN7EXAMPLE``, ``ghp_xxxx…``) do not
-    count; an AWS key id counts only beside its secret.
-
-    >>> find_secret(b"token = 'ghp_" + b"0a1B2c3D4e5F6g7H8i9J" * 2 + b"'")
-    'github token'
-    """
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        data = data.replace(b"\0", b"")
-    for shape in _SHAPES:
-        if any(literal.encode() in data for literal in shape.literals):
-            for match in _byte_pattern(shape.pattern).finditer(data):
-                if not _is_placeholder(match[0].decode("latin-1")):
-                    return shape.kind
-    if (b"AKIA" in data or b"ASIA" in data) and any(True for _ in _aws_pairs(data)):
-        return "aws access key"
-    return None
-
-
-def _is_placeholder(text: str) -> bool:
-    return len(set(text[-32:])) < 8 or any(word in text for word in _HARMLESS)
-
-
-def _aws_pairs(data: bytes) -> Iterator[str]:
-    for match in _byte_pattern(_AWS_ID).finditer(data):
-        near = data[max(0, match.start() - _AWS_NEAR) : match.end() + _AWS_NEAR]
-        for secret in _byte_pattern(_AWS_LONG).findall(near):
-            text = secret.decode("ascii")
-            # Forty hex digits are a commit id; a secret mixes all three classes.
-            mixed = text not in (text.upper(), text.lower()) and any(map(str.isdigit, text))
-            if mixed and not _is_placeholder(text):
-                yield text
-
+__all__ = ["MASK", "find_secret", "is_secret_name", "is_secret_path", "opens", "redact_text", "redact_url"]
 
 # -- URLs ------------------------------------------------------------------------------------------------------------
 
@@ -210,7 +33,7 @@ def redact_url(url: str) -> str:
     >>> redact_url("https://me:token@host/team/repo.git?ref=x#frag"), redact_url("git@host:team/repo")
     ('https://host/team/repo.git', 'git@host:team/repo')
     """
-    scheme = _text_pattern(_SCHEME).match(url)
+    scheme = text_pattern(_SCHEME).match(url)
     if scheme:
         prefix, rest = scheme[0], url[scheme.end() :]
         if ":" not in prefix and "@" not in rest.partition("/")[0]:
@@ -219,20 +42,20 @@ def redact_url(url: str) -> str:
         if "jdbc:" in prefix:
             rest = rest.partition(";")[0]
         kept = "git@" if login.partition(":")[0] == "git" and "ssh" in prefix else ""
-        return prefix + kept + _mask_tokens(_text_pattern("[?#]").split(rest, maxsplit=1)[0])
-    match = _text_pattern(_SCP_LIKE).fullmatch(url)
+        return prefix + kept + mask_credentials(text_pattern("[?#]").split(rest, maxsplit=1)[0])
+    match = text_pattern(_SCP_LIKE).fullmatch(url)
     if match:
-        return ("git@" if url.startswith("git@") else "") + match["host"] + _mask_tokens(match["rest"])
-    bare = _text_pattern(_BARE_LOGIN).fullmatch(url)
-    return _mask_tokens(bare["rest"]) if bare else url
+        return ("git@" if url.startswith("git@") else "") + match["host"] + mask_credentials(match["rest"])
+    bare = text_pattern(_BARE_LOGIN).fullmatch(url)
+    return mask_credentials(bare["rest"]) if bare else url
 
 
 def _split_login(prefix: str, rest: str) -> tuple[str, str]:
     """User info, and what follows its ``@``, of a URL whose scheme is cut off."""
-    authority = _text_pattern(r"[/?#\\]").split(rest, maxsplit=1)[0]
+    authority = text_pattern(r"[/?#\\]").split(rest, maxsplit=1)[0]
     port = "" if authority.startswith("[") else authority.partition(":")[2]
     before_query = rest.partition("?")[0]
-    if "@" in before_query and _text_pattern(_DATABASES).search(prefix):
+    if "@" in before_query and text_pattern(_DATABASES).search(prefix):
         within = before_query
     elif "@" in authority:
         within = authority
@@ -245,6 +68,34 @@ def _split_login(prefix: str, rest: str) -> tuple[str, str]:
     return (rest[:end], rest[end + 1 :]) if end >= 0 else ("", rest)
 
 
+_QUERY_FIELD = r"[?&#;]([^=?&#;\s]{1,100})="
+_FIELD_WORDS = frozenset(
+    (
+        *("sig", "signature", "token", "key", "apikey", "credential", "jwt", "hmac", "session", "pass"),
+        *("auth", "bearer", "cookie", "passcode", "pat", "pw", "sas", "ticket"),
+    )
+)
+
+
+def opens(url: str) -> bool:
+    """Whether a URL logs in, or its query or fragment has a value that signs or opens something.
+
+    >>> opens("https://host/?page=2"), opens("https://host/?X-Amz-Signature=0a1b"), opens("https://me:pw@host/")
+    (False, True, True)
+    """
+    return "@" in url or _has_secret_field(url)
+
+
+def _has_secret_field(tail: str) -> bool:
+    return "=" in tail and any(map(_is_secret_field, text_pattern(_QUERY_FIELD).findall(tail)))
+
+
+@functools.lru_cache(maxsize=256)
+def _is_secret_field(name: str) -> bool:
+    words = re.findall(r"[a-z0-9]+", re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name).lower())
+    return not _FIELD_WORDS.isdisjoint(words) or words == ["code"] or is_secret_name(name)
+
+
 # -- text ------------------------------------------------------------------------------------------------------------
 
 _NAME = (
@@ -252,22 +103,54 @@ _NAME = (
     r"|shared[_\-]?access|signing|encryption|auth)[_\-]?key|credentials?|authorization"
     r"|(?:access|auth|api|bearer|refresh|session|security|hf|hub|github|gh|gitlab|npm|pypi|slack|bot|wandb|user|deploy|job|"
     r"private|personal|oauth2?|registry|read|write)[_\-]?token|(?<![A-Za-z0-9_])(?<![A-Za-z0-9]-)token"
-    r"|(?-i:[A-Z0-9]_(?:TOKEN|PASS|PAT))|(?:db|user|smtp)_pass)"
+    r"|(?-i:[A-Z0-9]_(?:TOKEN|PASS|PAT))|(?:db|user|smtp)_pass)(?:_base|_value)?"
 )
-_VALUE = r"(?:\"[^\"\n]*\"|'[^'\n]*'|(?:Bearer|Basic|Token)\s[^\s,;&\"']+|[^\s,;&\"')\]}]+)"
-# Neither a secret: nothing, a type, a variable, a placeholder; and PWD is also where a shell stands.
-_HARMLESS_VALUE = (
-    r"(?:(?:None|True|False|null|true|false|str|bytes|int|bool|Optional|SecretStr)\b|(?-i:\$\{?[A-Z][A-Z0-9_]*\}?)(?:\W|\Z)"
-    r"|<[a-z_ |]+>|\{[\w.]*\}|\*{3})"
+# The ends of those names, and what begins a bearer token, in lower case; and what follows where there is a value.
+NAME_ENDS = (
+    *("passwd", "password", "passphrase", "pwd", "secret", "secrets", "key", "credential", "credentials"),
+    *("authorization", "token", "_pass", "_pat", "_base", "_value", "bearer"),
 )
-_ASSIGNMENT = (
-    rf"(?!pwd[=:]/)(?P<name>{_NAME}[\"']?\]?\s{{0,3}}(?:=>|:=|==|[=:])\s{{0,3}})"
-    rf"(?!{_HARMLESS_VALUE})(?P<value>{_VALUE})"
+NAME_FOLLOWED = r"[\s=:\"'\\\]%\x1b]"
+_NAME_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+_LONGEST_NAME = 48
+
+_GAP = r"(?:[^\S\r\n]|\x1b\[[0-9;]{0,12}m){0,6}"
+# ``password: str = "…"``, and what a value is wrapped into: ``SecretStr('…')``, ``b'…'``.
+_WRAPPING = (
+    r"(?:(?:str|bytes|SecretStr)(?: \| None)? = )?"
+    r"(?:(?:SecretStr|SecretBytes|Secret|str|bytes|repr|quote)\(|[bru]{1,2}(?=[\"']))?"
 )
-_FLAG = rf"(?P<name>(?<!\S)--?(?:[A-Za-z0-9]+[_\-]){{0,4}}{_NAME}\s{{1,3}})(?!-)(?P<value>{_VALUE})"
-_BEARER = r"(?P<name>\bBearer\s{1,3})(?P<value>[A-Za-z0-9._~+/\-]{16,}=*)"
+_BARE = r"(?:[^\s,;&\"')\]}\x1b\\]++|\\++(?![\"'])|(?<=\w)'(?=\w))"
+_VALUE = (
+    r"(?P<value>(?P<long>\"\"\"|''')[^\n]*?(?:(?P=long)|(?=\n)|\Z)"
+    r"|\"(?:[^\"\\\n]|\\[^\n]?)*+\"?|'(?:[^'\\\n]|\\[^\n]?)*+'?"
+    # JSON within JSON: the text ends at the quote that is escaped as its first one is.
+    r"|(?P<escapes>\\{1,7}+)(?P<quote>[\"'])"
+    r"(?:[^\\\"'\n]|\\++(?![\"'])|(?P=escapes)\\++[\"']|(?!(?P=quote))[\"'])*+(?:(?P=escapes)(?P=quote))?"
+    rf"|(?:Bearer|Basic|Token)\s[^\s,;&\"']+|(?:\[[^\]\n]*+\]?|\{{[^}}\n]*+\}}?|\([^)\n]*+\)?){_BARE}*+|{_BARE}++)"
+)
+_ASSIGNED = rf"(?:\\{{0,7}}[\"']|%2[27])?\]?{_GAP}(?:=>|:=|==|[=:]|%3[AD]){_GAP}{_WRAPPING}{_VALUE}"
+_GIVEN = rf"(?:[^\S\r\n]{{1,3}}|[\"'],[^\S\r\n]{{0,3}}(?=[\"']))(?!-){_VALUE}"
+_BEARER = r"\s{1,3}(?P<value>[A-Za-z0-9._~+/\-]{16,}=*)"
+_CURL_LOGIN = (
+    r"(?P<name>(?<!\S)(?:-u\s{0,3}|--(?:proxy-)?user[\s=]\s{0,2})[\"']?[^\s:\"'$/]{0,200}:)(?P<value>[^\s\"']+)"
+)
+_CURL_BEFORE = 300
 _PEM_BLOCK = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----[\s\S]*?(?:-----END [A-Z0-9 ]{0,60}-----|\Z)"
 _URL_IN_TEXT = r"(?P<scheme>//)(?P<rest>[^\s\"'<>`]+)"
+
+# No secrets: nothing, a type, a variable, a placeholder, a number of a few digits, a list of numbers, ``[CLS]``.
+_HARMLESS_VALUE = (
+    r"(?:None|True|False|null|true|false|yes|no|ok|str|bytes|int|bool|Optional(?:\[.*)?|SecretStr"
+    r"|\$\{?[A-Z][A-Z0-9_]*\}?|<[a-z_ |]+>|\{[\w.]*\}|\*{3}|\[[\s\d.,+\-]*\]|\[[A-Z]{2,8}\]"
+    r"|[+\-]?\d{1,4}(?:\.\d{0,20}(?:e[+\-]?\d{1,3})?|e[+\-]?\d{1,3})%?)[`.]?"
+)
+_FEW_DIGITS = r"[+\-]?\d{1,6}"
+# Beside ``token`` alone a language model's logs have words and pieces of words; a token to log in with has digits.
+_WORD_OF_A_MODEL = (
+    r".{0,4}|[ _]?(?:##)?(?:[A-Za-z\x80-\U0010ffff]|\\u[0-9A-Fa-f]{4}){1,12}[^\sA-Za-z0-9]{0,4}|<[\w/| ]{1,30}>"
+)
+_PATH = r"[/~.]|[A-Za-z]:[\\/]"
 
 
 def is_secret_name(name: str) -> bool:
@@ -276,7 +159,12 @@ def is_secret_name(name: str) -> bool:
     >>> [is_secret_name(name) for name in ("--db-password", "HF_TOKEN", "max_tokens", "pad_token")]
     [True, True, False, False]
     """
-    return bool(_text_pattern(rf"{_NAME}\Z", re.IGNORECASE).search(name[-200:]))
+    return _ends_as_secret(name[-200:])
+
+
+@functools.lru_cache(maxsize=1024)  # the lines of a log repeat their names
+def _ends_as_secret(name: str) -> bool:
+    return bool(text_pattern(rf"{_NAME}\Z", re.IGNORECASE).search(name))
 
 
 def redact_text(text: str) -> str:
@@ -288,37 +176,110 @@ def redact_text(text: str) -> str:
     'psql postgres://***@host/db --password=***'
     """
     if "PRIVATE KEY" in text:
-        text = _text_pattern(_PEM_BLOCK).sub(MASK, text)
+        text = text_pattern(_PEM_BLOCK).sub(MASK, text)
     if "//" in text:
-        text = _text_pattern(_URL_IN_TEXT).sub(_mask_url, text)
-    text = _mask_tokens(text)
-    for pattern in (_ASSIGNMENT, _FLAG, _BEARER):
-        text = _text_pattern(pattern, re.IGNORECASE).sub(_mask_value, text)
-    return text
+        text = text_pattern(_URL_IN_TEXT).sub(_mask_url, text)
+    text = _mask_named(mask_credentials(text))
+    return text_pattern(_CURL_LOGIN).sub(_mask_login, text) if "curl" in text else text
 
 
-def _mask_value(match: re.Match[str]) -> str:
-    value = match["value"]
-    quote = value[0] if value[0] in "\"'" and value != value[0] else ""
-    if quote and len(value) == 2:
+def _mask_named(text: str) -> str:
+    """The values that stand beside names of secrets."""
+    ends = _name_ends(text)
+    if not ends:
+        return text
+    parts: list[str] = []
+    done = 0
+    for start, end in ends:
+        if start < done:
+            continue  # within a value
+        name = _name_before(text, end)
+        match = _value_after(text, name, end)
+        if match is None:
+            continue
+        masked = match["value"] if _is_harmless(name, match["value"]) else _masked_value(match["value"])
+        parts += text[done : match.start("value")], masked
+        done = match.end("value")
+    return "".join((*parts, text[done:]))
+
+
+def _name_ends(text: str) -> list[tuple[int, int]]:
+    """Where names may end that a value follows: by fixed words, as a search for whole names takes far longer."""
+    lower = text.lower()
+    if len(lower) != len(text):
+        lower = text.replace("\u0130", "I").lower()  # the one letter that becomes two
+    found = [
+        (match.start(), match.end() - 1)
+        for word in NAME_ENDS
+        if word in lower
+        for match in text_pattern(word + NAME_FOLLOWED).finditer(lower)
+    ]
+    return sorted(found)
+
+
+def _name_before(text: str, end: int) -> str:
+    before = text[max(0, end - _LONGEST_NAME) : end]
+    rest = before.rstrip(_NAME_CHARACTERS)
+    name = before[len(rest) :]
+    # A colour code, an escaped line feed and a "%22" end in letters or digits that belong to no name.
+    if rest.endswith("\\") and name[0] in "nrt":
+        return name[1:]
+    if rest.endswith("%"):
+        return name[2:]
+    if "\x1b[" in rest:
+        return text_pattern(r".*\x1b\[[0-9;]{0,12}m", re.DOTALL).sub("", before) if _ends_in_colour(rest) else name
+    return name
+
+
+def _ends_in_colour(text: str) -> bool:
+    return not text[text.rindex("\x1b[") + 2 :].strip("0123456789;")
+
+
+def _value_after(text: str, name: str, end: int) -> re.Match[str] | None:
+    if name[-6:].lower() == "bearer":
+        return text_pattern(_BEARER).match(text, end) if len(name) == 6 else None
+    if not is_secret_name(name):
+        return None
+    match = text_pattern(_ASSIGNED, re.IGNORECASE).match(text, end)
+    if match is None and name.startswith("-") and text[max(0, end - len(name) - 1)] in " \t\n-\"'[(=":
+        match = text_pattern(_GIVEN, re.IGNORECASE).match(text, end)
+    return match
+
+
+def _is_harmless(name: str, value: str) -> bool:
+    if text_pattern(_HARMLESS_VALUE).fullmatch(value):
+        return True
+    if name in ("token", "Token") and len(value) < 64:
+        inner = text_pattern(r"\A\\*[\"']|\\*[\"']\Z").sub("", value)
+        return bool(text_pattern(rf"{_FEW_DIGITS}|{_WORD_OF_A_MODEL}", re.DOTALL).fullmatch(inner))
+    if name[-3:].lower() == "pwd":  # more often where a shell stands
+        return bool(text_pattern(_PATH).match(value.lstrip("\"'\\")))
+    return "pass" not in name.lower() and bool(text_pattern(_FEW_DIGITS).fullmatch(value))
+
+
+def _masked_value(value: str) -> str:
+    opening = text_pattern(r"\"\"\"|'''|\\*[\"']|[\[({]?").match(value)
+    begin = opening[0] if opening else ""
+    end = {"[": "]", "(": ")", "{": "}"}.get(begin, begin)
+    closed = begin and len(value) >= len(begin) + len(end) and value.endswith(end)
+    if closed and len(value) == len(begin) + len(end):
+        return value
+    return f"{begin}{MASK}{end if closed else ''}"
+
+
+def _mask_login(match: re.Match[str]) -> str:
+    """``curl -u me:…``; to other programs ``-u`` means other things."""
+    if "curl" not in match.string[max(0, match.start() - _CURL_BEFORE) : match.start()]:
         return match[0]
-    return f"{match['name']}{quote}{MASK}{quote}"
+    return match["name"] + MASK
 
 
 def _mask_url(match: re.Match[str]) -> str:
     before = match.string[max(0, match.start() - 24) : match.start()]
     if not before.endswith(":") and "@" not in match["rest"].partition("/")[0]:
         return match[0]
-    scheme = _text_pattern(r"[A-Za-z][A-Za-z0-9+.\-:]*:\Z").search(before)
+    scheme = text_pattern(r"[A-Za-z][A-Za-z0-9+.\-:]*:\Z").search(before)
     login, rest = _split_login(scheme[0] if scheme else "", match["rest"])
-    path, mark, tail = [*_text_pattern(r"([?#])").split(rest, maxsplit=1), "", ""][:3]
-    # The fragment of a page is worth keeping; one with a value in it may be a token.
-    shown = tail if mark == "#" and not set(tail) & set("=?") else MASK
-    return match["scheme"] + (f"{MASK}@" if login else "") + path + mark + (shown if mark else "")
-
-
-def _mask_tokens(text: str) -> str:
-    for shape in _SHAPES:
-        if any(literal in text for literal in shape.literals):
-            text = _text_pattern(shape.pattern).sub(MASK, text)
-    return text
+    path, mark, tail = [*text_pattern(r"([?#])").split(rest, maxsplit=1), "", ""][:3]
+    shown = MASK if _has_secret_field(mark + tail) else tail
+    return match["scheme"] + (f"{MASK}@" if login else "") + path + mark + shown

@@ -14,7 +14,7 @@ from typing import Any
 from gittrack.core import dvc_yaml, toml
 from gittrack.core.ids import ObjectId
 from gittrack.core.models_toml import MODELS_FILE, decode_models, dvc_name, encode_models
-from gittrack.core.names import artifact_paths, check_artifact_path, display, metric_paths
+from gittrack.core.names import artifact_paths, display, metric_paths, plain_artifact_path
 from gittrack.core.params import decode_params, encode_params
 from gittrack.core.pointers import pointer_bytes
 from gittrack.core.records import ARTIFACT_DIGEST, ArtifactEntry, Input, MetricSummary, RunRecord, Series
@@ -269,7 +269,7 @@ def decode_artifacts(data: bytes) -> tuple[ArtifactEntry, ...]:
 
 def _artifact(row: Mapping[str, Any]) -> ArtifactEntry:
     path, digest, storage = as_text(row["path"]), as_text(row.get("digest", "")), as_text(row["storage"])
-    if check_artifact_path(path) != path:
+    if plain_artifact_path(path) != path:
         raise ValueError(f"the path '{display(path, 80)}' is not in its plain form")
     if storage not in ("inline", "pointer", "reference"):
         raise ValueError(f"'{display(storage, 40)}' is no way to store an artifact")

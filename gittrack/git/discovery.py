@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from gittrack.errors import GitProgramError, NotARepositoryError, RepositoryError
-from gittrack.git.failures import foreign_owner, unsupported
+from gittrack.git.failures import REFTABLE, SHA256, foreign_owner, unsupported
 from gittrack.git.program import run_git
 
 _SECTION = re.compile(r'\[\s*([A-Za-z0-9.-]+)\s*(?:"(?:[^"\\]|\\.)*")?\s*\]')
@@ -19,8 +19,7 @@ _SETTING = re.compile(r"([A-Za-z][A-Za-z0-9-]*)\s*(?:=\s*(.*))?")
 _TRUE = frozenset({"true", "yes", "on", "1", ""})
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """Where a repository lies: this worktree's git directory, the one shared by all, and the files (None: bare)."""
 
     git_dir: Path
@@ -74,9 +73,9 @@ def _location(directory: Path, git_dir: Path) -> Location:
     common_dir = Path(os.path.realpath(git_dir / common_text)) if common_text else git_dir
     settings = _own_settings(common_dir / "config")
     if settings.get("extensions.objectformat", "sha1").lower() != "sha1":
-        raise unsupported(git_dir, "SHA-256 object ids")
+        raise unsupported(git_dir, SHA256)
     if settings.get("extensions.refstorage", "files").lower() != "files":
-        raise unsupported(git_dir, "the reftable format")
+        raise unsupported(git_dir, REFTABLE)
     return Location(git_dir, common_dir, _work_tree(directory, git_dir, linked=bool(common_text), settings=settings))
 
 

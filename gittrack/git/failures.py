@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from gittrack.errors import RepositoryError, StorageError, UnsupportedRepositoryError
 
 _FULL = ("No space left on device", "Disk quota exceeded")
-_DENIED = ("Permission denied", "Read-only file system", "Operation not permitted")
+_READ_ONLY = "Read-only file system"
+_DENIED = ("Permission denied", _READ_ONLY, "Operation not permitted")
+_MOUNTS = "mount | grep '[(,]ro[,)]'"
+"""Which file systems are mounted read-only."""
 
 
 def pygit2_errors() -> tuple[type[Exception], ...]:
@@ -23,8 +27,16 @@ def storage_error(error: Exception, what: str, where: Path) -> StorageError:
     if any(sign in said for sign in _FULL):
         return StorageError(f"cannot store {what}: the disk of '{where}' is full", hint=f"df -h '{where}'")
     if any(sign in said for sign in _DENIED):
-        return StorageError(f"cannot store {what}: '{where}' is not writable", hint=f"ls -ld '{where}'")
+        hint = _MOUNTS if _READ_ONLY in said else f"ls -ld '{where}'"
+        return StorageError(f"cannot store {what}: '{where}' is not writable", hint=hint)
     return StorageError(f"cannot store {what}: {said}")
+
+
+def disk_hint(error: OSError, where: Path | str) -> str:
+    """The command that shows why ``where`` could not be read or written: who may, what is mounted, how full it is."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"df -h '{where}'"
+    return _MOUNTS if error.errno == errno.EROFS else f"ls -ld '{where}'"
 
 
 def not_kept(what: str, where: Path) -> StorageError:
@@ -43,9 +55,10 @@ def opening_error(error: Exception, git_dir: Path) -> RepositoryError:
     return RepositoryError(f"repository '{git_dir}' cannot be opened: {said}", hint="git fsck")
 
 
+SHA256, REFTABLE = "SHA-256 object ids", "the reftable format"
 _UNSUPPORTED_SIGNS = (
-    ("object format", "SHA-256 object ids"),
-    ("refstorage", "the reftable format"),
+    ("object format", SHA256),
+    ("refstorage", REFTABLE),
     ("unsupported extension", ""),
     ("unsupported repository version", ""),
 )
@@ -53,16 +66,29 @@ _UNSUPPORTED_SIGNS = (
 
 def unsupported(git_dir: Path, feature: str) -> UnsupportedRepositoryError:
     """The repository uses ``feature``, which libgit2 cannot read."""
+    import shlex
+
+    directory = _directory_of(git_dir)
+    copy = shlex.quote(f"{directory}-sha1")
+    hints = {
+        # Object ids are part of every object, so nothing converts in place: the history is written anew beside it.
+        SHA256: f"git init --object-format=sha1 {copy} && git -C {shlex.quote(str(directory))} fast-export --all "
+        f"--signed-tags=strip | git -C {copy} fast-import",
+        REFTABLE: "git refs migrate --ref-format=files",
+    }
     return UnsupportedRepositoryError(
-        f"repository '{git_dir}' uses {feature}, which libgit2 cannot read yet",
-        hint="git init --object-format=sha1 --ref-format=files",
+        f"repository '{git_dir}' uses {feature}, which libgit2 cannot read yet", hint=hints.get(feature)
     )
 
 
 def foreign_owner(git_dir: Path) -> RepositoryError:
     """Git does not trust the repository because another user owns it."""
-    directory = git_dir.parent if git_dir.name == ".git" else git_dir
+    directory = _directory_of(git_dir)
     return RepositoryError(
         f"repository '{directory}' belongs to another user",
         hint=f"git config --global --add safe.directory '{directory}'",
     )
+
+
+def _directory_of(git_dir: Path) -> Path:
+    return git_dir.parent if git_dir.name == ".git" else git_dir

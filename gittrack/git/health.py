@@ -1,11 +1,11 @@
-"""What power loss, crashes and failing disks leave behind: found, and removed where nothing is lost by it."""
+"""What power loss, crashes and failing disks leave behind: found, not removed."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -31,11 +31,6 @@ def zero_length_refs(repo: Repository, prefix: str = "refs/runs") -> list[Path]:
     return [path for path in _ref_files(repo, prefix) if path.suffix != ".lock" and _is_blank(path)]
 
 
-def remove_zero_length_refs(repo: Repository, prefix: str = "refs/runs") -> list[Path]:
-    """Remove what :func:`zero_length_refs` finds; returns what was removed. Raises StorageError."""
-    return _remove(zero_length_refs(repo, prefix))
-
-
 def stale_locks(repo: Repository, prefix: str, older_than_s: float) -> list[Path]:
     """Locks on refs below ``prefix`` untouched for ``older_than_s`` seconds: git holds one for milliseconds."""
     newest = time.time() - older_than_s
@@ -49,11 +44,6 @@ def stale_locks(repo: Repository, prefix: str, older_than_s: float) -> list[Path
     return locks
 
 
-def remove_stale_locks(repo: Repository, prefix: str, older_than_s: float) -> list[Path]:
-    """Remove what :func:`stale_locks` finds; returns what was removed. Raises StorageError."""
-    return _remove(stale_locks(repo, prefix, older_than_s))
-
-
 def empty_loose_objects(repo: Repository) -> list[Path]:
     """Loose objects of zero length, which git takes for the object and so never writes again."""
     objects = repo.common_dir / "objects"
@@ -63,11 +53,6 @@ def empty_loose_objects(repo: Repository) -> list[Path]:
         for path in folder.iterdir()
         if path.is_file() and not path.name.startswith("tmp_") and path.stat().st_size == 0
     )
-
-
-def remove_empty_loose_objects(repo: Repository) -> list[Path]:
-    """Remove what :func:`empty_loose_objects` finds; returns what was removed. Raises StorageError."""
-    return _remove(empty_loose_objects(repo))
 
 
 def damaged_packs(repo: Repository) -> dict[Path, str]:
@@ -179,12 +164,3 @@ def _is_blank(path: Path) -> bool:
         return False
     except OSError as error:
         raise StorageError(f"ref file '{path}' cannot be read: {error.strerror}") from error
-
-
-def _remove(paths: Sequence[Path]) -> list[Path]:
-    for path in paths:
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise StorageError(f"'{path}' cannot be removed: {error.strerror}") from error
-    return list(paths)

@@ -10,8 +10,8 @@ import hashlib
 import os
 import re
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from gittrack.core.ids import ObjectId
 from gittrack.errors import CorruptRecordError, StorageError
@@ -22,8 +22,7 @@ _HEADER_BYTES = 64
 _ALTERNATES_DEPTH = 5
 
 
-@dataclass(frozen=True, slots=True)
-class RawObject:
+class RawObject(NamedTuple):
     """A git object as stored: ``kind`` is ``blob``, ``tree``, ``commit`` or ``tag``."""
 
     kind: str

@@ -49,8 +49,11 @@ def write_loose(directory: str, kind: str, data: bytes) -> ObjectId:
 def _put(folder: str, path: str, packed: bytes) -> None:
     # "tmp_obj_" is the prefix that git's own gc knows and clears after a crash.
     temporary = f"{folder}/tmp_obj_{os.urandom(8).hex()}"  # noqa: S108 (no temporary directory: git's own folder)
-    os.makedirs(folder, exist_ok=True)
-    file = os.open(temporary, _NEW, 0o444)
+    try:
+        file = os.open(temporary, _NEW, 0o444)
+    except FileNotFoundError:  # the first object of its folder
+        os.makedirs(folder, exist_ok=True)
+        file = os.open(temporary, _NEW, 0o444)
     try:
         try:
             _write_all(file, packed)

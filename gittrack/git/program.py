@@ -1,6 +1,7 @@
 """Running the user's ``git``: no shell, no prompt, no optional locks, messages untranslated, errors translated.
 
-The environment is handed on as it is, but for what a hook's git sets to name its own repository and index.
+The environment is handed on as it is, but for what names another repository, index or object store than ours: a
+hook's git sets these, and some stay set in a shell.
 """
 
 from __future__ import annotations
@@ -13,7 +14,13 @@ from gittrack.config import read_process
 from gittrack.errors import GitProgramError, StorageError
 
 _QUIET = (("LC_ALL", "C"), ("GIT_TERMINAL_PROMPT", "0"), ("GIT_OPTIONAL_LOCKS", "0"))
-_OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_NAMESPACE")
+_OF_ANOTHER_REPOSITORY = (
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_DIR", "GIT_GRAFT_FILE", "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE", "GIT_NAMESPACE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_QUARANTINE_PATH",
+    "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE", "GIT_WORK_TREE",
+)  # fmt: skip
+"""What ``git rev-parse --local-env-vars`` lists, but for settings (``GIT_CONFIG_PARAMETERS``, …), which are the user's:
+``git -c safe.directory=… track`` hands them on so. And what git sets for the hooks of a push."""
 _INSTALL_HINT = "install git: https://git-scm.com/downloads"
 _UNSTORABLE = ("No space left on device", "Disk quota exceeded", "Permission denied", "Read-only file system",
                "insufficient permission for adding")  # fmt: skip
@@ -71,7 +78,7 @@ def start_git(
         return subprocess.Popen(
             command,
             cwd=cwd,
-            env=_environment(env or {}, keep_hook=git_dir is None),
+            env=_environment(env or {}, of_ours=git_dir is not None),
             stdin=subprocess.PIPE if takes_input else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -84,10 +91,10 @@ def start_git(
         raise GitProgramError(f"'git' cannot be started: {error.strerror}") from error
 
 
-def _environment(changes: Mapping[str, str], *, keep_hook: bool) -> dict[str, str]:
+def _environment(changes: Mapping[str, str], *, of_ours: bool) -> dict[str, str]:
     environment = dict(read_process().environ)
-    if not keep_hook:
-        for name in _OF_A_HOOK:
+    if of_ours:
+        for name in _OF_ANOTHER_REPOSITORY:
             environment.pop(name, None)
     environment.update(_QUIET)
     environment.update(changes)

@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gittrack.core.ids import ObjectId, RefName
 from gittrack.errors import (
@@ -37,8 +36,7 @@ _NULL = "0" * 40
 _IN_THE_WAY = ("does not match", "collides with", "parent is not directory", "there are refs beneath")
 
 
-@dataclass(frozen=True, slots=True)
-class RefUpdate:
+class RefUpdate(NamedTuple):
     """One change of a ref: ``new`` None deletes it, ``old`` None says that it must not exist."""
 
     name: RefName

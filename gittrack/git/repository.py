@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gittrack.core.ids import ObjectId, RefName
 from gittrack.git.discovery import Location, locate
@@ -17,13 +16,14 @@ from gittrack.git.refs import RefStore
 if TYPE_CHECKING:
     import pygit2
 
+    from gittrack.git.snapshot import MadeSnapshot
+
 _HEADS = "refs/heads/"
 _NO_SUCH_REVISION = 1
 _FATAL = 128
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What is checked out: ``commit`` is None when unborn, ``branch`` (its short name) None when detached."""
 
     commit: ObjectId | None
@@ -39,6 +39,7 @@ class Repository:
         work_tree: the directory of the files; None when bare.
         objects: its objects.
         refs: its refs.
+        snapshots: those made through this object, with what it takes to look for them and to make them again.
     """
 
     def __init__(self, location: Location) -> None:
@@ -48,6 +49,7 @@ class Repository:
         self.work_tree = location.work_tree
         self.objects = ObjectStore(location.common_dir, self._open)
         self.refs = RefStore(location, self._open)
+        self.snapshots: dict[ObjectId, MadeSnapshot] = {}
         self._handle: pygit2.Repository | None = None
         self._config: Mapping[str, str] | None = None
 
@@ -114,11 +116,6 @@ class Repository:
             return Head(ObjectId(str(target)), None)
         branch = target.removeprefix(_HEADS) if target.startswith(_HEADS) else None
         return Head(self.refs.get(RefName(target)), branch)
-
-    def is_shallow(self) -> bool:
-        """Whether history was cut off when it was fetched."""
-        marker = self.common_dir / "shallow"
-        return marker.is_file() and marker.stat().st_size > 0
 
     def resolve(self, revision: str) -> ObjectId | None:
         """The commit that a revision in git's own words names (``HEAD~2``, ``v1.0``, ``:/text``); None if none."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gittrack.core.ids import ObjectId
 from gittrack.core.records import GITTRACK, CodeState, LeftOut, SubmoduleState
@@ -22,9 +22,21 @@ if TYPE_CHECKING:
     from gittrack.git.scratch_index import ScratchIndex
     from gittrack.git.selection import Selection
 
-__all__ = ["PendingSnapshot", "SnapshotLimits", "start_snapshot"]
+__all__ = ["MadeSnapshot", "PendingSnapshot", "SnapshotLimits", "start_snapshot"]
 
 _MESSAGE = "snapshot of the work tree\n"
+
+
+class MadeSnapshot(NamedTuple):
+    """A snapshot that this process made: of what, and the paths at which it differs from HEAD."""
+
+    repo: Repository
+    limits: SnapshotLimits
+    paths: tuple[bytes, ...]
+
+    def again(self) -> ObjectId | None:
+        """Make it again; another commit when the work tree has changed meanwhile."""
+        return start_snapshot(self.repo, self.limits).result().commit
 
 
 def start_snapshot(repo: Repository, limits: SnapshotLimits, directory: str = "") -> PendingSnapshot:
@@ -64,7 +76,8 @@ class PendingSnapshot:
     def result(self) -> CodeState:
         """Wait for git, store the snapshot if the tree is dirty, and say what the code is; ``remote`` is left None.
 
-        Objects are durable when this returns, but nothing refers to a snapshot yet: point a ref at it soon.
+        Objects are durable when this returns, but nothing refers to a snapshot yet: point a ref at it soon, and then
+        look whether it is whole (:func:`gittrack.git.wholeness.keep_whole`).
 
         Raises:
             GitProgramError: git cannot read the work tree or the index.
@@ -102,6 +115,9 @@ class PendingSnapshot:
             commit = self._commit(status, tree)
             dirty = {change.path for change in status.changes if change.submodule_dirty}
             linked = index.submodules() if self._has_submodules(status.changes) else []
+        if commit is not None and commit != status.head:
+            made = MadeSnapshot(self._repo, self._limits, tuple(change.path for change in status.changes))
+            self._repo.snapshots[commit] = made
         reason = "" if commit else "there is no commit, and every file was left out"
         return self._state_of(status, commit, selection.listed(), _submodules(linked, dirty), reason)
 

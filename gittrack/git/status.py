@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gittrack.core.ids import ObjectId
 from gittrack.errors import GitProgramError
@@ -18,8 +18,7 @@ _ORDINARY_FIELDS = 8
 _UNMERGED_FIELDS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A path at which the work tree or the index differs from HEAD.
 
     Attributes:
@@ -39,8 +38,7 @@ class Change:
     submodule_dirty: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class WorkTreeStatus:
+class WorkTreeStatus(NamedTuple):
     """HEAD (None: unborn), its short branch name (None: detached), and the changes, tracked ones first."""
 
     head: ObjectId | None

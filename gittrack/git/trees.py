@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gittrack.core.ids import ObjectId
 from gittrack.core.records import Person
@@ -27,8 +27,7 @@ _UNFIT_FOR_PERSON = re.compile(r"[<>\x00-\x1f\x7f]")
 NestedFiles = dict[str, "bytes | ObjectId | NestedFiles"]
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """A commit; times in seconds since the epoch. The message is decoded as UTF-8, what is not UTF-8 replaced."""
 
     id: ObjectId
@@ -55,17 +54,25 @@ def parse_tree(id: ObjectId, data: bytes) -> list[tuple[int, str, ObjectId]]:
     """
     entries: list[tuple[int, str, ObjectId]] = []
     names: set[str] = set()
+    for mode, raw, entry in split_tree(id, data):
+        name = _safe_name(id, raw)
+        if name in names:
+            raise CorruptRecordError(f"tree '{id}' has two entries '{name}'")
+        names.add(name)
+        entries.append((mode, name, entry))
+    return entries
+
+
+def split_tree(id: ObjectId, data: bytes) -> list[tuple[int, bytes, ObjectId]]:
+    """The same with names as they are, for trees of which nothing is written; CorruptRecordError when it is no tree."""
+    entries: list[tuple[int, bytes, ObjectId]] = []
     position = 0
     while position < len(data):
         space, end = data.find(b" ", position, position + 8), data.find(b"\0", position)
         stop = end + 1 + _HASH_BYTES
         if space < 0 or end < space or stop > len(data) or not _MODE.fullmatch(data, position, space):
             raise CorruptRecordError(f"tree '{id}' is damaged", hint="git fsck")
-        name = _safe_name(id, data[space + 1 : end])
-        if name in names:
-            raise CorruptRecordError(f"tree '{id}' has two entries '{name}'")
-        names.add(name)
-        entries.append((int(data[position:space], 8), name, ObjectId(data[end + 1 : stop].hex())))
+        entries.append((int(data[position:space], 8), data[space + 1 : end], ObjectId(data[end + 1 : stop].hex())))
         position = stop
     return entries
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from gittrack.core import toml
 from gittrack.core.models_toml import checked_signature
-from gittrack.core.names import check_artifact_path, display
+from gittrack.core.names import display, plain_artifact_path
 from gittrack.errors import CorruptRecordError, InvalidNameError, MissingDependencyError, UsageError
 from gittrack.models import mlflow_packaging
 from gittrack.models.flavour import Flavour, is_installed, needs_trust
@@ -184,7 +184,7 @@ def _data_file(folder: Path, name: str) -> Path | None:
     if not name:
         return None
     try:
-        path = folder / check_artifact_path(name)
+        path = folder / plain_artifact_path(name)
     except InvalidNameError as error:
         raise CorruptRecordError(f"the model names a file outside its folder: '{display(name, 80)}'") from error
     if not path.resolve().is_relative_to(folder.resolve()):

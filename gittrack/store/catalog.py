@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from gittrack.core.events import is_event_message
 from gittrack.core.ids import ObjectId, RefName, RunId, parse_event_id, parse_run_id
 from gittrack.core.ledger import BATCH_FILE, LEDGER_FILE, BatchRow, decode_batch
+from gittrack.core.parsed_refs import InboxRef, LocalLedgerRef, RemoteLedgerRef, parse_ref
 from gittrack.core.records import Event
-from gittrack.core.refs import REMOTE_PREFIX, RUNS_PREFIX, InboxRef, LocalLedgerRef, RemoteLedgerRef, parse_ref
+from gittrack.core.refs import REMOTE_PREFIX, RUNS_PREFIX
 from gittrack.core.run_toml import strip_version
 from gittrack.errors import CorruptRecordError, FormatError, GittrackError
 from gittrack.git.repository import Repository

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -71,7 +70,22 @@ def _remove_live(folder: str, names: list[str]) -> None:
     if sorted(name for name in os.listdir(gone) if name.endswith(SUFFIX))[: len(names)] != names:
         os.rename(gone, folder)  # a resumption's, begun since we looked; its process has its journal open all the while
         return
-    shutil.rmtree(gone, ignore_errors=True)
+    remove_folder(gone)
+
+
+def remove_folder(folder: str) -> None:
+    """Remove a folder of journals as far as that can be done; doctor removes what is left.
+
+    Not by ``shutil`` as long as only files lie in it: loading that takes 1.7 ms, and this is done for every run.
+    """
+    try:
+        for name in os.listdir(folder):
+            os.unlink(os.path.join(folder, name))
+        os.rmdir(folder)
+    except OSError:
+        import shutil
+
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def drop_ghost(layout: Layout, id: RunId, names: list[str]) -> bool:

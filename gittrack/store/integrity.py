@@ -4,18 +4,21 @@ series. One finding per thing; a damaged run never hides the others.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, replace
 
 from gittrack.core.ids import ObjectId, RunId
 from gittrack.core.message import decode_message, listed_form
+from gittrack.core.parsed_refs import parse_ref
 from gittrack.core.records import MetricSummary, RunRecord
-from gittrack.core.refs import INBOX_PREFIX, REMOTE_PREFIX, RUNS_PREFIX, parse_ref
+from gittrack.core.refs import INBOX_PREFIX, REMOTE_PREFIX, RUNS_PREFIX
 from gittrack.core.series import summarise
-from gittrack.errors import GittrackError, UnsupportedFormatError
+from gittrack.errors import CorruptRecordError, GittrackError, UnsupportedFormatError
 from gittrack.git import health
 from gittrack.git.repository import Repository
+from gittrack.git.wholeness import lacking_code
 from gittrack.store.catalog import read_catalog
 from gittrack.store.done import done_runs
 from gittrack.store.layout import Layout
@@ -52,9 +55,11 @@ def check(repo: Repository, layout: Layout) -> list[Finding]:
         Finding(problem.where, problem.reason, "gittrack doctor" if problem.where.startswith(INBOX_PREFIX) else "")
         for problem in catalog.problems
     ]
-    findings += _objects(repo, layout, {commit: id for id, commits in catalog.runs.items() for commit in commits})
-    for id, commits in catalog.runs.items():
-        findings += [finding for commit in commits for finding in _run(repo, id, commit)]
+    damage = _objects(repo, layout, {commit: id for id, commits in catalog.runs.items() for commit in commits})
+    findings += damage.values()
+    findings += _code(repo, catalog.runs)
+    for id, commits in catalog.runs.items():  # what cannot be read whole is named already
+        findings += [finding for commit in commits if commit not in damage for finding in _run(repo, id, commit)]
     for run in list_live(layout):
         if run.problem:
             findings.append(Finding(f"live run {run.id}", run.problem))
@@ -64,17 +69,35 @@ def check(repo: Repository, layout: Layout) -> list[Finding]:
     return findings
 
 
-def _objects(repo: Repository, layout: Layout, commits: dict[ObjectId, RunId]) -> list[Finding]:
+def _objects(repo: Repository, layout: Layout, commits: dict[ObjectId, RunId]) -> dict[ObjectId, Finding]:
     damaged = health.fsck_objects(repo, list(commits))
     copies = {(id, prefix) for id, prefix, _ in done_runs(layout)} if damaged else set()
-    return [
-        Finding(
+    return {
+        commit: Finding(
             f"run {commits[commit]}",
             f"commit {commit}: {reason}",
             "gittrack doctor" if (commits[commit], commit[:16]) in copies else "",
         )
         for commit, reason in damaged.items()
-    ]
+    }
+
+
+def _code(repo: Repository, runs: Mapping[RunId, Iterable[ObjectId]]) -> Iterable[Finding]:
+    """Runs whose code is not whole, though its commit is there: git's own gc and fsck fail of that."""
+    if health.damaged_packs(repo):
+        return  # what lies in them is told for each run, and reading further might never end
+    users: dict[ObjectId, list[RunId]] = {}
+    objects = repo.reopened().objects
+    for id, commits in runs.items():
+        for commit in commits:
+            # Named among the damaged runs, as is a parent that is missing.
+            with contextlib.suppress(CorruptRecordError):
+                for parent in objects.read_commit(commit).parents[:1]:
+                    if objects.exists(parent):
+                        users.setdefault(parent, []).append(id)
+    for code, reason in lacking_code(objects, users).items():
+        for id in dict.fromkeys(users[code]):
+            yield Finding(f"run {id}", f"its code, commit {code}, is not whole: {reason}")
 
 
 def _run(repo: Repository, id: RunId, commit: ObjectId) -> Iterable[Finding]:

@@ -6,18 +6,16 @@ A folder appears complete (made under another name, then renamed), so nobody eve
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gittrack.core.assembly import start_operation
 from gittrack.core.ids import RunId, parse_run_id
 from gittrack.core.journal import JournalContents, decode_journal
 from gittrack.errors import CorruptRecordError, GittrackError, StorageError
-from gittrack.store.done import SUFFIX
+from gittrack.store.done import SUFFIX, remove_folder
 from gittrack.store.journal_file import JournalWriter
 from gittrack.store.layout import Layout
 from gittrack.store.ownership import Liveness, liveness, writer_operation
@@ -32,8 +30,7 @@ Now = Callable[[], int]
 """Gives ms since the epoch."""
 
 
-@dataclass(frozen=True, slots=True)
-class LiveRun:
+class LiveRun(NamedTuple):
     """A live run as read from its folder.
 
     Attributes:
@@ -46,8 +43,8 @@ class LiveRun:
 
     id: RunId
     folder: str
-    journals: Mapping[str, JournalContents] = field(default_factory=dict)
-    liveness: Liveness = Liveness.DEAD
+    journals: Mapping[str, JournalContents]
+    liveness: Liveness
     problem: str = ""
 
     @property
@@ -88,7 +85,7 @@ def create_live(
     try:
         return _begin_journal(making, layout.live_run(id), start, new_name, now, hold)
     except BaseException:
-        shutil.rmtree(making, ignore_errors=True)  # doctor removes what this cannot
+        remove_folder(str(making))
         raise
 
 
@@ -164,7 +161,7 @@ def read_live(folder: str, id: RunId) -> LiveRun | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        return LiveRun(id, folder, problem=f"cannot read '{folder}': {error.strerror}", liveness=Liveness.UNKNOWN)
+        return LiveRun(id, folder, {}, Liveness.UNKNOWN, f"cannot read '{folder}': {error.strerror}")
     try:
         start_operation(journals.values())
         problem = ""

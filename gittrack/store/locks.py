@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gittrack.errors import StorageError
+from gittrack.git.failures import disk_hint
 
 WITHOUT_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 """What a file system without locks answers; every use must then be safe by other means, if slower or less tidy."""
@@ -32,7 +33,7 @@ def exclusive(path: Path, *, wait: bool = True) -> Iterator[bool]:
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        raise StorageError(f"cannot write '{path}': {error.strerror}", hint="gittrack doctor") from error
+        raise StorageError(f"cannot write '{path}': {error.strerror}", hint=disk_hint(error, path.parent)) from error
     try:
         yield _take(file, wait)
     finally:

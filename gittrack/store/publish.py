@@ -16,8 +16,8 @@ from gittrack.core.assembly import ERRORS_LOG, assemble, resumed_commit, start_o
 from gittrack.core.ids import ObjectId, RefName, RunId
 from gittrack.core.journal import JournalContents
 from gittrack.core.message import encode_message
-from gittrack.core.records import GITTRACK, RunRecord
-from gittrack.core.refs import HOLD_PREFIX, HoldRef, hold_ref, inbox_ref, parse_ref
+from gittrack.core.records import GITTRACK, CodeState, RunRecord
+from gittrack.core.refs import HOLD_PREFIX, hold_ref, inbox_ref
 from gittrack.core.run_tree import RunBody, encode_tree
 from gittrack.errors import CorruptRecordError, GittrackError, RefMovedError
 from gittrack.git.refs import RefUpdate
@@ -79,10 +79,19 @@ def _earlier_body(repo: Repository, commit: ObjectId) -> RunBody:
 
 
 def _code_parent(repo: Repository, body: RunBody) -> ObjectId:
-    commit = body.record.code.commit
-    if commit is not None and repo.objects.has(commit):
-        return commit
+    code = body.record.code
+    if code.commit is not None and repo.objects.has(code.commit) and _is_code_whole(repo, code):
+        return code.commit
     return empty_root(repo)
+
+
+def _is_code_whole(repo: Repository, code: CodeState) -> bool:
+    """HEAD is the user's, and so large that it is not looked through; a snapshot is ours."""
+    if code.commit is None or code.commit == code.head:
+        return True
+    from gittrack.git.wholeness import is_snapshot_whole  # only a dirty tree has one
+
+    return is_snapshot_whole(repo, code.commit)
 
 
 def _without_code(body: RunBody) -> RunBody:
@@ -167,13 +176,26 @@ def _drop_hold(repo: Repository, id: RunId, journals: Sequence[JournalContents])
 
 
 def hold_snapshot(repo: Repository, id: RunId, snapshot: ObjectId) -> None:
-    """Keep a live run's snapshot from ``git gc --prune=now`` until the run commit refers to it."""
+    """Keep a live run's snapshot from ``git gc --prune=now`` until the run commit refers to it.
+
+    What a gc took before the ref stood is made again. Where that cannot be, because the work tree has changed, no ref
+    is left: one that names what is not there would make git's own gc fail. The run then says so at its end.
+
+    Raises:
+        StorageError: the ref could not be written.
+    """
+    from gittrack.git.wholeness import keep_whole
+
+    if not repo.objects.has(snapshot) and not keep_whole(repo, snapshot):
+        return
     name = hold_ref(id)
     left = repo.refs.get(name)  # by a process that died before it let go
     if left is None:
         repo.refs.create(name, snapshot)
     elif left != snapshot:
         repo.refs.update(name, snapshot, left)
+    if not keep_whole(repo, snapshot):
+        repo.refs.transaction([RefUpdate(name, None, snapshot)])
 
 
 def restore_ref(repo: Repository, id: RunId, commit: ObjectId) -> None:
@@ -193,6 +215,8 @@ def restore_ref(repo: Repository, id: RunId, commit: ObjectId) -> None:
 
 def drop_stale_holds(repo: Repository, layout: Layout) -> list[RefName]:
     """Remove refs that hold the code of runs which are neither beginning nor live; returns them."""
+    from gittrack.core.parsed_refs import HoldRef, parse_ref  # what reads refs is loaded only where some are listed
+
     dropped = []
     for name, tip in repo.refs.list(HOLD_PREFIX):
         ref = parse_ref(name)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gittrack.core.assembly import has_ended
 from gittrack.core.ids import ObjectId, RunId
 from gittrack.errors import CorruptRecordError, FormatError, GittrackError
 from gittrack.git import health
@@ -37,12 +38,16 @@ class Recovery:
             not store it, it stays live).
         reason: why, for the last three.
         commit: the run commit when recovered.
+        hint: what mends a failure, if anything is known to.
+        had_ended: whether the run had said how it ended, and only could not be stored.
     """
 
     id: RunId
     outcome: Outcome
     reason: str = ""
     commit: ObjectId | None = None
+    hint: str | None = None
+    had_ended: bool = False
 
 
 def recover_runs(repo: Repository, layout: Layout, only: RunId | None = None, *, force: bool = False) -> list[Recovery]:
@@ -80,11 +85,12 @@ def _recover(repo: Repository, layout: Layout, id: RunId, force: bool) -> Recove
             return Recovery(id, "damaged", run.problem)
         if run.liveness is Liveness.UNKNOWN and not force:
             return Recovery(id, "unknown", "its process is on another host")
-        return Recovery(id, "recovered", commit=publish(repo, layout, id, run.contents))
+        commit = publish(repo, layout, id, run.contents)
+        return Recovery(id, "recovered", commit=commit, had_ended=has_ended(run.contents))
     except FormatError as error:
         return Recovery(id, "damaged", error.message)
     except GittrackError as error:
-        return Recovery(id, "failed", error.message)
+        return Recovery(id, "failed", error.message, hint=error.hint)
 
 
 def unfinished_folders(layout: Layout) -> list[str]:

@@ -23,6 +23,8 @@ from gittrack.store.run_reader import read_record
 def state_changes(repo: Repository, id: RunId, commit: ObjectId, journals: Sequence[JournalContents]) -> None:
     """Write an event for each tag, name or note that the resumption changed.
 
+    What somebody stated of the same thing while it ran stands, as it does for a run that is not resumed.
+
     Args:
         repo: where.
         id: the run.
@@ -40,7 +42,10 @@ def state_changes(repo: Repository, id: RunId, commit: ObjectId, journals: Seque
     known = {event.id for event in events}
     present = fold(run_body(read_record(repo, commit)), events)
     start = start_operation(journals)
+    stated = {(event.kind, event.key) for event in events if event.time >= start["t"]}
     for (kind, key), change in changes.items():
+        if (kind, key) in stated:
+            continue
         event_id = _event_id(id, resumed_commit(journals), kind, key, change)
         if event_id not in known and present.value(kind, key) != change.value:
             event = Event(

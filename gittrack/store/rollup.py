@@ -16,8 +16,9 @@ from gittrack.core import toml
 from gittrack.core.events import is_event_message
 from gittrack.core.ids import ObjectId, RefName
 from gittrack.core.ledger import BATCH_FILE, LEDGER_FILE, MAX_BATCH, BatchKind, BatchRow, batch_subject, encode_batch
+from gittrack.core.parsed_refs import InboxRef, parse_ref
 from gittrack.core.records import Writer
-from gittrack.core.refs import INBOX_PREFIX, LOCAL_PREFIX, InboxRef, local_ledger_ref, parse_ref
+from gittrack.core.refs import INBOX_PREFIX, LOCAL_PREFIX, local_ledger_ref
 from gittrack.core.run_toml import with_version
 from gittrack.errors import ConflictError, CorruptRecordError, FormatError, GitProgramError, GittrackError
 from gittrack.git import health

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 import gittrack
-from gittrack.errors import InvalidNameError, InvalidValueError, RunNotFoundError, UsageError
+from gittrack.errors import GittrackError, InvalidNameError, InvalidValueError, RunNotFoundError, UsageError
 
 
 def parents() -> dict[str, str | None]:
@@ -38,11 +38,11 @@ def test_end_run_takes_every_status_in_either_case(repo, status):
     assert gittrack.get_run(run.id).status == status.lower()
 
 
-@pytest.mark.parametrize("status", ["done", "running", "RUNNING"])
-def test_a_run_ends_with_a_line_though_the_status_is_none(repo, status, capfd):
+@pytest.mark.parametrize("status", ["done", "running", "RUNNING", "weird"])
+def test_a_status_that_is_none_ends_the_run_and_is_no_success(repo, status, capfd):
     run = gittrack.start_run()
     gittrack.end_run(status)
-    assert gittrack.get_run(run.id).status == "finished"
+    assert gittrack.get_run(run.id).status == "failed"
     assert f"'{status}' is not the status of an ended run" in capfd.readouterr().err
 
 
@@ -338,25 +338,88 @@ sys.last_value = NameError("a cell")
     assert gittrack.get_run("notebook").status == "finished"
 
 
-# -- the line at the end ---------------------------------------------------------------------------------------------
+# -- what is said at the end ------------------------------------------------------------------------------------------
 
 
-def test_one_line_on_stderr_says_how_the_run_went(repo, capfd):
+def log_curves(run: gittrack.Run) -> None:
+    for step in range(3):
+        run.log_metrics({"acc": 0.9 + step / 100, "loss": 1 / (step + 1), "system/cpu": 5}, step=step)
+    run.log_metric("acc", 0.5, step=0)
+
+
+def test_a_few_lines_on_stderr_say_how_the_run_went(program, repo, git):
+    (repo / "new.py").write_text("")
+    (repo / "big.bin").write_bytes(b"\0" * (2 << 20))
+    done = program(
+        "import gittrack\n"
+        "with gittrack.start_run('best', 'a/b') as run:\n"
+        "    for step in range(3): run.log_metrics({'acc': 0.9 + step / 100, 'loss': 1, 'system/cpu': 5}, step=step)\n"
+    )
+    run = gittrack.get_run("best")
+    took, *rest = done.stderr.splitlines()
+    assert took.startswith("gittrack: run 'best' finished after ")
+    assert rest == [
+        f"  id         {run.id[:8]}",
+        "  experiment a/b",
+        f"  code       {run.code[:8]}, uncommitted changes on top of {git('rev-parse', 'HEAD', cwd=repo)[:8]} on main",
+        "  left out   1 file of the work tree",
+        "  metric     acc 0.92 ▁▅█",
+        "  metric     loss 1 ▄▄▄",
+        f"  next       gittrack show {run.id[:8]}",
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 3000])
+def test_what_is_said_fits_eight_lines_of_eighty_columns_whatever_the_run_holds(program, size):
+    done = program(
+        "import gittrack\n"
+        f"params = {{f'p{{number}}': 'v' * 40 for number in range({size})}}\n"
+        "run = gittrack.start_run('n' * 200, 'e/' + 'x' * 200, params=params)\n"
+        "for metric in 'abcdef': run.log_metrics({metric * 100: 1.5e-9})\n"
+        "raise ValueError('y' * 1000)\n"
+    )
+    lines = done.stderr[done.stderr.index("gittrack: run") :].splitlines()
+    assert len(lines) == 8
+    assert max(map(len, lines)) <= 80
+    assert "failed after" in lines[0]
+    assert lines[-1] == f"  next       gittrack show {gittrack.get_run('@latest').id[:8]}"
+
+
+def test_of_many_runs_of_a_process_and_of_children_one_line_says_how_it_went(program):
+    done = program(
+        "import gittrack\n"
+        "with gittrack.start_run('outer'):\n"
+        "    with gittrack.start_run('inner', nested=True) as run: run.log_metric('m', 1)\n"
+        "with gittrack.start_run('second'): pass\n"
+    )
+    inner, second = (gittrack.get_run(name).id[:8] for name in ("inner", "second"))
+    lines = done.stderr.splitlines()
+    assert lines[0] == f"gittrack: run inner ({inner}) finished · m 1 · gittrack show {inner}"
+    assert lines[1].startswith("gittrack: run 'outer' finished after ")
+    assert lines[-1] == f"gittrack: run second ({second}) finished · gittrack show {second}"
+
+
+def test_one_line_shows_the_last_values_of_the_headline_metrics(repo, capfd):
+    with gittrack.start_run("first"):
+        pass
+    capfd.readouterr()
     with gittrack.start_run("best") as run:
-        for step in range(3):
-            run.log_metrics({"acc": 0.9 + step / 100, "loss": 1 / (step + 1), "system/cpu": 5}, step=step)
-        run.log_metric("acc", 0.5, step=0)
+        log_curves(run)
     short = run.id[:8]
     assert capfd.readouterr().err == (
         f"gittrack: run best ({short}) finished · acc 0.92 · loss 0.3333 · gittrack show {short}\n"
     )
 
 
-def test_the_line_shows_the_headline_metrics_of_the_settings(repo, git, capfd):
+def test_the_headline_metrics_of_the_settings_come_first(repo, git, capfd, program):
     git("config", "gittrack.headline", "val/auc, missing", cwd=repo)
-    with gittrack.start_run("it") as run:
-        run.log_metrics({"acc": 1, "val/auc": 0.75})
-    assert f"run it ({run.id[:8]}) finished · val/auc 0.75 · gittrack show" in capfd.readouterr().err
+    said = program(
+        "import gittrack\n"
+        "for name in '12':\n"
+        "    with gittrack.start_run(name) as run: run.log_metrics({'acc': 1, 'val/auc': 0.75})\n"
+    ).stderr
+    assert "  metric     val/auc 0.75\n  metric     acc 1\n" in said
+    assert "finished · val/auc 0.75 · gittrack show" in said
 
 
 @pytest.mark.parametrize("how", ["environment", "git config", "file"])
@@ -372,20 +435,22 @@ def test_quiet_leaves_the_line_out(repo, git, capfd, monkeypatch, how):
     assert capfd.readouterr().err == ""
 
 
-def test_the_line_shows_nothing_that_would_mislead_a_terminal(repo, capfd):
-    with gittrack.start_run("\u202eevil") as run:
-        run.log_metric("\x1b[31mred\n", 1)
-    line = capfd.readouterr().err
-    assert line.isprintable() is False  # its own line end
-    assert line[:-1].isprintable()
-    assert line.count("\n") == 1
+def test_what_is_said_shows_nothing_that_would_mislead_a_terminal(program):
+    done = program(
+        "import gittrack\n"
+        "for _ in range(2):\n"
+        "    with gittrack.start_run('\\u202eevil') as run: run.log_metric('\\x1b[31mred\\n', 1)\n"
+    )
+    lines = done.stderr.split("\n")
+    assert len(lines) == 6 + 1 + 1  # several, one, and what follows the last line end
+    assert all(line.isprintable() for line in lines)
 
 
 def test_a_run_joined_inside_gittrack_run_says_nothing_itself(repo, gittrack_cli):
     (repo / "train.py").write_text("import gittrack\nwith gittrack.start_run() as run: run.log_metric('acc', 1)\n")
     done = gittrack_cli("run", "--name", "outer", "--", sys.executable, "train.py", cwd=repo)
     assert gittrack.get_run("outer").metrics == {"acc": 1.0}
-    assert "· gittrack show" not in done.stderr
+    assert done.stderr.count("gittrack show") == 1
 
 
 # -- what the environment says ---------------------------------------------------------------------------------------
@@ -596,3 +661,39 @@ def test_system_metrics_are_sampled_with_one_option(repo, capfd):
     assert saved.metrics["system/memory_percent"] > 0
     assert saved.file("logs/errors.log") is None
     assert capfd.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("word", ["sys.exit", "exit", "quit"])
+@pytest.mark.parametrize(("code", "status"), [(3, "failed"), (0, "finished")])
+def test_a_program_that_leaves_by_any_of_the_three_words_says_how(program, word, code, status):
+    done = program(f"import gittrack, sys\ngittrack.start_run('left')\n{word}({code})")
+    assert done.returncode == code
+    assert gittrack.get_run("left").status == status
+
+
+def test_exit_and_quit_are_given_back(repo):
+    import builtins
+
+    before = (sys.exit, getattr(builtins, "exit", None), getattr(builtins, "quit", None))
+    with gittrack.start_run():
+        assert sys.exit is not before[0]
+        assert repr(sys.exit) == repr(before[0])
+    assert (sys.exit, getattr(builtins, "exit", None), getattr(builtins, "quit", None)) == before
+
+
+@pytest.mark.parametrize("wrong", [{"name": ""}, {"experiment": "a\nb"}, {"parent": "nobody"}, {"run_id": "nobody"}])
+def test_what_cannot_begin_ends_no_other_run(repo, wrong):
+    run = gittrack.start_run("keep")
+    with pytest.raises(GittrackError):
+        gittrack.start_run(**wrong)
+    assert run.active
+    run.end()
+
+
+def test_the_end_says_how_much_could_not_be_logged(program):
+    done = program(
+        "import gittrack\nwith gittrack.start_run('bad') as run:\n    run.log_metric('ok', 1)\n"
+        "    for _ in range(10): run.log_metric('loss', 'bad')"
+    )
+    assert "  not kept   10 things that could not be logged as given\n" in done.stderr
+    assert len(done.stderr[done.stderr.index("run 'bad'") :].splitlines()) <= 8

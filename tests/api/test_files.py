@@ -6,6 +6,7 @@ import datetime
 import io
 import json
 import os
+import sys
 import tomllib
 
 import matplotlib as mpl
@@ -16,6 +17,7 @@ import yaml
 from PIL import Image
 
 import gittrack
+from gittrack.errors import MissingDependencyError
 
 from .conftest import errors_of, paths_of
 from .test_params_and_metrics import Tensor
@@ -258,6 +260,18 @@ def test_tables_of_pandas(keep):
     assert keep("log_table", [{"a": 1}, {"a": 2}], "b.csv")[0] == {"b.csv": b"a\n1\n2\n"}
 
 
+def test_parquet_without_pyarrow_says_what_to_install(keep, monkeypatch):
+    for engine in ("pyarrow", "fastparquet"):
+        monkeypatch.setitem(sys.modules, engine, None)
+    found, (said,) = keep("log_table", FRAME, "a.parquet")
+    assert found == {}
+    assert said == "log_table: Parquet needs pyarrow"
+    run = gittrack.start_run(strict=True)
+    with pytest.raises(MissingDependencyError) as caught, run:
+        run.log_table(FRAME, "a.parquet")
+    assert caught.value.hint == "pip install pyarrow"
+
+
 def test_tables_without_pandas(program):
     done = program("""
 import sys
@@ -273,6 +287,12 @@ assert "pandas" not in sys.modules
     assert saved.artifact("a.csv") == b"a,b\n1,x\n2,\n"
     assert json.loads(saved.artifact("a.json")) == [{"a": 1}, {"a": 2}]
     assert len(errors_of(saved)) == 1
+
+
+def test_messages_name_a_type_with_its_article(keep):
+    assert keep("log_image", object(), "a.png")[1] == ["log_image: an object is no image"]
+    assert keep("log_figure", {}, "a.png")[1] == ["log_figure: a dict is no figure of matplotlib or plotly"]
+    assert keep("log_figure", RGB, "a.png")[1] == ["log_figure: an ndarray is no figure of matplotlib or plotly"]
 
 
 @pytest.mark.parametrize("table", [None, "text", b"bytes", 5, {"a": 1}, {"a": [1], "b": [1, 2]}], ids=repr)
@@ -314,3 +334,36 @@ def test_a_dvc_file_beside_an_input_is_believed(repo):
 @pytest.mark.parametrize("data", ["", "no-such-file", b"bytes", 5, [1, 2]], ids=repr)
 def test_what_is_no_input_is_said(keep, repo, data):
     assert len(keep("log_input", data)[1]) == 1
+
+
+def test_a_link_to_a_file_is_kept_as_its_content_wherever_that_lies(repo, tmp_path, capfd):
+    folder, outside = tmp_path / "made", tmp_path / "outside"
+    for each in (folder, outside):
+        each.mkdir()
+    (outside / "model.bin").write_bytes(b"weights")
+    (folder / "real.txt").write_text("real")
+    (folder / "inner").symlink_to("real.txt")
+    (folder / "outer").symlink_to(outside / "model.bin")
+    (folder / "directory").symlink_to(outside)
+    with gittrack.start_run("it") as run:
+        run.log_artifacts(folder)
+    saved = gittrack.get_run("it")
+    assert saved.artifacts == ("inner", "outer", "real.txt")
+    assert (saved.artifact("inner"), saved.artifact("outer")) == (b"real", b"weights")
+    assert "log_artifacts" not in capfd.readouterr().err
+
+
+def test_a_link_that_leads_nowhere_or_in_a_circle_is_a_warning(repo, tmp_path, capfd):
+    folder = tmp_path / "made"
+    folder.mkdir()
+    (folder / "real.txt").write_text("real")
+    (folder / "broken").symlink_to(tmp_path / "nothing")
+    (folder / "loop").symlink_to(folder / "pool")
+    (folder / "pool").symlink_to(folder / "loop")
+    (folder / "self").symlink_to(folder)
+    with gittrack.start_run("it") as run:
+        run.log_artifacts(folder)
+    saved = gittrack.get_run("it")
+    assert (saved.status.value, saved.artifacts) == ("finished", ("real.txt",))
+    (warning,) = [line for line in capfd.readouterr().err.splitlines() if "log_artifacts" in line]
+    assert "3 files of" in warning and "leads nowhere" in warning

@@ -396,10 +396,12 @@ def test_logging_outside_a_repository_warns_once_and_goes_on(tmp_path, project_e
     [{"GITTRACK_PARENT": "no-such-run"}, {"GITTRACK_EXPERIMENT": "a\nb"}, {"GITTRACK_SYSTEM_INTERVAL": "soon"}],
     ids=lambda env: next(iter(env)),
 )
-def test_a_run_nobody_asked_for_begins_silent_where_a_setting_is_wrong(program, env):
+def test_a_run_nobody_asked_for_goes_on_without_a_setting_that_is_wrong_and_says_so_once(program, env):
     code = "import gittrack\nfor _ in range(3): gittrack.log_metric('loss', 1)\nprint('trained')"
     done = program(code, env=env)
     assert (done.returncode, done.stdout) == (0, "trained\n"), done.stderr
-    assert done.stderr.count("gittrack:") == 1
+    told = [line for line in done.stderr.splitlines() if line.startswith("gittrack:") and " finished " not in line]
+    assert len(told) == 1, done.stderr
+    assert gittrack.get_run("@latest").metrics == {"loss": 1.0}
     strict = program(code, env={**env, "GITTRACK_STRICT": "1"})
     assert strict.returncode == 1

@@ -151,7 +151,7 @@ def test_a_run_that_is_not_there_cannot_be_resumed(repo):
 def test_a_run_with_more_output_than_other_files_may_have_is_resumed(repo):
     with gittrack.start_run() as run:
         for _ in range(10):
-            run.log_output(os.urandom(1 << 20))
+            run.log_output(os.urandom(1 << 20).replace(b"/", b"."))  # "//x@y" would be a login
     with gittrack.start_run(run_id=run.id) as again:
         again.log_metric("m", 1)
     saved = gittrack.get_run(run.id)
@@ -176,3 +176,16 @@ def test_a_deleted_run_is_still_deleted_after_a_resumption(repo, gittrack_cli):
         run.log_metric("m", 1)
     assert gittrack.runs() == []
     assert [each.metrics["m"] for each in gittrack.runs(deleted=True)] == [1.0]
+
+
+def test_what_a_person_states_during_a_resumption_stands_whatever_its_program_said_before(repo, gittrack_cli):
+    first = first_run()
+    with gittrack.start_run(run_id=first.id) as run:
+        run.set_tag("stage", "program")
+        run.set_tag("other", "program")
+        for words in (("tag", run.id, "stage=person"), ("note", run.id, "a person's")):
+            assert gittrack_cli(*words).returncode == 0
+        run.set_note("the program's")
+        assert gittrack.get_run(first.id).tags["stage"] == "person"
+    saved = gittrack.get_run(first.id)
+    assert (saved.tags["stage"], saved.tags["other"], saved.note) == ("person", "program", "a person's")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 import pytest
@@ -163,3 +164,44 @@ def test_a_folder_of_artifacts_leaves_gits_own_folder_out(repo, git, every_byte)
     saved = gittrack.get_run(run.id)
     assert paths_of(saved) == ("train.py",)
     assert TOKEN.encode() not in every_byte(saved.commit)
+
+
+def test_secrets_in_logged_output_do_not(repo, every_byte):
+    with gittrack.start_run("it") as run:
+        for piece in (f"loss 0.5\ntoken {TOKEN[:20]}", TOKEN[20:], f"\npassword={WORD}", "\nthe end"):
+            run.log_output(piece.encode())
+    assert gittrack.get_run("it").file("logs/output.txt") == b"loss 0.5\ntoken ***\npassword=***\nthe end"
+    assert WORD.encode() not in every_byte(gittrack.get_run("it").commit)
+
+
+def test_an_unfinished_line_of_output_is_written_by_the_process_that_logged_it(repo):
+    with gittrack.start_run("it") as run:
+        run.log_output(b"of the parent")
+        child = os.fork()
+        if not child:
+            run.log_output(b"of the child\n")
+            os._exit(0)
+        os.waitpid(child, 0)
+        run.log_output(b", finished\n")
+    kept = gittrack.get_run("it").file("logs/output.txt")
+    assert sorted(kept.splitlines()) == [b"of the child", b"of the parent, finished"]
+
+
+def test_a_program_that_joins_keeps_no_secret_of_its_output_either(repo, gittrack_cli):
+    (repo / "train.py").write_text(
+        f"import gittrack\nwith gittrack.start_run() as run: run.log_output(b'password={WORD} and so on')\n"
+    )
+    assert gittrack_cli("run", "--name", "outer", "--", sys.executable, "train.py", cwd=repo).returncode == 0
+    assert gittrack.get_run("outer").file("logs/output.txt") == b"password=*** and so on"
+
+
+def test_a_token_in_the_name_of_a_run_or_experiment_is_masked_and_said_to_be(repo, capfd, every_byte):
+    token = "ghp_" + "Zx8Kq2Lm5Np7Rt9Vw3Yb6Dc1Fg4Hj0Ks2QaX"
+    with gittrack.start_run(f"try {token}", experiment=f"with {token}") as run:
+        pass
+    said = capfd.readouterr().err
+    assert "the name of a run holds a secret and is kept as 'try secret-" in said
+    assert "the name of an experiment holds a secret" in said
+    saved = gittrack.get_run(run.id)
+    assert saved.name.startswith("try secret-")
+    assert token.encode() not in every_byte(saved.commit)

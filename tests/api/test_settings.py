@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 import gittrack
@@ -74,3 +76,69 @@ def test_a_truth_is_read_in_one_way(text, value):
 def test_what_is_no_truth_is_wrong_usage():
     with pytest.raises(UsageError, match="neither true nor false"):
         boolean("it", "maybe")
+
+
+BAD = 'inline_limit = "many"\nsystem_metric = true\nheadline = 5\nexperiment = ""\n'
+
+
+def test_settings_that_cannot_be_read_are_told_once_and_do_not_count(repo, monkeypatch, capfd):
+    (repo / ".gittrack.toml").write_text(BAD)
+    for name, value in {"SYSTEM_INTERVAL": "soon", "EXPERIMENT": "", "DISABLED": "maybe", "PARENT": "nobody"}.items():
+        monkeypatch.setenv(f"GITTRACK_{name}", value)
+    for name in ("one", "two"):
+        with gittrack.start_run(name) as run:
+            assert not run.silent
+    said = [line for line in capfd.readouterr().err.splitlines() if "finished" not in line]
+    assert len(said) == len(set(said))
+    wrong = ["inline_limit", "headline", "GITTRACK_SYSTEM_INTERVAL", "GITTRACK_DISABLED", "GITTRACK_PARENT"]
+    for what in [*wrong, "is 'system_metrics' meant?"]:
+        assert sum(what in line for line in said) == 1, (what, said)
+    assert gittrack.get_run("two").experiment == "Default"
+
+
+def test_settings_that_cannot_be_read_are_errors_where_strict_is_set(repo, monkeypatch):
+    (repo / ".gittrack.toml").write_text(BAD)
+    monkeypatch.setenv("GITTRACK_STRICT", "1")
+    with pytest.raises(UsageError, match="inline_limit"):
+        gittrack.start_run()
+
+
+def test_a_file_of_settings_that_is_no_toml_does_not_lose_the_run(repo, capfd):
+    (repo / ".gittrack.toml").write_text("= what")
+    with gittrack.start_run("it"):
+        pass
+    assert ".gittrack.toml is damaged" in capfd.readouterr().err
+    assert gittrack.get_run("it").status.value == "finished"
+
+
+@pytest.mark.parametrize("target", ["/dev/zero", "fifo", "."])
+@pytest.mark.timeout(30)
+def test_a_file_of_settings_that_is_no_file_is_told_and_never_waited_for(repo, target):
+    os.mkfifo(repo / "fifo")
+    (repo / ".gittrack.toml").symlink_to(target)
+    with gittrack.start_run(name="kept"):
+        pass
+    assert Project.open().faults == (".gittrack.toml is no file",)
+    assert gittrack.get_run("kept").status == "finished"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "system_interval = 1" + "0" * 400,
+        "system_interval = nan",
+        "system_interval = -1",
+        "snapshot_file_limit = 99999999999999999999999999",
+        "inline_limit = -1",
+        'output_limit = "' + "9" * 5000 + '"',
+    ],
+)
+def test_a_number_that_is_none_is_told_and_does_not_count(repo, capfd, line):
+    (repo / ".gittrack.toml").write_text(line + "\n")
+    (repo / "dirty.py").write_text("x = 1\n")
+    with gittrack.start_run(name="kept"):
+        pass
+    said = capfd.readouterr().err
+    assert line.split()[0] in said
+    assert len(said) < 2000
+    assert gittrack.get_run("kept").status == "finished"

@@ -67,8 +67,14 @@ def test_what_is_no_file_is_left_out_and_what_cannot_be_kept_is_told(store, fold
     (folder / ".git").mkdir()
     (folder / ".git" / "config").write_text("x")
     (folder / "outside").symlink_to(tmp_path, target_is_directory=True)
-    (folder / "broken").symlink_to("absent")
     assert taken(store, folder) == (before, [])
+    (folder / "broken").symlink_to("absent")
+    (folder / "circle").symlink_to("circle")
+    stored, refused = taken(store, folder)
+    assert stored == before
+    assert sorted(path for path, error in refused if "leads nowhere" in error.message) == ["broken", "circle"]
+    (folder / "broken").unlink()
+    (folder / "circle").unlink()
     (folder / "linked").symlink_to("a.txt")
     (folder / "bad\\name").write_text("x")
     stored, refused = taken(store, folder)

@@ -15,12 +15,12 @@ from gittrack.capture.command import CommandState, capture_command, is_notebook_
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = """\
-import dataclasses, json, os, sys
+import json, os, sys
 from pathlib import Path
 from gittrack.capture.command import capture_command
 main_file = getattr(sys.modules["__main__"], "__file__", None)
 state = capture_command(sys.orig_argv, main_file, os.environ, Path(os.environ["WORK_TREE"]))
-print(json.dumps(dataclasses.asdict(state)))
+print(json.dumps(state._asdict()))
 """
 
 

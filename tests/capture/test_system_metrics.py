@@ -19,9 +19,9 @@ Value = tuple[str, float, int]
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not condition():
-        assert time.monotonic() < deadline, "waited for 20 s"
+        assert time.monotonic() < deadline, "waited for 120 s"
         time.sleep(0.01)
 
 
@@ -111,7 +111,7 @@ def test_stop_ends_the_thread_and_may_be_called_twice_or_without_a_start() -> No
 
 def test_a_sampler_that_is_never_stopped_does_not_keep_the_process_alive() -> None:
     program = "from gittrack.capture.system_metrics import SystemSampler as S; S(lambda *v: None, 3600).start()"
-    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=200)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

@@ -78,7 +78,7 @@ def in_terminal(project_env):
                 break
             shown += data
         os.close(leader)
-        return shown.decode("utf-8", "replace").replace("\r\n", "\n"), child.wait(timeout=60)
+        return shown.decode("utf-8", "replace").replace("\r\n", "\n"), child.wait(timeout=200)
 
     return call
 

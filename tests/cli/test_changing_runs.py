@@ -33,10 +33,19 @@ def test_tags_are_set_changed_and_removed(cli, record, shown):
     assert shown("one")["tags"] == {"stage": "best"}
 
 
+def test_what_is_said_of_a_tag_is_what_is_kept(cli, record, shown):
+    record("one")
+    answer = cli("tag", "one", "password=hunter2", "cmd=train --api-key hunter2")
+    assert "tag 'password' is '***' on run 'one'" in answer.err
+    assert "tag 'cmd' is 'train --api-key ***' on run 'one'" in answer.err
+    assert "hunter2" not in answer.err
+    assert shown("one")["tags"] == {"password": "***", "cmd": "train --api-key ***"}
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        ((), 2),
+        (("--json", "a=1"), 2),
         (("nosign",), 2),
         (("=x",), 2),
         (("a=1", "a=2"), 2),
@@ -49,6 +58,17 @@ def test_a_tag_that_makes_no_sense_changes_nothing(cli, record, shown, words, co
     record("one", tags={"kept": "yes"})
     assert cli("tag", "one", *words).code == code
     assert shown("one")["tags"] == {"kept": "yes"}
+
+
+def test_the_tags_of_a_run_are_printed_as_they_are_typed(cli, record):
+    id = record("one", tags={"stage": "dev", "empty": "", "a": "x=y\x1b[0m"})
+    assert cli("tag", "one").out == "a=x=y\\x1b[0m\nempty=\nstage=dev\n"
+    document = json.loads(cli("tag", id, "--json").out)
+    assert document == {"schema": 1, "tags": {"a": "x=y\x1b[0m", "empty": "", "stage": "dev"}}
+    cli("tag", "one", "--delete", "a", "--delete", "empty", "--delete", "stage")
+    answer = cli("tag", "one")
+    assert (answer.code, answer.out) == (0, "")
+    assert answer.err == f"gittrack: run 'one' has no tags; set one: gittrack tag {id[:8]} stage=best\n"
 
 
 def test_a_note_is_written_printed_and_removed(cli, record, shown):
@@ -203,3 +223,14 @@ def test_the_log_says_what_was_changed_oldest_first(cli, record):
         ("lifecycle", "", "deleted"),
     ]
     assert list(document["events"][0]) == ["id", "kind", "key", "value", "time", "author", "writer", "replaces"]
+
+
+@pytest.mark.parametrize("name", ["@latest", "@-2", "@someone", "--help", "other"])
+def test_a_name_that_does_not_address_the_run_is_warned_of(cli, record, name):
+    id = record("one")
+    other = record("other")
+    for called in (name, other[:8]):
+        answer = cli("rename", id, "--", called)
+        assert answer.code == 0
+        assert "warning: that name does not address this run, or not it alone: its id does" in answer.err
+    assert "warning" not in cli("rename", id, "mine alone").err

@@ -108,7 +108,7 @@ def test_every_error_ends_with_its_exit_code_and_its_hint(error, monkeypatch, ca
 
 
 def test_exit_codes_are_those_of_the_table():
-    table = {1, 2, 3, 4, 5, 6}
+    table = {1, 2, 3, 4, 5, 6, 126, 127}
     codes = {each.exit_code for each in vars(gittrack.errors).values() if hasattr(each, "exit_code")}
     assert codes == table
 
@@ -220,3 +220,21 @@ def test_what_is_no_terminal_has_no_width_and_no_colour(tmp_path):
         assert Terminal.of(file, {"TERM": "xterm"}) == Terminal()
     assert Terminal().paint("x", "bad") == "x"
     assert Terminal(colour=True).paint("x", "bad") == "\x1b[31mx\x1b[0m"
+
+
+@pytest.mark.parametrize("words", [(), ("experiments",)])
+def test_without_a_command_the_help_is_shown_as_it_is(gittrack_cli, words):
+    done = gittrack_cli(*words)
+    said = done.stdout + done.stderr  # older versions of click print it on stdout and end with 0
+    assert said.startswith("Usage: gittrack")
+    assert "\n\nCommands:\n" in said
+    assert "\\n" not in said
+    assert done.returncode in (0, 2)
+
+
+def test_a_variable_that_leads_nowhere_is_named_as_the_cause(cli, monkeypatch, tmp_path):
+    monkeypatch.setenv("GITTRACK_REPO", str(tmp_path / "nowhere"))
+    answer = cli("ls")
+    assert answer.code == 1
+    assert answer.err.endswith("nowhere', which GITTRACK_REPO names\nhint: unset GITTRACK_REPO\n")
+    assert cli("-C", str(tmp_path), "ls").err.endswith("hint: git init\n")

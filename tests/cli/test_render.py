@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gittrack.api.farewell import how_it_ended
+from gittrack.api.farewell import ENDED_LINES, code_text, ended_lines, how_it_ended
 from gittrack.api.read import SavedRun
 from gittrack.cli import render
 from gittrack.cli.arguments import parse_pairs
-from gittrack.cli.render import Cell, Column, run_ended_lines, short_ids, table, tree
+from gittrack.cli.render import Cell, Column, short_ids, table, tree
 from gittrack.cli.run_page import value_text
 from gittrack.cli.shapes import plain
 from gittrack.cli.terminal import Terminal
@@ -96,20 +96,20 @@ def test_numbers_are_set_to_the_right_and_wide_characters_count_twice():
 def test_the_lines_at_the_end_are_at_most_eight_whatever_the_run_holds():
     code = CodeState(ObjectId("c" * 40), ObjectId("e" * 40), "main", True, left_out=(LeftOut("a", "size"),) * 3)
     metrics = {name: MetricSummary(1, 1, 1, 1, 1, 0, 0) for name in "abcdef"}
-    full = run("3" * 32, status=RunStatus.FAILED, error="E: x\ny", exit_code=3, code=code, metrics=metrics)
-    lines = run_ended_lines(full)
+    full = run("3" * 32, name="full", status=RunStatus.FAILED, error="E: x\ny", exit_code=3, code=code, metrics=metrics)
+    lines = ended_lines(full)
     assert lines == [
-        "gittrack: run 'run-33333333333333333333333333333333' failed after 1.0s, exit code 3",
+        "run 'full' failed after 1.0s, exit code 3",
         "  id         33333333",
         "  experiment Default",
-        "  code       cccccccc, a snapshot of uncommitted changes on top of eeeeeeee on main",
+        "  code       cccccccc, uncommitted changes on top of eeeeeeee on main",
         "  left out   3 files of the work tree",
         "  error      E: x\\ny",
         "  metric     a 1",
         "  next       gittrack show 33333333",
     ]
-    assert len(lines) == render.ENDED_LINES
-    assert len(run_ended_lines(run("4" * 32))) == 5
+    assert len(lines) == ENDED_LINES
+    assert len(ended_lines(run("4" * 32))) == 5
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_the_lines_at_the_end_are_at_most_eight_whatever_the_run_holds():
     ],
 )
 def test_the_code_in_a_line(code, text):
-    assert render.code_text(code) == text
+    assert code_text(code) == text
 
 
 @pytest.mark.parametrize("status", RunStatus)

@@ -42,6 +42,29 @@ def test_output_goes_where_it_went_and_into_the_run(run, latest, gittrack_cli, g
     assert sorted(kept.splitlines()) == ["to-err", "to-out"]
 
 
+def test_secrets_are_shown_and_not_kept(run, latest, git, repo):
+    token = "hf" + "_" + "aB3dE5gH7j" * 4
+    key = "MIIEpAIBAAKCAQEA7bq98qkY"
+    (repo / "train.py").write_text(
+        "import os, sys, time\n"
+        f"for piece in ({token[:9]!r}, {token[9:]!r}, ' is it\\n', '50%\\r', 'password: hunter2\\r', 'done'):\n"
+        "    os.write(1, piece.encode())\n"
+        "    os.write(2, b'.')\n"
+        "    time.sleep(0.02)\n"
+        f"for line in ('-----BEGIN PRIVATE' + ' KEY-----', '{key}', '-----END PRIVATE KEY-----', 'done too'):\n"
+        "    print(line, file=sys.stderr)\n"
+    )
+    done = run("--", PYTHON, "train.py")
+    assert token in done.stdout
+    assert "hunter2" in done.stdout
+    assert key in done.stderr
+    kept = git("show", f"{latest()['commit']}:logs/output.txt")
+    assert "*** is it\n50%\npassword: ***\n" in kept  # read as text, in which a carriage return is a line end
+    assert "done" in kept
+    assert "done too\n" in kept
+    assert not any(secret in kept for secret in (token[9:], "hunter2", key))
+
+
 def test_at_most_eight_lines_at_the_end_with_the_next_command_last(run, latest, repo):
     (repo / "big.bin").write_bytes(b"\0" * (2 << 20))
     (repo / "train.py").write_text(
@@ -57,7 +80,7 @@ def test_at_most_eight_lines_at_the_end_with_the_next_command_last(run, latest, 
     assert ended[1] == f"  id         {id}"
     assert ended[2] == "  experiment Default"
     assert ended[3].startswith("  code       ")
-    assert "a snapshot of uncommitted changes on top of" in ended[3]
+    assert ", uncommitted changes on top of " in ended[3]
     assert ended[4] == "  left out   1 file of the work tree"
     assert any(line == "  metric     a 2 ▁█" for line in ended)
     assert ended[-1] == f"  next       gittrack show {id}"
@@ -91,7 +114,7 @@ def test_ctrl_c_ends_the_command_and_the_run_as_killed(repo, project_env, latest
     assert child.stdout.readline() == b"on\n"
     time.sleep(0.2)
     child.send_signal(signal.SIGINT)  # no terminal that would tell the whole group: it is passed on
-    _, said = child.communicate(timeout=60)
+    _, said = child.communicate(timeout=200)
     assert child.returncode == 130
     assert b"was killed after" in said
     assert latest()["status"] == "killed"
@@ -99,9 +122,15 @@ def test_ctrl_c_ends_the_command_and_the_run_as_killed(repo, project_env, latest
 
 def test_a_command_that_does_not_exist_is_a_failed_run(run, latest):
     done = run("--", "no-such-program-anywhere")
-    assert done.returncode == 2
+    assert done.returncode == 127
     assert "error: cannot start 'no-such-program-anywhere': not found" in done.stderr
     assert latest()["status"] == "failed"
+
+
+def test_a_command_that_cannot_be_executed_ends_as_in_a_shell(run, repo, latest):
+    (repo / "plain.txt").write_text("no program")
+    assert run("--", "./plain.txt").returncode == 126
+    assert (latest()["status"], latest()["exit_code"]) == ("failed", 126)
 
 
 def test_no_command_is_wrong_usage(run):
@@ -211,3 +240,11 @@ def test_with_gittrack_disabled_the_command_runs_and_nothing_is_kept(run, git):
     done = run("--", "sh", "-c", "echo on; exit 3", env={"GITTRACK_DISABLED": "1"})
     assert (done.returncode, done.stdout, done.stderr) == (3, "on\n", "")
     assert git("for-each-ref", "refs/runs") == ""
+
+
+def test_a_secret_given_by_p_is_said_with_the_words_that_were_typed(run, latest):
+    done = run("-p", "password=hunter2", "-p", "lr=0.1", "--", "true")
+    assert "gittrack: warning: -p password holds a secret and is kept without it\n" in done.stderr
+    assert "log_param" not in done.stderr
+    assert "hunter2" not in done.stderr
+    assert latest()["params"] == {"password": "***", "lr": 0.1}

@@ -16,7 +16,7 @@ import time
 import pytest
 
 import gittrack
-from gittrack.api.command_run import _Copying, _Recorder
+from gittrack.api.captured_output import Copying, Recorder
 from gittrack.store.live import read_live
 
 PYTHON = sys.executable
@@ -53,7 +53,7 @@ def in_shell(repo, project_env):
             env={**project_env, "RUN": " ".join(GITTRACK_RUN)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
             check=False,
         )
 
@@ -176,7 +176,7 @@ class TestSignal:
             preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),  # as nohup does
         )
         child.send_signal(signal.SIGHUP)
-        out, _ = child.communicate(timeout=60)
+        out, _ = child.communicate(timeout=200)
         assert (out, child.returncode) == (b"end\n", 0)
         assert latest()["status"] == "finished"
 
@@ -184,9 +184,17 @@ class TestSignal:
         child = begun("sh", "-c", "echo on; exec sleep 60")
         time.sleep(0.2)
         child.send_signal(signal.SIGTERM)
-        child.communicate(timeout=60)
+        child.communicate(timeout=200)
         assert child.returncode == 143
         assert latest()["status"] == "killed"
+
+    @pytest.mark.parametrize(("end", "status"), [("0", "finished"), ("1", "killed")])
+    def test_a_command_that_takes_the_signal_for_a_wish_to_stop_early_is_believed(self, begun, latest, end, status):
+        child = begun("sh", "-c", f"trap 'exit {end}' INT TERM; echo on; for i in $(seq 600); do sleep 0.1; done")
+        child.send_signal(signal.SIGTERM)
+        child.communicate(timeout=200)
+        assert child.returncode == int(end)
+        assert latest()["status"] == status
 
     @pytest.mark.parametrize("stdin", ["terminal", "null"])
     def test_ctrl_c_of_the_terminal_reaches_the_command_once(self, repo, project_env, latest, stdin):
@@ -210,7 +218,7 @@ class TestSignal:
         try:
             assert child.stdout.readline() == b"on\n"
             os.write(ours, b"\x03")
-            child.communicate(timeout=60)
+            child.communicate(timeout=200)
         finally:
             child.kill()
             os.close(ours)
@@ -230,7 +238,7 @@ class TestRunThatCannotBeEnded:
             env={**project_env, "GITTRACK_STRICT": strict},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
             check=False,
             preexec_fn=fill_the_disk_soon,
         )
@@ -240,29 +248,29 @@ class TestRunThatCannotBeEnded:
         assert done.stderr.endswith("hint: gittrack recover\n")
         assert "finished" not in done.stderr
         assert gittrack_cli("recover").returncode == 0
-        assert latest()["status"] == "crashed"
+        assert latest()["status"] == "finished"  # how it ended is kept
 
 
 class TestRecorder:
     def test_the_end_of_the_output_is_kept_in_pieces_that_a_journal_can_hold(self, repo):
         written = bytes(range(256)) * (5 << 12)  # 5 MiB
         with gittrack.start_run() as run:
-            recorder = _Recorder(run, 6 << 20)
-            recorder.keep(written)
+            recorder = Recorder(run, 6 << 20)
+            recorder.stream()(written)
             recorder.finish()
             live = read_live(os.path.join(".git/gittrack/live", run.id), run.id)
             pieces = [operation["content"] for operation in live.contents[0].operations if operation["op"] == "log"]
-        assert b"".join(pieces[1:]) == written[3 << 20 :]
-        assert max(len(piece) for piece in pieces[1:]) <= 1 << 20
+        assert b"".join(pieces) == written
+        assert max(map(len, pieces)) <= 1 << 20
         assert gittrack.get_run(run.id).file("logs/output.txt") == written
 
     def test_a_failure_to_keep_output_never_stops_the_copying(self, repo, tmp_path):
         with gittrack.start_run(strict=True) as run:
             pass
-        recorder = _Recorder(run, 1 << 20)  # a run that has ended refuses all
+        recorder = Recorder(run, 1 << 20)  # a run that has ended refuses all
         program = subprocess.Popen(["seq", "50000"], stdout=subprocess.PIPE, bufsize=0)
         with open(tmp_path / "shown", "w", encoding="utf-8") as shown:
-            copying = _Copying(program.stdout, shown, recorder.keep)
+            copying = Copying(program.stdout, shown, recorder.stream())
             copying.thread.join(30)
         assert program.wait(30) == 0
         assert (tmp_path / "shown").read_text().endswith("\n50000\n")

@@ -175,3 +175,36 @@ class TestAddress:
 
     def test_nonsense_after_the_sign_is_wrong_usage(self, cli, record):
         assert cli("show", "@first").code == 2
+
+
+def test_a_run_from_before_the_first_commit_proposes_commands_that_work(tmp_path, git, gittrack_cli):
+    root = tmp_path / "empty"
+    git("init", "--quiet", str(root))
+    (root / "train.py").write_text("print('hello')\n")
+    assert gittrack_cli("run", "-n", "early", "--", "true", cwd=root).returncode == 0
+    page = sections(gittrack_cli("show", "early", cwd=root).stdout)["without gittrack"]
+    answers = [git("-C", str(root), *line.split()[1:]) for line in page]
+    assert "hello" in answers[-1]
+
+
+def test_a_terminal_shows_long_params_cut_with_their_length_and_a_pipe_whole(record, cli, in_terminal):
+    record("long", params={"text": "x" * 500, "a_name_that_is_much_longer_than_the_others_are": 1, "lr": 0.1})
+    shown, _ = in_terminal("show", "long", env={"NO_COLOR": "1", "PAGER": ""})
+    assert f"text{' ' * 30}{'x' * 200}… (500 characters)\n" in shown
+    assert f"lr{' ' * 32}0.1\n" in shown
+    assert "x" * 500 in cli("show", "long").out
+
+
+def test_three_hundred_params_are_all_shown(record, cli, in_terminal):
+    record("many", params={f"p{number}": number for number in range(300)})
+    expected = sorted(f"  p{number}{' ' * (4 - len(str(number)))} {number}" for number in range(300))
+    assert sorted(sections(cli("show", "many").out)["params"]) == expected
+    shown, _ = in_terminal("show", "many", env={"NO_COLOR": "1", "PAGER": ""})
+    assert sorted(sections(shown)["params"]) == expected
+
+
+def test_what_was_told_while_logging_is_not_called_an_error(cli, repo):
+    with gittrack.start_run(name="masked") as run:
+        run.log_param("password", "hunter2")
+    page = sections(cli("show", "masked").out)
+    assert page["told while logging"] == ["  log_param: param 'password' holds a secret and is kept without it"]

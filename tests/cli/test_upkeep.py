@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -15,7 +16,13 @@ from gittrack.config import CONFIG_FILE, OWN_SETTINGS, Config, read_config
 
 from .conftest import settled
 
-CRASH = "import gittrack, os; r = gittrack.start_run(name='lost'); r.log_metric('loss', 0.5); print(r.id); os._exit(9)"
+CRASH = """
+import gittrack, os
+run = gittrack.start_run(name='lost')
+run.log_metric('loss', 0.5)
+print(run.id, flush=True)
+os._exit(9)
+"""
 
 
 @pytest.fixture
@@ -78,8 +85,33 @@ class TestFsck:
         document = json.loads(cli("fsck", "--json").out)
         assert list(document["findings"][0]) == ["where", "reason", "mend"]
 
+    def test_a_damaged_run_is_named_once_with_what_is_left_when_nothing_mends_it(self, cli, record, repo, git):
+        id = record("one", {"loss": [1.0]})
+        shutil.rmtree(repo / ".git/gittrack/done")
+        blob = git("rev-parse", f"refs/runs/inbox/{id}:params.toml").strip()
+        loose = repo / ".git/objects" / blob[:2] / blob[2:]
+        loose.chmod(0o644)
+        loose.write_bytes(b"damaged")
+        answer = cli("fsck")
+        assert answer.code == 6
+        assert [line.partition(":")[0] for line in answer.out.splitlines()] == [f"run {id}"]
+        assert "no command here mends 1 of these; another clone or a backup" in answer.err
+        assert "next:" not in answer.err
+
 
 class TestDoctor:
+    def test_what_it_could_not_mend_does_not_send_to_fsck_and_back(self, cli, record, repo, git):
+        id = record("one", {"loss": [1.0]})
+        (copy,) = [path for path in (repo / ".git/gittrack/done").rglob("*") if path.is_file()]
+        copy.chmod(0o644)
+        copy.write_bytes(b"damaged")
+        git("update-ref", "-d", f"refs/runs/inbox/{id}")
+        answer = cli("doctor")
+        assert "could not make a lost run again" in answer.out
+        assert "1 run cannot be mended here; another clone or a backup may hold what is lost" in answer.err
+        assert "fsck" not in answer.err
+        assert [item["done"] for item in json.loads(cli("doctor", "--json").out)["repairs"]] == [False]
+
     def test_a_dry_run_changes_nothing_and_the_real_one_mends(self, cli, record, repo):
         record("one")
         blank = repo / ".git/refs/runs/inbox" / ("f" * 32)
@@ -92,7 +124,7 @@ class TestDoctor:
         assert document == {
             "schema": 1,
             "dry_run": False,
-            "repairs": [{"what": "remove an empty ref file", "where": str(blank)}],
+            "repairs": [{"what": "remove an empty ref file", "where": str(blank), "done": True}],
         }
         assert not blank.exists()
         assert cli("doctor").err == "gittrack: nothing to clear; to check what is stored: gittrack fsck\n"
@@ -141,7 +173,7 @@ class TestExperiments:
         record("one", experiment="digits")
         answer = cli("experiments", "rename", "digits", "numbers")
         assert (answer.code, answer.out) == (0, "")
-        assert "is 'numbers' now\ngittrack: next: gittrack experiments ls\n" in answer.err
+        assert "begin a new experiment of that name\ngittrack: next: gittrack experiments ls\n" in answer.err
         lines = cli("experiments", "show", "numbers").out.splitlines()
         assert lines[0].split() == ["name", "numbers"]
         assert lines[-1].endswith("numbers (by Test User)")
@@ -174,20 +206,34 @@ class TestConfig:
         assert lines["headline"].split()[1:4] == ["acc,", "loss", ".gittrack.toml"]
 
     def test_one_is_printed(self, cli):
-        assert cli("config", "inline_limit").out == "65536\n"
+        assert cli("config", "inline_limit").out == "64k\n"
+        assert cli("config", "output_limit").out == "10m\n"
         assert cli("config", "quiet").out == "false\n"
         assert json.loads(cli("config", "quiet", "--json").out)["setting"]["value"] is False
 
     def test_one_is_set_in_this_repository_and_unset_again(self, cli, git):
         answer = cli("config", "inline_limit", "1m")
         assert (answer.code, answer.out) == (0, "")
-        assert answer.err == (
-            "gittrack: inline_limit is '1048576' now, from git config\ngittrack: next: gittrack config\n"
-        )
+        assert answer.err == ("gittrack: inline_limit is '1m' now, from git config\ngittrack: next: gittrack config\n")
         assert git("config", "--local", "gittrack.inlineLimit") == "1m\n"
         assert cli("config", "--unset", "inline_limit").code == 0
-        assert cli("config", "inline_limit").out == "65536\n"
+        assert cli("config", "inline_limit").out == "64k\n"
         assert cli("config", "--unset", "inline_limit").code == 3
+
+    @pytest.mark.parametrize("size", ["1025", "0", "3g", "1023m"])
+    def test_a_size_is_shown_as_one_types_it(self, cli, size):
+        cli("config", "inline_limit", size)
+        assert cli("config", "inline_limit").out == f"{size}\n"
+
+    @pytest.mark.parametrize("columns", [60, 80, 200])
+    def test_a_terminal_shows_every_meaning_whole(self, repo, in_terminal, columns):
+        shown, code = in_terminal("config", columns=columns, env={"NO_COLOR": "1"})
+        assert code == 0
+        lines = shown.splitlines()
+        start = lines[0].index("MEANING")
+        if columns >= 80:
+            assert max(map(len, lines)) <= columns
+        assert " ".join(line[start:].strip() for line in lines[1:]) == " ".join(MEANINGS.values())
 
     def test_a_value_that_looks_like_an_option_is_a_value(self, cli, git):
         assert cli("config", "experiment", "--", "--global").code == 0

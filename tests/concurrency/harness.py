@@ -126,7 +126,14 @@ def python(script: str, cwd: Path, env: dict[str, str], *args: str, **options: A
     )
 
 
-def wait_for(path: Path, text: str, seconds: float = 30) -> None:
+def new_seed() -> int:
+    """A seed that is new each time; printed, so that pytest shows it with a failure and it can be had again."""
+    seed = time.time_ns()
+    print(f"seed={seed}")
+    return seed
+
+
+def wait_for(path: Path, text: str, seconds: float = 120) -> None:
     """Wait until a file holds a text."""
     end = time.monotonic() + seconds
     while text not in (path.read_text() if path.exists() else ""):

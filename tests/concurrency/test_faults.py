@@ -87,7 +87,7 @@ def _ends_with_fault(warm, repo, syscall, error, when):
         with subprocess.Popen(trace, stderr=subprocess.PIPE, text=True) as tracer:
             assert tracer.stderr is not None
             assert "attached" in tracer.stderr.readline()
-            _, messages = process.communicate("\n", timeout=60)
+            _, messages = process.communicate("\n", timeout=200)
             tracer.wait(60)
     assert process.returncode == 0, messages
     return messages, "(INJECTED)" in log.read_text()
@@ -197,7 +197,7 @@ def test_points_logged_on_a_full_disk_arrive_when_there_is_room(small_disk, mapp
         process.stdin.flush()
         assert process.stdout.readline() == "full\n"
         filler.unlink()
-        _, messages = process.communicate("\n", timeout=60)
+        _, messages = process.communicate("\n", timeout=200)
     assert process.returncode == 0, messages
     assert "No space left" in messages
     os.chdir(small_disk)

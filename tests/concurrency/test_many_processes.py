@@ -134,22 +134,28 @@ RENAME = """
 from gittrack.api.annotate import rename_run
 from gittrack.api.project import Project
 from gittrack.api import annotate
-import time
+import pathlib, time
 find = annotate.find_run
 def found(*arguments, **options):
     run = find(*arguments, **options)
-    time.sleep(0.3)  # everyone has looked before anyone writes
+    looked = pathlib.Path(task["looked"])
+    (looked / str(task["number"])).touch()
+    end = time.monotonic() + 60
+    while len(list(looked.iterdir())) < 2 and time.monotonic() < end:  # everyone has looked before anyone writes
+        time.sleep(0.01)
     return run
 annotate.find_run = found
 rename_run(Project.open(), task["id"], f"name-{task['number']}")
 """
 
 
-def test_a_concurrent_rename_shows_as_a_conflict_until_someone_decides(repo):
+def test_a_concurrent_rename_shows_as_a_conflict_until_someone_decides(repo, tmp_path):
+    looked = tmp_path / "looked"
+    looked.mkdir()
     with gittrack.start_run(name="before") as run:
         pass
     with Forks(repo, environment()) as forks:
-        codes, _ = forks.run(RENAME, count=2, id=run.id)
+        codes, _ = forks.run(RENAME, count=2, id=run.id, looked=str(looked))
         assert codes == [0, 0], forks.messages()
     saved = gittrack.get_run(run.id)
     assert saved.name in ("name-0", "name-1")

@@ -14,7 +14,7 @@ from gittrack.api.project import Project
 from gittrack.core.ledger import MAX_BATCH
 from gittrack.core.refs import INBOX_PREFIX, LOCAL_PREFIX
 from gittrack.store.catalog import read_catalog, walk_ledger
-from tests.concurrency.harness import Forks, assert_sound, environment, user_state
+from tests.concurrency.harness import Forks, assert_sound, environment, new_seed, user_state
 
 RUNS = """
 import gittrack
@@ -120,7 +120,7 @@ def test_a_roll_up_that_is_killed_loses_nothing_and_the_next_goes_on(repo):
 
 @pytest.mark.slow
 def test_sixty_roll_ups_that_are_killed_lose_nothing(repo):
-    _survives_kills(repo, 60, 10, seed=time.time_ns())
+    _survives_kills(repo, 60, 10, seed=new_seed())
 
 
 def test_a_roll_up_cut_between_ledger_and_inbox_goes_on(repo, git):

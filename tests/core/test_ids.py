@@ -15,7 +15,8 @@ from gittrack.core.ids import (
     parse_run_id,
     run_id_from,
 )
-from gittrack.core.refs import InboxRef, LocalLedgerRef, RemoteLedgerRef, is_writer, parse_ref
+from gittrack.core.parsed_refs import InboxRef, LocalLedgerRef, RemoteLedgerRef, parse_ref
+from gittrack.core.refs import is_writer
 from gittrack.errors import InvalidNameError
 
 

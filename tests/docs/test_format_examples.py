@@ -26,11 +26,13 @@ from gittrack.core.journal import (
 )
 from gittrack.core.ledger import decode_batch, encode_batch
 from gittrack.core.message import decode_message, encode_message
+from gittrack.core.models_toml import decode_models, encode_models
 from gittrack.core.names import artifact_paths, metric_paths
 from gittrack.core.params import decode_params, encode_params
+from gittrack.core.parsed_refs import parse_ref
 from gittrack.core.pointers import pointer_bytes
 from gittrack.core.records import ArtifactEntry, Series
-from gittrack.core.refs import hold_ref, inbox_ref, local_ledger_ref, parse_ref
+from gittrack.core.refs import hold_ref, inbox_ref, local_ledger_ref
 from gittrack.core.run_toml import decode_run, encode_run, strip_version, with_version
 from gittrack.core.run_tree import (
     decode_artifacts,
@@ -156,6 +158,7 @@ AGAIN: dict[str, Callable[[bytes], bytes]] = {
     r"tags\.toml": lambda data: toml.dump(decode_tags(data)),
     r"inputs\.toml": lambda data: encode_inputs(decode_inputs(data)),
     r"artifacts\.toml": lambda data: encode_artifacts(decode_artifacts(data)),
+    r"models\.toml": lambda data: encode_models(decode_models(data)),
     r"ledger\.toml": _ledger,
     r"event\.toml": _event,
     r"environment/.*\.toml": lambda data: toml.dump(toml.parse(data, what="an example")),

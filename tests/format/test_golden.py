@@ -10,8 +10,8 @@ import pytest
 
 from gittrack.core.events import fold, run_body
 from gittrack.core.ids import ObjectId
+from gittrack.core.parsed_refs import parse_ref
 from gittrack.core.records import RunRecord, RunStatus
-from gittrack.core.refs import parse_ref
 from gittrack.git.repository import Repository
 from gittrack.store.catalog import Catalog, current_commits, read_catalog, walk_ledger
 from gittrack.store.integrity import check

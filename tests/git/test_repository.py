@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gittrack.errors import GitProgramError, NotARepositoryError, RepositoryError, UnsupportedRepositoryError
+from gittrack.git.failures import disk_hint, storage_error
 from gittrack.git.program import last_complaint, run_git
 from gittrack.git.repository import Head, Repository
 
@@ -86,13 +89,6 @@ def test_a_clone_that_borrows_objects_reads_them(repo, git, tmp_path):
     assert found.objects.read_commit(commit).message == "first\n"
 
 
-def test_a_shallow_clone_says_so(repo, git, tmp_path):
-    git("commit", "-q", "--allow-empty", "-m", "second")
-    git("clone", "-q", "--depth=1", f"file://{repo}", str(tmp_path / "shallow"))
-    assert Repository.discover(tmp_path / "shallow").is_shallow()
-    assert not Repository.discover(repo).is_shallow()
-
-
 def test_a_partial_clone_can_be_opened(repo, git, tmp_path):
     git("config", "uploadpack.allowFilter", "true")
     git("clone", "-q", "--filter=blob:none", f"file://{repo}", str(tmp_path / "partial"))
@@ -112,11 +108,37 @@ def test_sha256_is_refused_with_the_reason(tmp_path, git):
         Repository.discover(tmp_path / "new")
 
 
+@pytest.mark.skipif(shutil.which("sh") is None, reason="the hint is for a shell")
+def test_the_hint_for_a_sha256_repository_makes_one_that_opens(tmp_path, git):
+    root = tmp_path / "it's new"
+    git("init", "-q", "--object-format=sha256", str(root))
+    git("-C", str(root), "commit", "-q", "--allow-empty", "-m", "first")
+    git("-C", str(root), "tag", "-a", "v1", "-m", "tag")
+    with pytest.raises(UnsupportedRepositoryError) as caught:
+        Repository.discover(root)
+    subprocess.run(["sh", "-c", caught.value.hint], check=True, capture_output=True)
+    head = Repository.discover(tmp_path / "it's new-sha1").resolve("v1")
+    assert head is not None
+    assert len(head) == 40
+
+
+def test_hints_about_the_disk_name_the_cause(tmp_path):
+    hints = {code: disk_hint(OSError(code, "no"), tmp_path) for code in (errno.ENOSPC, errno.EACCES, errno.EROFS)}
+    assert hints == {
+        errno.ENOSPC: f"df -h '{tmp_path}'",
+        errno.EACCES: f"ls -ld '{tmp_path}'",
+        errno.EROFS: "mount | grep '[(,]ro[,)]'",
+    }
+    denied = storage_error(OSError(errno.EROFS, "Read-only file system"), "it", tmp_path)
+    assert denied.hint == hints[errno.EROFS]
+
+
 def test_reftable_is_refused_with_the_reason(repo):
     config = repo / ".git" / "config"
     config.write_text(config.read_text() + "[Extensions]\n\trefStorage = reftable ; new\n")
-    with pytest.raises(UnsupportedRepositoryError, match="reftable"):
+    with pytest.raises(UnsupportedRepositoryError, match="reftable") as caught:
         Repository.discover(repo)
+    assert caught.value.hint == "git refs migrate --ref-format=files"
 
 
 def test_an_extension_that_libgit2_does_not_know_is_named(repo, git):
@@ -221,7 +243,7 @@ def test_finding_and_listing_load_no_pygit2(repo, project_env):
     program = (
         "import sys; from pathlib import Path; from gittrack.git.repository import Repository\n"
         "r = Repository.discover(Path('.')); r.config(); r.refs.list('refs/heads/')\n"
-        "r.objects.read_commit(r.resolve('HEAD')); r.is_shallow()\n"
+        "r.objects.read_commit(r.resolve('HEAD'))\n"
         "sys.exit('pygit2' in sys.modules)\n"
     )
     assert subprocess.run([sys.executable, "-c", program], env=project_env, cwd=repo, check=False).returncode == 0

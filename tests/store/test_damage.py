@@ -145,7 +145,10 @@ def _aged(path, seconds):
 
 
 def test_a_stale_lock_on_the_runs_own_ref_does_not_keep_it_from_being_finished(repo):
-    script = "import gittrack, os\nrun = gittrack.start_run()\nrun.log_metric('x', 1)\nprint(run.id)\nos._exit(1)\n"
+    script = (
+        "import gittrack, os\nrun = gittrack.start_run()\nrun.log_metric('x', 1)\n"
+        "print(run.id, flush=True)\nos._exit(1)\n"
+    )
     id = python(script, repo, environment()).stdout.strip()
     lock = repo / ".git" / "refs" / "runs" / "inbox" / f"{id}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -213,7 +216,7 @@ def test_a_live_run_that_cannot_be_read_hides_no_other(repo, four):
     broken = repo / ".git" / "gittrack" / "live" / ("e" * 32)
     broken.mkdir(parents=True)
     (broken / ("0" * 32 + ".journal")).write_bytes(os.urandom(500))
-    script = "import gittrack, os\nrun = gittrack.start_run()\nprint(run.id)\nos._exit(1)\n"
+    script = "import gittrack, os\nrun = gittrack.start_run()\nprint(run.id, flush=True)\nos._exit(1)\n"
     id = python(script, repo, environment()).stdout.strip()
     outcomes = {result.id: result.outcome for result in recover(_project())}
     assert outcomes == {id: "recovered", "e" * 32: "damaged"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 
 import pytest
 
@@ -15,7 +14,7 @@ from gittrack.core.assembly import assemble
 from gittrack.core.journal import decode_journal
 from gittrack.errors import CorruptRecordError, GittrackError
 from gittrack.store.live import read_live
-from tests.concurrency.harness import environment, python
+from tests.concurrency.harness import environment, new_seed, python
 
 LOG = """
 import gittrack, os
@@ -24,7 +23,7 @@ for step in range(60):
     run.log_metric("loss", 1 / (step + 1), step=step)
     run.log_metric("acc", step / 60, step=step)
 run.log_text("hello " * 50, "notes.txt")
-print(run.id)
+print(run.id, flush=True)
 os._exit(1)
 """
 TRUE = {"loss": {step: 1 / (step + 1) for step in range(60)}, "acc": {step: step / 60 for step in range(60)}}
@@ -83,7 +82,7 @@ def test_a_damaged_byte_in_a_journal_is_found_or_harmless(repo):
 
 @pytest.mark.slow
 def test_five_thousand_damaged_bytes_in_journals_are_found_or_harmless(repo):
-    _flip_journals(repo, 5000, seed=time.time_ns())
+    _flip_journals(repo, 5000, seed=new_seed())
 
 
 def test_a_run_finished_from_a_damaged_journal_says_so_and_keeps_the_rest(repo):
@@ -153,4 +152,4 @@ def test_a_damaged_byte_in_an_object_is_found_or_harmless(repo):
 
 @pytest.mark.slow
 def test_two_thousand_damaged_bytes_in_objects_are_found_or_harmless(repo):
-    assert _flip_objects(repo, 2000, seed=time.time_ns())
+    assert _flip_objects(repo, 2000, seed=new_seed())

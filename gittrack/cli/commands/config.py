@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from gittrack.cli.session import Session
-from gittrack.cli.terminal import say
+from gittrack.cli.terminal import print_data, say
 from gittrack.core.names import display
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
     from gittrack.api.settings import Setting
+
+_LEAST_VALUE, _LEAST_MEANING, _UNBOUND = 8, 24, 1000
+"""Columns; the last one where there is no terminal: nothing is wrapped there."""
 
 
 @click.command("config")
@@ -44,7 +47,7 @@ def command(session: Session, name: str | None, value: str | None, unset: bool, 
 
             shapes.print_json(setting=shapes.setting(found))
         else:
-            click.echo(display(_text(found.value)))
+            print_data(display(_text(found.value)))
 
 
 def _print_all(session: Session, settings: list[Setting], *, as_json: bool) -> None:
@@ -53,14 +56,30 @@ def _print_all(session: Session, settings: list[Setting], *, as_json: bool) -> N
 
         shapes.print_json(settings=[shapes.setting(item) for item in settings])
         return
+    from textwrap import wrap
+
     from gittrack.cli.render import Cell, Column, table
 
-    rows = [
-        [Cell(item.name), Cell(_text(item.value)), Cell(item.source, "faint"), Cell(item.meaning, "faint")]
-        for item in settings
-    ]
-    columns = [Column("NAME"), Column("VALUE", least=8), Column("FROM"), Column("MEANING", least=20)]
+    facts = [(item.name, _text(item.value), item.source) for item in settings]
+    room = _room(facts, session.stdout.width)
+    rows = []
+    for fact, item in zip(facts, settings, strict=True):
+        first, *others = wrap(item.meaning, room)
+        rows.append([Cell(fact[0]), Cell(fact[1]), Cell(fact[2], "faint"), Cell(first, "faint")])
+        rows += [[*[Cell("")] * 3, Cell(line, "faint")] for line in others]
+    columns = [Column("NAME"), Column("VALUE", least=_LEAST_VALUE), Column("FROM"), Column("MEANING")]
     session.stdout.show(table(columns, rows, session.stdout), session.environ)
+
+
+def _room(facts: list[tuple[str, str, str]], width: int | None) -> int:
+    """Columns that are left for the meanings, beside values that may be cut."""
+    from gittrack.cli.render import GAP
+
+    if width is None:
+        return _UNBOUND
+    name, value, source = (max(len(display(fact[i])) for fact in facts) for i in range(3))
+    least = min(value, max(_LEAST_VALUE, width - name - source - 3 * len(GAP) - _LEAST_MEANING))
+    return max(_LEAST_MEANING, width - name - least - source - 3 * len(GAP))
 
 
 def _say_changed(setting: Setting) -> None:
@@ -75,4 +94,14 @@ def _say_changed(setting: Setting) -> None:
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, int):
+        return _size_text(value)
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _size_text(size: int) -> str:
+    """Bytes as one types them: ``64k``, ``10m``; every setting that is a whole number is a size."""
+    for unit, letter in ((1 << 30, "g"), (1 << 20, "m"), (1 << 10, "k")):
+        if size and size % unit == 0:
+            return f"{size // unit}{letter}"
+    return str(size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from gittrack.cli.render import plural
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import say
 from gittrack.core.names import display
@@ -27,6 +28,14 @@ def command(session: Session, dry_run: bool, as_json: bool) -> None:
         shapes.print_json(dry_run=dry_run, repairs=[shapes.repair(item) for item in repairs])
     elif repairs:
         session.stdout.show([f"{display(item.what)}: {display(item.where)}" for item in repairs], session.environ)
-        say("nothing is changed; to do it: gittrack doctor" if dry_run else "next: gittrack fsck")
+        say(_next(dry_run, sum(not item.done for item in repairs)))
     else:
         say("nothing to clear; to check what is stored: gittrack fsck")
+
+
+def _next(dry_run: bool, failed: int) -> str:
+    if dry_run:
+        return "nothing is changed; to do it: gittrack doctor"
+    if failed:  # fsck would only send back here
+        return f"{plural(failed, 'run')} cannot be mended here; another clone or a backup may hold what is lost"
+    return "next: gittrack fsck"

@@ -6,6 +6,7 @@ import click
 
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import say
+from gittrack.core.names import display
 
 
 @click.group("experiments")
@@ -83,9 +84,13 @@ def show_command(session: Session, experiment: str, as_json: bool) -> None:
 @click.argument("name", metavar="NAME")
 @click.pass_obj
 def rename_command(session: Session, experiment: str, name: str) -> None:
-    """Give an experiment another name. Its runs stay its runs, and runs that still use the old name are new ones."""
-    from gittrack.api.experiments import rename_experiment
+    """Give an experiment another name. Its runs stay its runs; the old name, where still used, begins a new one."""
+    from gittrack.api.experiments import find_experiment, rename_experiment
 
-    renamed = rename_experiment(session.recovered(), experiment, name)
-    say(f"experiment {renamed.id} is '{renamed.name}' now")
+    project = session.recovered()
+    old = find_experiment(project, experiment).name
+    renamed = rename_experiment(project, experiment, name)
+    say(f"experiment {renamed.id} is '{display(renamed.name)}' now")
+    if old != renamed.name:
+        say(f"runs that still say '{display(old)}' begin a new experiment of that name")
     say("next: gittrack experiments ls")

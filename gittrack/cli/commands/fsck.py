@@ -27,6 +27,9 @@ def command(context: click.Context, as_json: bool) -> None:
         session.stdout.show([f"{display(item.where)}: {display(item.reason)}" for item in findings], session.environ)
         for mend in sorted({item.mend for item in findings if item.mend}):
             say(f"next: {mend}")
+        lasting = sum(not item.mend for item in findings)
+        if lasting:
+            say(f"no command here mends {lasting} of these; another clone or a backup may hold what is lost")
     else:
         say("everything that is stored is sound")
     context.exit(FormatError.exit_code if findings else 0)

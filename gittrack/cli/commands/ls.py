@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gittrack.cli.session import Session
-from gittrack.cli.terminal import Terminal, say
+from gittrack.cli.terminal import Terminal, print_data, say
 from gittrack.core.records import RunStatus
 from gittrack.errors import UsageError
 
@@ -58,7 +58,7 @@ def command(
     elif as_csv:
         from gittrack.cli.spreadsheet import csv_text
 
-        click.echo(csv_text(runs), nl=False)
+        print_data(csv_text(runs), end="")
     elif runs:
         session.stdout.show(_lines(project, runs, short_ids(listing.runs), session.stdout), session.environ)
     else:
@@ -70,7 +70,8 @@ def command(
 
 
 def _lines(project: Project, runs: Sequence[SavedRun], ids: dict[str, str], terminal: Terminal) -> list[str]:
-    from gittrack.cli.render import Cell, Column, chosen_metrics, metric_text, status_role, table, tree
+    from gittrack.api.farewell import chosen_metrics, metric_text
+    from gittrack.cli.render import Cell, Column, status_role, table, tree
     from gittrack.core.sparkline import format_age
 
     columns = [

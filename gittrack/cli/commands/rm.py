@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gittrack.cli.session import Session
-from gittrack.cli.terminal import say
+from gittrack.cli.terminal import print_data, say
 from gittrack.core.names import display
 from gittrack.errors import ConflictError, RunActiveError, UsageError
 
@@ -33,7 +33,8 @@ def command(session: Session, runs: tuple[str, ...], dry_run: bool, yes: bool) -
     for run in found.values():
         _check(run)
     for run in found.values() if dry_run or not yes else ():
-        click.echo(f"{run.id[:8]}  {display(run.name)}", err=not dry_run)
+        line = f"{run.id[:8]}  {display(run.name)}"
+        print_data(line) if dry_run else click.echo(line, err=True)
     if dry_run:
         say(f"nothing is deleted; to do it: gittrack rm {' '.join(id[:8] for id in found)}")
         return

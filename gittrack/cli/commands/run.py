@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gittrack.cli.session import Session
+from gittrack.cli.terminal import say
 
 PAIR_EXAMPLE = "gittrack run -p lr=0.1 --tag stage=dev -- python train.py"
 
@@ -49,21 +50,26 @@ def command(
 
     Output goes to the terminal as ever and into the run; the exit code is the command's. Parameters on the command
     line of the script (--lr 0.1, lr=0.1) are recorded. If the script calls gittrack.start_run(), it joins this run.
-    Ctrl-C ends the command and the run, as killed.
+    Ctrl-C ends the command and the run, as killed, unless the command takes it for a wish to stop early and ends
+    with 0.
+
+    A value is what it is written as, after -p and on the script's command line: 3 is a whole number, 0.1 and 1e-3 are
+    numbers, true and false are truths; anything else is a text, such as adam, 007, nan, [1,2] and None.
 
     \b
     gittrack run -e digits -- python train.py --lr 0.1
     gittrack run --params params.yaml -p seed=3 -- ./train.sh
     """
     from gittrack.api.command_run import CommandRequest, run_command
+    from gittrack.api.farewell import ended_lines
     from gittrack.api.read import find_run_id
     from gittrack.cli.arguments import parse_pairs
-    from gittrack.cli.render import run_ended_lines
     from gittrack.core.text_values import typed_text
 
     session: Session = context.obj
-    given = {key: typed_text(value) for key, value in parse_pairs(params, PAIR_EXAMPLE).items()}
+    pairs = parse_pairs(params, PAIR_EXAMPLE)
     project = session.project()
+    given = {key: _without_secret(key, typed_text(value)) for key, value in pairs.items()}
     request = CommandRequest(
         command=words,
         name=name,
@@ -78,7 +84,19 @@ def command(
     result = run_command(project, request)
     if result.run is not None and not project.config.quiet:
         try:
-            click.echo("\n".join(run_ended_lines(result.run, project.config.headline)), err=True)
+            errors = (result.run.file("logs/errors.log") or b"").count(b"\n")
+            lines = ended_lines(result.run, project.config.headline, errors)
+            click.echo("gittrack: " + "\n".join(lines), err=True)
         except OSError:
             pass  # nobody can be told; the run is kept, and the exit code is the command's
     context.exit(result.exit_code)
+
+
+def _without_secret(key: str, value: object) -> object:
+    """The value as it is kept; that it holds a secret is said with the words that were typed."""
+    from gittrack.api.kept import without_secret
+
+    kept: object = without_secret(key, value)
+    if kept != value:
+        say(f"warning: -p {key} holds a secret and is kept without it", role="warning")
+    return kept

@@ -184,10 +184,19 @@ def _mean(numbers: Sequence[float]) -> float:
         return NAN
     try:
         return math.fsum(numbers) / len(numbers)
-    except OverflowError:  # the sum leaves float64 although the mean need not
-        return math.fsum(number / len(numbers) for number in numbers)
+    except OverflowError:  # the sum leaves float64, which the mean of finite numbers never does
+        return _mean_of_huge(numbers)
     except ValueError:  # inf and -inf
         return NAN
+
+
+def _mean_of_huge(numbers: Sequence[float]) -> float:
+    from fractions import Fraction
+
+    infinite = {number for number in numbers if math.isinf(number)}
+    if infinite:
+        return infinite.pop() if len(infinite) == 1 else NAN
+    return float(sum(map(Fraction, numbers)) / len(numbers))
 
 
 def trend(series: Series, width: int = TREND_WIDTH) -> list[float]:

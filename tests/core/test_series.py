@@ -152,3 +152,25 @@ def test_trend_is_in_step_order_and_keeps_both_ends() -> None:
     assert len(values) == 16
     assert (values[0], values[-1]) == (0.0, 99.0)
     assert values == sorted(values)
+
+
+MOST = 1.7976931348623157e308
+
+
+@pytest.mark.parametrize(
+    ("values", "mean"),
+    [
+        ([MOST] * 3, MOST),
+        ([-MOST] * 3, -MOST),
+        ([MOST, MOST, -MOST, -MOST], 0.0),
+        ([MOST, MOST, 1.0, -1.0], MOST / 2),
+        ([MOST, MOST, math.inf], math.inf),
+        ([MOST, MOST, -math.inf], -math.inf),
+        ([MOST, MOST, math.inf, -math.inf], math.nan),
+    ],
+)
+def test_the_mean_of_numbers_whose_sum_leaves_float64_is_exact(values, mean):
+    count = len(values)
+    for order in (values, values[::-1]):
+        found = summarise(Series(range(count), range(count), order)).mean
+        assert found == mean or (math.isnan(found) and math.isnan(mean))

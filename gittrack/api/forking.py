@@ -10,8 +10,12 @@ from __future__ import annotations
 from importlib import import_module
 
 _LATE = (
-    *("gittrack.api.output_ends", "gittrack.api.rendering", "gittrack.artifacts.bytes_store"),
-    *("gittrack.capture.failure", "gittrack.capture.inputs", "gittrack.capture.seeds", "gittrack.core.redact_stream"),
+    *("gittrack.api.output_ends", "gittrack.api.rendering", "gittrack.api.run_inputs", "gittrack.api.data_check"),
+    *("gittrack.api.byte_storage", "gittrack.api.artifact_remote", "gittrack.artifacts.dvc_project"),
+    *("gittrack.artifacts.bytes_store", "gittrack.artifacts.taking", "gittrack.artifacts.folders"),
+    *("gittrack.artifacts.known_digests", "gittrack.artifacts.references", "gittrack.core.references"),
+    *("gittrack.capture.dvc_inputs", "gittrack.capture.data_digest", "gittrack.capture.failure"),
+    *("gittrack.capture.inputs", "gittrack.capture.seeds", "gittrack.core.redact_stream"),
     *("copy", "csv", "dataclasses", "tomli_w", "traceback"),
 )
 """All that the methods of a run load at their first call, but for libraries of others."""

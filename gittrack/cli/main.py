@@ -32,7 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "experiments": ("experiments", "List, show and rename experiments"),
     "artifact": ("artifact", "List, show, copy and add artifacts of a run; push and pull their bytes"),
     "config": ("config", "Show or change settings"),
-    "du": ("du", "Show where the bytes of artifacts are"),
+    "du": ("du", "Show where the bytes of artifacts are, the largest first"),
     "gc": ("gc", "Remove artifact bytes of this clone that no run, branch or tag refers to"),
     "recover": ("recover", "Finish runs whose process died, with every point they logged"),
     "fsck": ("fsck", "Check everything that is stored"),

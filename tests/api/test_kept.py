@@ -15,6 +15,8 @@ from gittrack.api.kept import LONGEST_TEXT, without_secret
 from gittrack.api.project import Project
 from gittrack.errors import InvalidValueError
 
+from .conftest import paths_of
+
 WORD = "0a1b2c3d4e5f"
 PRESIGNED = f"https://bucket.s3.amazonaws.com/data.csv?X-Amz-Expires=900&X-Amz-Signature={WORD}"
 
@@ -161,7 +163,7 @@ def test_a_token_in_a_name_enters_a_run_by_no_door(repo, every_byte, git, capfd)
     assert saved.record.metrics[f"loss/{masked}"].count == 2
     assert saved.params == {f"p {masked}": 1}
     assert saved.tags == {f"t {masked}": "x"}
-    assert saved.artifacts == (f"a/{masked}.txt",)
+    assert paths_of(saved) == (f"a/{masked}.txt",)
     assert TOKEN.encode() not in every_byte(saved.commit)
     said = capfd.readouterr().err
     for kind in ("a metric", "a param", "a tag", "an artifact"):

@@ -28,6 +28,8 @@ pytest.importorskip("dvc_s3")
 pytest.importorskip("moto")
 from tests.artifacts.s3_server import KEY, SECRET, serving
 
+# What s3fs leaves to the collector of garbage: its sessions, which end with the process.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 PREFIX = "project/gittrack/files/md5/"
 LARGE = 200_000
 FILES = 160

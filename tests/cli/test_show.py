@@ -108,6 +108,7 @@ def test_json_has_a_stable_shape(cli, run):
             "source": "given",
             "size": None,
             "schema": {},
+            "state": "",
         }
     ]
     assert [(item["path"], item["size"], item["storage"]) for item in shown["artifacts"]] == [

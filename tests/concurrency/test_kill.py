@@ -11,7 +11,7 @@ import gittrack
 from gittrack.api.maintain import doctor, roll_up_now
 from gittrack.api.project import Project
 from gittrack.core.refs import HOLD_PREFIX, INBOX_PREFIX
-from tests.concurrency.harness import Forks, assert_sound, environment, new_seed, user_state
+from tests.concurrency.harness import Forks, age_locks, assert_sound, environment, new_seed, user_state
 
 TRAIN = """
 import gittrack, time
@@ -161,6 +161,7 @@ def test_a_kill_of_a_resumption_keeps_both_parts(repo):
             assert now in (count + points, count + points + 1)
             assert saved.conflicts == ()
             count = now
+    age_locks(repo)
     doctor(Project.open(repo))
     assert doctor(Project.open(repo)) == []
     assert_sound(repo)

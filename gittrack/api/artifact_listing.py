@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gittrack.api.byte_storage import open_bytes_store
-from gittrack.api.saved_artifacts import ArtifactFile, SavedArtifacts
-from gittrack.core.names import artifact_paths, display, plain_artifact_path
-from gittrack.errors import ArtifactNotFoundError, GittrackError, InvalidNameError
+from gittrack.api.saved_artifacts import ArtifactFile, SavedArtifacts, checked_path, no_artifact
+from gittrack.core.names import artifact_paths, display
+from gittrack.errors import ArtifactNotFoundError, GittrackError
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
@@ -65,14 +65,14 @@ def list_artifacts(project: Project, run: SavedRun, path: str = "") -> list[List
         CorruptRecordError: the listing of that folder is damaged.
     """
     store = open_bytes_store(project)
-    wanted = _checked(run, path)
+    wanted = checked_path(run, path)
     found = [entry for entry in run.artifacts() if not wanted or f"{entry.path}/".startswith(f"{wanted}/")]
     if found and not (len(found) == 1 and found[0].path == wanted and _is_folder(found[0])):
         return [_listed(store, entry) for entry in found]
     if run.commit is None:
         if found:
             return [_listed(store, entry) for entry in found]
-        raise _none(run, path)
+        raise no_artifact(run, path)
     files = SavedArtifacts(project, run).files(wanted)
     return [_listed_file(store, file) for file in files]
 
@@ -84,7 +84,7 @@ def show_artifact(project: Project, run: SavedRun, path: str) -> ShownArtifact:
         ArtifactNotFoundError, CorruptRecordError: as :func:`list_artifacts`.
     """
     store = open_bytes_store(project)
-    wanted = _checked(run, path)
+    wanted = checked_path(run, path)
     entries = run.artifacts()
     for entry in entries:
         if wanted and entry.path == wanted:
@@ -96,19 +96,7 @@ def show_artifact(project: Project, run: SavedRun, path: str) -> ShownArtifact:
     if files:
         text = f"'{display(path, 80)}' is a folder of run '{display(run.name, 80)}', not an artifact"
         raise ArtifactNotFoundError(text, hint=f"gittrack artifact ls {run.id[:8]} {display(wanted)}")
-    raise _none(run, path)
-
-
-def _checked(run: SavedRun, path: str) -> str:
-    try:
-        return plain_artifact_path(path) if path else ""
-    except InvalidNameError as error:
-        raise _none(run, path) from error
-
-
-def _none(run: SavedRun, path: str) -> ArtifactNotFoundError:
-    text = f"run '{display(run.name, 80)}' has no artifact '{display(path, 80)}'"
-    return ArtifactNotFoundError(text, hint=f"gittrack artifact ls {run.id[:8]}")
+    raise no_artifact(run, path)
 
 
 def _is_folder(entry: ArtifactEntry) -> bool:

@@ -182,21 +182,20 @@ def _begin(process: Process, request: Any, parent: Run | SavedRun | str | None, 
     project = _project(process)
     if process.run_id and request.run_id is None and _active.current() is None:
         return join(project, request, _active.forget)
-    _check(project, request)
+    request = _checked(project, request)
     request = request._replace(parent=_parent(project, parent, nested), brief=_state.environment is not None)
     if _state.environment is None:
         _state.environment = EnvironmentCapture()
     return begin(project, request, _state.environment, _active.forget)
 
 
-def _check(project: Project, request: Any) -> None:
-    """Refuse what no run can begin with, before the one that is active is ended for it."""
+def _checked(project: Project, request: Any) -> Any:
+    """The request with the id of the run to resume; what cannot begin is refused before another run is ended for it."""
     if request.name is not None:
         check_run_name(request.name)
     if request.experiment is not None:
         check_experiment_name(request.experiment)
-    if request.run_id is not None:
-        _find(project, request.run_id)
+    return request if request.run_id is None else request._replace(run_id=_find(project, request.run_id))
 
 
 def _project(process: Process) -> Project:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gittrack.api.used_artifacts import UsedArtifact, artifact_of, split_address
+from gittrack.core.models_toml import READY
 from gittrack.core.names import display
 from gittrack.core.records import LoggedModel
 from gittrack.errors import (
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from gittrack.api.project import Project
     from gittrack.api.saved_run import SavedRun
 
-_READY = "ready"
 _HINT = "gittrack.load_model('RUN:model')"
 
 
@@ -123,7 +123,7 @@ def _folder(run: SavedRun, path: str) -> UsedArtifact:
 
 def _files_of(run: SavedRun, model: LoggedModel) -> FoundModel:
     shown = display(model.name, 60)
-    if model.status != _READY or not model.artifact:
+    if model.status != READY or not model.artifact:
         text = f"model '{shown}' of run '{display(run.name, 60)}' is {model.status}: its files were never complete"
         raise ArtifactNotFoundError(text, hint=f"gittrack show {run.id[:8]}")
     files = artifact_of(run, model.artifact)

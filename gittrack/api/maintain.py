@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from gittrack.api.project import Project
 from gittrack.errors import AmbiguousError, GittrackError, RunActiveError, RunNotFoundError
@@ -74,7 +75,17 @@ def fsck(project: Project) -> list[Finding]:
 
 def _bytes_findings(project: Project) -> list[Finding]:
     """Artifacts whose bytes, named by a pointer, are missing or damaged in the store."""
-    from gittrack.api.saved_artifacts import problem_with
+    from gittrack.api.byte_storage import open_bytes_store
+    from gittrack.artifacts.reading import problem_of
+
+    store = open_bytes_store(project)
+
+    @cache  # many runs may share a large folder
+    def problem(digest: str, size: int) -> str:
+        try:
+            return problem_of(store, digest, size)
+        except GittrackError as error:
+            return error.message
 
     findings = []
     for id, commits in read_catalog(project.repo).runs.items():
@@ -84,9 +95,11 @@ def _bytes_findings(project: Project) -> list[Finding]:
             except GittrackError:
                 continue  # `check` names this run and says why
             findings += [
-                Finding(f"run {id}", f"artifact '{entry.path}': {problem}")
+                Finding(f"run {id}", f"artifact '{entry.path}': {found}")
                 for entry in entries
-                if (problem := problem_with(project, entry))
+                if entry.storage == "pointer"
+                and entry.size is not None
+                and (found := problem(entry.digest, entry.size))
             ]
     return findings
 

@@ -15,7 +15,6 @@ from gittrack.core.names import display, plain_artifact_path
 from gittrack.errors import (
     ArtifactNotFoundError,
     ConflictError,
-    GittrackError,
     InvalidNameError,
     NoRemoteError,
     StorageError,
@@ -78,7 +77,7 @@ class SavedArtifacts:
             ArtifactNotFoundError: nothing is there, or the listing of a folder is not here.
             CorruptRecordError: the listing of a folder is damaged.
         """
-        wanted = self._checked(path)
+        wanted = checked_path(self._run, path)
         found: dict[str, ArtifactFile] = {}
         for file in self._below(wanted):
             asked = not wanted or file.path == wanted or file.path.startswith(wanted + "/")
@@ -86,18 +85,8 @@ class SavedArtifacts:
             if asked and (file.path not in found or file.entry.path == file.path):
                 found[file.path] = file
         if wanted and not found:
-            raise self._none(path)
+            raise no_artifact(self._run, path)
         return [found[name] for name in sorted(found)]
-
-    def _checked(self, path: str) -> str:
-        try:
-            return plain_artifact_path(path) if path else ""
-        except InvalidNameError as error:
-            raise self._none(path) from error
-
-    def _none(self, path: str) -> ArtifactNotFoundError:
-        text = f"run '{self._run.name}' has no artifact '{display(path, 80)}'"
-        return ArtifactNotFoundError(text, hint=f"gittrack artifact ls {self._run.id[:8]}")
 
     def _below(self, wanted: str) -> Iterator[ArtifactFile]:
         for entry in self._entries.values():
@@ -174,7 +163,7 @@ class SavedArtifacts:
             StorageError: ``dest`` cannot be written.
         """
         files = self.files(path)
-        wanted = self._checked(path)
+        wanted = checked_path(self._run, path)
         cut = len(wanted.rpartition("/")[0])
         targets = {file.path: dest / file.path[cut:].lstrip("/") for file in files}
         taken = [target for target in targets.values() if target.exists() or target.is_symlink()]
@@ -204,7 +193,7 @@ class SavedArtifacts:
             copy_out(self._store, file.digest, target, file.path)
 
     def _one(self, path: str) -> ArtifactFile:
-        wanted = self._checked(path)
+        wanted = checked_path(self._run, path)
         for file in self.files(path):
             if file.path == wanted:
                 return file
@@ -273,14 +262,19 @@ class SavedArtifacts:
             raise ArtifactNotFoundError(text + more, hint=f"gittrack artifact pull {self._run.id[:8]}")
 
 
-def problem_with(project: Project, entry: ArtifactEntry) -> str:
-    """What is wrong with the bytes of an artifact; empty when nothing is."""
-    from gittrack.api.byte_storage import open_bytes_store
-    from gittrack.artifacts.reading import problem_of
+def checked_path(run: SavedRun, path: str) -> str:
+    """A path in its plain form; ``""`` stays.
 
-    if entry.storage != "pointer" or entry.size is None:
-        return ""
+    Raises:
+        ArtifactNotFoundError: no artifact can have that path.
+    """
     try:
-        return problem_of(open_bytes_store(project), entry.digest, entry.size)
-    except GittrackError as error:
-        return error.message
+        return plain_artifact_path(path) if path else ""
+    except InvalidNameError as error:
+        raise no_artifact(run, path) from error
+
+
+def no_artifact(run: SavedRun, path: str) -> ArtifactNotFoundError:
+    """What is said when a run has no artifact of that path."""
+    text = f"run '{display(run.name, 80)}' has no artifact '{display(path, 80)}'"
+    return ArtifactNotFoundError(text, hint=f"gittrack artifact ls {run.id[:8]}")

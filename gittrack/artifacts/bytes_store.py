@@ -20,6 +20,7 @@ from uuid import uuid4
 from gittrack.core.names import display
 from gittrack.core.records import ARTIFACT_DIGEST
 from gittrack.errors import CorruptRecordError, StorageError
+from gittrack.git.failures import disk_hint
 
 BLOCK = 1 << 20
 TRUSTED = 0o444
@@ -188,7 +189,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def hint_of(error: OSError) -> str:
-    """What mends a failed system call."""
+    """What mends a failed system call, or shows why it failed; one on an open file does not say on which."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "free some disk space"
-    return "check the permissions" if error.errno in (errno.EACCES, errno.EPERM) else "gittrack doctor"
+    return disk_hint(error, error.filename) if isinstance(error.filename, str | Path) else "gittrack doctor"

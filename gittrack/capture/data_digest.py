@@ -11,7 +11,7 @@ import decimal
 import hashlib
 import json
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 TABLE, ARRAY = "table-sha256", "array-sha256"
@@ -19,8 +19,6 @@ _NANOSECONDS = 1_000_000_000
 _UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": _NANOSECONDS}
 _CHUNK = 1 << 20
 _DEEPEST = 20
-
-Update = Callable[[bytes], object]
 
 
 class NoDigestError(Exception):

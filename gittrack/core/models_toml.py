@@ -23,7 +23,7 @@ from gittrack.errors import CorruptRecordError, InvalidNameError, InvalidValueEr
 MODELS_FILE = "models.toml"
 SIGNATURE_PARTS = ("inputs", "outputs", "params")
 MAX_SIGNATURE_DEPTH = 40
-READY, PENDING, FAILED = "ready", "pending", "failed"
+READY, FAILED = "ready", "failed"
 
 _WORD = re.compile(r"[a-z][a-z0-9_.-]{0,59}")
 _NOT_IN_NAMES = re.compile("[/:.%\"']")

@@ -146,26 +146,27 @@ class ObjectStore:
 
         An empty loose file, which a power loss leaves behind, is no object.
         """
-        check_sha1(id)
-        for directory in self._directories:
-            try:
-                return os.stat(f"{directory}/{id[:2]}/{id[2:]}").st_size > 0
-            except OSError:  # not loose here
-                continue
-        if any(is_packed(directory, id) for directory in self._directories):
-            return True
-        import pygit2
-
-        return bool(self._odb.exists(pygit2.Oid(hex=id)))
+        loose = self._has_loose(id)
+        if loose is not None:
+            return loose
+        return any(is_packed(directory, id) for directory in self._directories) or self._has_by_libgit2(id)
 
     def exists(self, id: ObjectId) -> bool:
         """The same for many ids: packs are asked through libgit2, which is dear to load and then ten times faster."""
+        loose = self._has_loose(id)
+        return self._has_by_libgit2(id) if loose is None else loose
+
+    def _has_loose(self, id: ObjectId) -> bool | None:
+        """Whether its loose file holds anything; None when there is no such file."""
         check_sha1(id)
         for directory in self._directories:
             try:
                 return os.stat(f"{directory}/{id[:2]}/{id[2:]}").st_size > 0
             except OSError:  # not loose here
                 continue
+        return None
+
+    def _has_by_libgit2(self, id: ObjectId) -> bool:
         import pygit2
 
         return bool(self._odb.exists(pygit2.Oid(hex=id)))

@@ -62,7 +62,8 @@ def lineage(
     """Which data made something, and what came of it.
 
     Args:
-        target: a run (id, prefix, name, ``@latest``), an artifact ``RUN:path``, a file or folder, a URI, or a hash.
+        target: a run (id, prefix, name, ``@latest``), an artifact ``RUN:path``, a model
+            ``RUN:name``, a file or folder, a URI, or a hash.
         up: what it came of.
         down: what came of it.
         depth: steps to go in each direction; None: as far as it goes.
@@ -192,11 +193,19 @@ def _by_artifact(project: Project, facts: Sequence[RunFacts], target: str) -> As
     if parts is None or run is None:
         return None
     id = run.roots[0].partition(":")[2]
-    path = parts[1].strip("/")
+    path = _model_folder(project, id, parts[1]) or parts[1].strip("/")
     paths = [entry.path for each in facts if each.id == id for entry in each.artifacts]
     if path not in paths and not any(path.startswith(each + "/") or each.startswith(path + "/") for each in paths):
         raise NotFoundError(f"run {id[:8]} has no artifact '{display(path, 80)}'", hint=f"gittrack show {id[:8]}")
     return Asked((artifact_node(id, path),))
+
+
+def _model_folder(project: Project, run: str, name: str) -> str:
+    """The artifact that holds a run's model of that name, the last of several; ``""`` when there is none."""
+    from gittrack.api.read import find_run
+
+    folders = [model.artifact for model in find_run(project, run).models() if name in (model.name, model.id)]
+    return folders[-1] if folders else ""
 
 
 def _by_digest(facts: Sequence[RunFacts], target: str, *, whole: bool) -> Asked | None:

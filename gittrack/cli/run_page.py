@@ -18,9 +18,11 @@ from gittrack.cli.render import (
     table,
     time_text,
 )
-from gittrack.cli.terminal import Terminal
+from gittrack.cli.terminal import Role, Terminal
 from gittrack.core.message import headline
+from gittrack.core.models_toml import READY
 from gittrack.core.names import display
+from gittrack.core.sizes import format_size
 from gittrack.core.sparkline import format_age, format_duration, format_number, sparkline
 from gittrack.errors import CorruptRecordError, FormatError
 
@@ -32,6 +34,7 @@ TRACEBACK_LINES = 20
 LONGEST_VALUE = 200
 """Characters of a param shown on a terminal."""
 _TOML_LIMIT = 1 << 20
+_STATE_ROLES: dict[str, Role] = {"verified": "good", "modified": "warning", "missing": "warning", "unverified": "faint"}
 
 
 def run_page(run: SavedRun, now: int, terminal: Terminal) -> list[str]:
@@ -59,6 +62,7 @@ def _sections(run: SavedRun, terminal: Terminal) -> Iterator[tuple[str, list[str
     yield "tags", facts_lines(dict(sorted(record.tags.items())), terminal)
     yield "note", [f"  {display(line)}" for line in record.note.splitlines()]
     yield "inputs", _inputs(run, terminal)
+    yield "models", _models(run, terminal)
     yield "artifacts", _artifacts(run, terminal)
     yield "environment", facts_lines(_environment(run), terminal)
     for title, path, count in (
@@ -117,9 +121,7 @@ def _code_facts(run: SavedRun) -> dict[str, str]:
 
 
 def _left_out(run: SavedRun, terminal: Terminal) -> list[str]:
-    rows = [
-        [Cell(f"  {file.path}"), Cell(file.reason), Cell(size_text(file.size))] for file in run.record.code.left_out
-    ]
+    rows = [[Cell(f"  {file.path}"), Cell(file.reason), Cell(_size(file.size))] for file in run.record.code.left_out]
     return (
         table([Column("  FILE", least=12), Column("WHY"), Column("SIZE", right=True)], rows, terminal) if rows else []
     )
@@ -141,22 +143,52 @@ def _metrics(run: SavedRun, terminal: Terminal) -> list[str]:
 
 def _inputs(run: SavedRun, terminal: Terminal) -> list[str]:
     rows = [
-        [Cell(f"  {data.name}"), Cell(data.role), Cell(data.uri), Cell(size_text(data.size)), Cell(data.digest)]
+        [
+            Cell(f"  {data.name}"),
+            Cell(data.role),
+            Cell(data.uri),
+            Cell(_size(data.size)),
+            Cell(data.state, _STATE_ROLES.get(data.state, "")),
+            Cell(data.digest),
+        ]
         for data in run.record.inputs
     ]
     columns = [
         Column("  NAME", least=12),
         Column("ROLE"),
         Column("FROM", least=12),
-        Column("SIZE"),
+        Column("SIZE", right=True),
+        Column("STATE"),
         Column("DIGEST", least=8),
+    ]
+    return table(columns, rows, terminal) if rows else []
+
+
+def _models(run: SavedRun, terminal: Terminal) -> list[str]:
+    """The models, oldest first; of several with one name the last is the one that the name means."""
+    rows = [
+        [
+            Cell(f"  {model.name}"),
+            Cell(f"{model.flavour}, {model.packaging}" if model.packaging else model.flavour),
+            Cell(model.status, "good" if model.status == READY else "bad"),
+            Cell(model.artifact),
+            Cell(model.register_as),
+        ]
+        for model in run.models()
+    ]
+    columns = [
+        Column("  NAME", least=12),
+        Column("KIND", least=8),
+        Column("STATUS"),
+        Column("ARTIFACT", least=12),
+        Column("REGISTER AS", least=8) if any(row[-1].text for row in rows) else Column(""),
     ]
     return table(columns, rows, terminal) if rows else []
 
 
 def _artifacts(run: SavedRun, terminal: Terminal) -> list[str]:
     rows = [
-        [Cell(f"  {entry.path}"), Cell(size_text(entry.size)), Cell(entry.media_type), Cell(entry.digest)]
+        [Cell(f"  {entry.path}"), Cell(_size(entry.size)), Cell(entry.media_type), Cell(entry.digest)]
         for entry in run.record.artifacts
     ]
     columns = [
@@ -181,7 +213,7 @@ def _environment(run: SavedRun) -> dict[str, str]:
         "python": " ".join(str(python.get(key, "")) for key in ("implementation", "version", "environment")).strip(),
         "system": ", ".join(str(system[key]) for key in ("distribution", "system", "machine") if key in system),
         "processor": str(_part(machine, "cpu").get("model", "")),
-        "memory": size_text(memory) if isinstance(memory, int) else "",
+        "memory": format_size(memory) if isinstance(memory, int) else "",
         "gpus": ", ".join(str(gpu.get("name", "")) for gpu in gpus if isinstance(gpu, dict)) if gpus else "",
         "packages": plural(len(packages), "package") if packages else "",
     }
@@ -250,16 +282,5 @@ def value_text(value: object) -> str:
     return shape if isinstance(shape, str) else json.dumps(shape, ensure_ascii=False)
 
 
-def size_text(size: int | None) -> str:
-    """Bytes in the largest unit of 1,024 that leaves a number above one.
-
-    >>> [size_text(size) for size in (12, 65536, 25276502016, None)]
-    ['12 B', '64 KiB', '23.5 GiB', '']
-    """
-    if size is None:
-        return ""
-    number, units = float(size), ["B", "KiB", "MiB", "GiB", "TiB"]
-    while number >= 1024 and len(units) > 1:
-        number /= 1024
-        units.pop(0)
-    return f"{number:.3g} {units[0]}" if number < 1000 else f"{number:.0f} {units[0]}"
+def _size(size: int | None) -> str:
+    return "" if size is None else format_size(size)

@@ -106,6 +106,7 @@ def whole_run(run: SavedRun) -> dict[str, Any]:
         "command": list(record.command),
         "seeds": dict(sorted(record.seeds.items())),
         "inputs": [asdict(data) for data in record.inputs],
+        "models": [asdict(model) for model in run.models()],
         "artifacts": [asdict(artifact) for artifact in record.artifacts],
         "conflicting": [{"kind": kind, "key": key} for kind, key in run.state.conflicts],
         "problem": run.problem,

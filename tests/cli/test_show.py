@@ -53,7 +53,7 @@ def test_the_page_says_everything_about_a_run(cli, run):
     assert any(re.fullmatch(r"  packages   \d+ packages", line) for line in environment)
     assert page == {
         "code": ["  commit  <id>", "  state   <short>, a snapshot of uncommitted changes on top of <short> on main"],
-        "left out of the snapshot": ["  FILE      WHY    SIZE", "  data.bin  size  2 MiB"],
+        "left out of the snapshot": ["  FILE      WHY      SIZE", "  data.bin  size  2.10 MB"],
         "params": ["  layers  [1, 2]", "  lr      0.1"],
         "metrics": [
             "  NAME  LAST   MIN  MAX    MEAN  POINTS",
@@ -62,8 +62,8 @@ def test_the_page_says_everything_about_a_run(cli, run):
         "tags": ["  stage  dev"],
         "note": ["  two", "  lines"],
         "inputs": [
-            "  NAME  ROLE   FROM                  SIZE  DIGEST",
-            "  data  train  s3://bucket/data.csv        md5:<id>",
+            "  NAME  ROLE   FROM                  SIZE  STATE  DIGEST",
+            "  data  train  s3://bucket/data.csv               md5:<id>",
         ],
         "artifacts": [
             "  PATH         SIZE  TYPE        DIGEST",
@@ -91,7 +91,7 @@ def test_json_has_a_stable_shape(cli, run):
     assert list(document) == ["schema", "run"]
     shown = document["run"]
     listed = json.loads(cli("ls", "--json").out)["runs"][0]
-    assert list(shown) == [*listed, "command", "seeds", "inputs", "artifacts", "conflicting", "problem"]
+    assert list(shown) == [*listed, "command", "seeds", "inputs", "models", "artifacts", "conflicting", "problem"]
     assert {key: value for key, value in shown.items() if key in listed and key != "code"} == {
         key: value for key, value in listed.items() if key != "code"
     }

@@ -10,7 +10,7 @@ from gittrack.errors import UsageError
 
 
 @click.command("lineage")
-@click.argument("target", metavar="RUN|PATH|HASH")
+@click.argument("target", metavar="RUN|MODEL|PATH|HASH")
 @click.option("--up", is_flag=True, help="Only what it came of.")
 @click.option("--down", is_flag=True, help="Only what came of it.")
 @click.option("--depth", metavar="N", type=click.IntRange(min=1), help="Go at most N steps in each direction.")
@@ -30,7 +30,8 @@ def command(
 ) -> None:
     """Show which data made a run, what the run made, and which runs used that.
 
-    The target is a run, an artifact of one (RUN:path), a file or folder, the URI of data, or a hash or its beginning.
+    The target is a run, an artifact or a model of one (RUN:path, RUN:name), a file or folder, the URI of data, or a
+    hash or its beginning.
     """
     from gittrack.api.lineage import find_lineage
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gittrack.api.directions import directions_of
 from gittrack.api.project import Project
 from gittrack.api.read import find_run
 from gittrack.api.saved_run import SavedRun
@@ -135,7 +136,7 @@ def diff_runs(project: Project, before: str, after: str | None) -> RunDiff:
         code=code,
         command=value_differences(command_facts(one.record), command_facts(other.record)),
         params=value_differences(one.params, other.params),
-        metrics=metric_differences(one.record.metrics, other.record.metrics),
+        metrics=metric_differences(one.record.metrics, other.record.metrics, directions_of(project)),
         inputs=input_differences(one.record.inputs, other.record.inputs),
         environment=environment,
         packages=packages,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gittrack.cli.render import ID_LENGTH, Cell, Column, plural, status_role, table
 from gittrack.cli.run_page import value_text
 from gittrack.cli.terminal import Role, Terminal
+from gittrack.core.directions import Direction
 from gittrack.core.names import display
 from gittrack.core.sizes import format_size
 from gittrack.core.sparkline import format_age, format_number
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
     from gittrack.api.diff import Part, RunDiff
     from gittrack.api.read import SavedRun
     from gittrack.core.records import ArtifactEntry, Input
-    from gittrack.core.run_diff import Difference, Kind
+    from gittrack.core.run_diff import Difference, Kind, MetricDifference
 
 LONGEST_VALUE = 500
 """Characters of a value shown on a terminal; elsewhere, and by ``--json``, it is whole."""
 _MARKS: dict[Kind, tuple[str, Role]] = {"added": ("+", "good"), "removed": ("-", "bad"), "changed": ("~", "warning")}
 _DIGEST_LENGTH = 12
 _NOTHING = Cell("")
+_VERDICTS = {True: Cell("better", "good"), False: Cell("worse", "bad"), None: _NOTHING}
 
 
 def page_lines(found: RunDiff, parts: Sequence[Part], now: int, terminal: Terminal) -> list[str]:
@@ -110,12 +112,14 @@ def _values(differences: Sequence[Difference], terminal: Terminal) -> list[str]:
 def _metrics(found: RunDiff, terminal: Terminal) -> list[str]:
     rows = []
     for item in found.metrics:
-        numbers = ["" if value is None else _number(value, item.before, item.after) for value in
-                   (item.before, item.after)]  # fmt: skip
+        sides = (item.before, item.after)
+        numbers = ["" if value is None else _number(value, item.before, item.after) for value in sides]
         delta = "" if item.delta is None else f"{item.delta:+.4g}"
-        rows.append([_mark(item.kind), Cell(item.name), *map(Cell, numbers), Cell(delta)])
+        verdict = _VERDICTS[item.better]
+        name = item.name if item.direction is Direction.UNKNOWN else f"{item.name} {item.direction.mark}"
+        rows.append([_mark(item.kind), Cell(name), *map(Cell, numbers), Cell(delta), verdict])
     titles = [Column(title, right=True) for title in ("BEFORE", "AFTER", "DELTA")]
-    return _before_after(rows, titles, terminal)
+    return _before_after(rows, [*titles, Column("")], terminal)
 
 
 def _number(value: float, before: float | None, after: float | None) -> str:
@@ -179,7 +183,7 @@ def json_shape(found: RunDiff, parts: Sequence[Part], paths: Sequence[str], dire
     shape["after"] = None if found.after is None else _run_shape(found.after)
     makers: dict[Part, Callable[[], dict[str, Any]]] = {
         "env": lambda: {"environment": _plain(found.environment), "packages": _plain(found.packages)},
-        "metrics": lambda: {"metrics": [asdict(item) | {"delta": item.delta} for item in found.metrics]},
+        "metrics": lambda: {"metrics": [_metric_shape(item) for item in found.metrics]},
         "inputs": lambda: {"inputs": [asdict(item) for item in found.inputs]},
         "artifacts": lambda: {"artifacts": [asdict(item) for item in found.artifacts]},
         "code": lambda: {"code": _code_shape(found, paths, directory)},
@@ -195,6 +199,10 @@ def _run_shape(run: SavedRun) -> dict[str, Any]:
 
 def _plain(differences: Iterable[Difference]) -> list[Mapping[str, Any]]:
     return [asdict(item) | {"types": item.types} for item in differences]
+
+
+def _metric_shape(item: MetricDifference) -> dict[str, Any]:
+    return asdict(item) | {"direction": item.direction.value, "delta": item.delta, "better": item.better}
 
 
 def _code_shape(found: RunDiff, paths: Sequence[str], directory: Path) -> dict[str, Any]:

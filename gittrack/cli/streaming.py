@@ -14,7 +14,8 @@ from gittrack.cli.terminal import Terminal, print_data
 from gittrack.core.names import display
 from gittrack.errors import GittrackError
 
-_COLOUR = r"\x1b\[(?!(?:[0-9;]*;)?0*8(?:;[0-9;]*)?m)[0-9;]{0,40}m"
+_PART = r"(?>[34]8;5;[0-9]*|[34]8;2;[0-9]*;[0-9]*;[0-9]*|(?!0*8[;m])[0-9]*)"
+_COLOUR = rf"\x1b\[(?=[0-9;]{{0,40}}m){_PART}(?:;{_PART})*+m"
 """A colour as git writes it; to conceal (8) is not among them."""
 _KEPT = re.compile(rf"(\n|\t|{_COLOUR})")
 _PLAIN = re.compile(r"(\n|\t)")

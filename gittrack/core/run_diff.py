@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from gittrack.core import toml
+from gittrack.core.directions import Direction, Directions
 from gittrack.core.records import ArtifactEntry, Input, MetricSummary, RunRecord
 
 Kind = Literal["added", "removed", "changed"]
@@ -66,13 +67,16 @@ class MetricDifference:
         name: of the metric.
         kind: ``added``, ``removed`` or ``changed``.
         before, after: the last values; None where a run has no such metric.
+        direction: which way the metric gets better, as the project says or its name usually means.
         delta: ``after - before``; None when one is missing, and when it is no number (NaN, infinities).
+        better: whether the second is the better one; None where the direction or a value is not known.
     """
 
     name: str
     kind: Kind
     before: float | None = None
     after: float | None = None
+    direction: Direction = Direction.UNKNOWN
 
     @property
     def delta(self) -> float | None:
@@ -81,6 +85,15 @@ class MetricDifference:
             return None
         delta = self.after - self.before
         return delta if math.isfinite(delta) else None
+
+    @property
+    def better(self) -> bool | None:
+        """Whether the second is the better one, or None."""
+        if self.before is None or self.after is None or self.direction is Direction.UNKNOWN:
+            return None
+        if math.isnan(self.before) or math.isnan(self.after):
+            return None
+        return self.after * self.direction.sign > self.before * self.direction.sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +173,20 @@ def _pairs(
 
 
 def metric_differences(
-    before: Mapping[str, MetricSummary], after: Mapping[str, MetricSummary]
+    before: Mapping[str, MetricSummary], after: Mapping[str, MetricSummary], directions: Directions | None = None
 ) -> tuple[MetricDifference, ...]:
-    """The metrics whose last value differs, sorted by name; those of the system (``system/…``) are left out."""
+    """The metrics whose last value differs, sorted by name; those of the system (``system/…``) are left out.
+
+    Args:
+        before, after: the metrics of both runs.
+        directions: what the project says of its metrics, if anything.
+    """
+    of = (directions or Directions()).of
     sides = [
         {name: summary.last for name, summary in side.items() if not name.startswith(SYSTEM_METRICS)}
         for side in (before, after)
     ]
-    return tuple(MetricDifference(*pair) for pair in _pairs(sides[0], sides[1], same_value))
+    return tuple(MetricDifference(*pair, of(pair[0])) for pair in _pairs(sides[0], sides[1], same_value))
 
 
 # -- data ------------------------------------------------------------------------------------------------------------

@@ -268,6 +268,23 @@ def _output(process: subprocess.Popen[bytes], by_hand: str) -> Iterator[bytes]:
         raise GitProgramError(f"'git diff' failed: {said or f'it ended with {process.returncode}'}", hint=by_hand)
 
 
+class _Folders:
+    """Which folders of the work tree are its own: neither a link elsewhere nor another repository."""
+
+    def __init__(self, top: bytes) -> None:
+        self._top = top
+        self._known = {b"": True}
+
+    def holds(self, path: bytes) -> bool:
+        """Whether the file at ``path`` lies in one of them. (Git would put it in the place of the link.)"""
+        folder = path.rpartition(b"/")[0]
+        if folder not in self._known:
+            real = os.path.join(self._top, folder)
+            own = os.path.isdir(real) and not os.path.islink(real) and not os.path.lexists(os.path.join(real, b".git"))
+            self._known[folder] = own and self.holds(folder)
+        return self._known[folder]
+
+
 class _PresentIndex(ScratchIndex):
     """A copy of the index that also names the new files, so that ``git diff`` looks at them; no object is written."""
 
@@ -280,9 +297,9 @@ class _PresentIndex(ScratchIndex):
         """Name new files, and what ``before`` has and the index has not: new files then, perhaps ignored by now."""
         only_before = self._git("diff", *_OPTIONS[:5], "--cached", "--name-only", "--no-renames", "--diff-filter=D",
                                 "-z", str(before), "--")  # fmt: skip
+        folders = _Folders(os.fsencode(self._work_tree))
         paths = dict.fromkeys([*new, *only_before.split(b"\0")[:-1]])
-        entries = [entry for entry in map(self._entry, paths) if entry]
-        self._add(entries)
+        self._add([entry for path in paths if folders.holds(path) and (entry := self._entry(path))])
 
     def _entry(self, path: bytes) -> bytes:
         """The path as ``update-index --index-info`` takes it; empty when there is no file. Git reads it itself."""

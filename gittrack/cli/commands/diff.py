@@ -144,7 +144,7 @@ def _say_rest(found: RunDiff, parts: Sequence[Part], paths: Sequence[str], diffe
     other = "the work tree" if found.after is None else f"run '{found.after.name}'"
     if not differs:
         where = " in these paths" if paths else ""
-        what = "" if len(parts) > 1 else f" in {'its environment' if parts[0] == 'env' else parts[0]}"
+        what = "" if len(parts) > 1 else f" in {'their environment' if parts[0] == 'env' else parts[0]}"
         say(f"run '{found.before.name}' and {other} do not differ{what}{where}")
     if "code" not in parts or found.code.reason:
         return

@@ -75,8 +75,9 @@ class Process:
 CONFIG_FILE = ".gittrack.toml"
 OWN_SETTINGS = frozenset({"environment", "writer"})
 """Settings that a file in the work tree cannot make: only git config and the environment can."""
-_TABLES = frozenset({"keep"})
-"""Tables of the file that are no settings: rules of retention (``api/retention.py``)."""
+_TABLES = frozenset({"keep", "metrics"})
+"""Tables that are no settings: rules of retention (``api/retention.py``), which way metrics get better
+(``api/directions.py``)."""
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
 _KINDS: dict[type, str] = {int: "a number of bytes", float: "a number of seconds", tuple: "a list", bool: "a truth"}
 _MOST_BYTES, _MOST_SECONDS = 1 << 50, 1e6

@@ -1,0 +1,244 @@
+"""Comparing runs: which ones, by what, against which; what comes out is a frozen :class:`Comparison`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from gittrack.api.compared_facts import VALUES, FactReader, Value, unread_problem
+from gittrack.api.directions import directions_of
+from gittrack.api.project import Project
+from gittrack.api.read import (
+    Problem,
+    _all_runs,
+    _listed,
+    _match,
+    _recovered,
+    events_by_subject,
+    list_runs,
+)
+from gittrack.api.saved_run import SavedRun
+from gittrack.core.address import parse_address
+from gittrack.core.compare import section_of_key, side_by_side
+from gittrack.core.comparison import SECTIONS, Absence, ComparedRun, Comparison, Delta, Group, Row, Section
+from gittrack.core.directions import Direction, Directions
+from gittrack.core.ids import RunId
+from gittrack.core.normalise import METHODS, Method, check_weight, parse_weights
+from gittrack.core.statistics import Statistics
+from gittrack.errors import UsageError
+from gittrack.store.catalog import read_catalog
+
+__all__ = [
+    "METHODS",
+    "SECTIONS",
+    "VALUES",
+    "Absence",
+    "ChosenRuns",
+    "ComparedRun",
+    "Comparing",
+    "Comparison",
+    "Delta",
+    "Direction",
+    "Group",
+    "Row",
+    "Statistics",
+    "choose_runs",
+    "compare",
+    "compare_runs",
+]
+
+_RUN_ID_LENGTH = 32
+_Text = TypeVar("_Text", bound=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparing:
+    """How runs are compared.
+
+    Attributes:
+        sections: which facts; those of the others are not even read.
+        value: which number of each metric: ``last``, ``min``, ``max``, ``mean``, or ``best`` by its direction.
+        normalize: ``z``, ``minmax``, ``percentile``, ``relative`` (to the baseline) or None.
+        weights: metric -> weight of a score.
+        group_by: ``section.name``, or the name of a param.
+        directions: of metrics, on top of what the project says.
+    """
+
+    sections: tuple[Section, ...] = SECTIONS
+    value: Value = "last"
+    normalize: Method | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    group_by: tuple[str, ...] = ()
+    directions: Directions = field(default_factory=Directions)
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenRuns:
+    """The runs to compare, each once.
+
+    Attributes:
+        runs: in the order asked for, the baseline first.
+        has_baseline: whether the first one is the baseline.
+        problems: runs that could not be read.
+    """
+
+    runs: tuple[SavedRun, ...]
+    has_baseline: bool = False
+    problems: tuple[Problem, ...] = ()
+
+
+def choose_runs(
+    project: Project,
+    addresses: Sequence[str] = (),
+    *,
+    experiment: str | None = None,
+    found: Iterable[SavedRun] = (),
+    baseline: str | None = None,
+) -> ChosenRuns:
+    """The runs that a comparison is of. However many addresses there are, everything is listed at most once.
+
+    Args:
+        project: where.
+        addresses: of runs, in their order.
+        experiment: and all runs of this experiment, newest first.
+        found: and these, which a query found.
+        baseline: address of the run to compare with; the first one then, whether or not it is among the others.
+
+    Raises:
+        RunNotFoundError, AmbiguousError: an address.
+        ExperimentNotFoundError: there is no such experiment.
+    """
+    wanted = ([] if baseline is None else [baseline]) + list(addresses)
+    runs = _at_addresses(project, wanted)
+    problems: tuple[Problem, ...] = ()
+    if experiment is not None:
+        listing = list_runs(project, experiment=experiment)
+        runs += listing.runs
+        problems = listing.problems
+    runs += found
+    once = {run.id: run for run in reversed(runs)}
+    ordered = dict.fromkeys(run.id for run in runs)
+    return ChosenRuns(tuple(once[id] for id in ordered), baseline is not None, problems)
+
+
+def _at_addresses(project: Project, addresses: Sequence[str]) -> list[SavedRun]:
+    if not addresses:
+        return []
+    catalog = read_catalog(project.repo)
+    parsed = [parse_address(address) for address in addresses]
+    whole = [RunId(address.prefix) for address in parsed if address.prefix and len(address.prefix) == _RUN_ID_LENGTH]
+    settled = [id for id in whole if id in catalog.runs and not project.layout.live_run(id).exists()]
+    if len(settled) == len(addresses):  # full ids: only those runs are read
+        events = events_by_subject(catalog)
+        known = {id: _listed(project, catalog, events, id) for id in dict.fromkeys(settled)}
+        return [known[id] for id in settled]
+    found, _ = _all_runs(project, catalog)
+    return [_match(project, address, found, False) for address in parsed]
+
+
+def compare_runs(project: Project, chosen: ChosenRuns, how: Comparing) -> Comparison:
+    """Compare runs that were chosen.
+
+    Raises:
+        NotFoundError: no run has a metric of the score, or a key of the groups.
+        UsageError: the settings contradict each other, or the project's directions are not as they should be.
+    """
+    directions = how.directions.over(directions_of(project))
+    keys = [section_of_key(key)[0] for key in how.group_by]
+    needed = {*how.sections, *(section for section in keys if section)}
+    needed |= {"params", "attributes"} if None in keys else set()
+    needed |= {"metrics"} if how.weights or how.group_by else set()
+    reader = FactReader(project, [section for section in SECTIONS if section in needed], how.value, directions)
+    runs = [reader.read(run) for run in chosen.runs]
+    unread = [unread_problem(problem.where, problem.reason) for problem in chosen.problems]
+    return side_by_side(
+        runs,
+        sections=[section for section in SECTIONS if section in how.sections],
+        has_baseline=chosen.has_baseline,
+        value=how.value,
+        directions=directions,
+        normalize=how.normalize,
+        weights=how.weights,
+        group_by=how.group_by,
+        problems=[*unread, *reader.problems],
+    )
+
+
+def compare(
+    runs: Iterable[SavedRun | str],
+    *,
+    baseline: SavedRun | str | None = None,
+    sections: Sequence[Section] = SECTIONS,
+    value: Value = "last",
+    normalize: Method | None = None,
+    score: str | Mapping[str, float] | None = None,
+    group_by: str | Sequence[str] = (),
+    maximize: Sequence[str] = (),
+    minimize: Sequence[str] = (),
+    repo: str | os.PathLike[str] | None = None,
+) -> Comparison:
+    """Runs side by side.
+
+    Args:
+        runs: runs, or addresses of runs.
+        baseline: a run to compare the metrics with; it becomes the first.
+        sections: which facts: ``attributes``, ``params``, ``metrics``, ``tags``, ``code``, ``inputs``,
+            ``environment``. For the last two each run's tree is read, for the others one object a run.
+        value: which number of each metric: ``last``, ``min``, ``max``, ``mean``, or ``best`` by its direction.
+        normalize: put metrics on one scale, higher is better: ``z`` (standard deviations from the mean), ``minmax`` (0
+            to 1), ``percentile`` (0 to 100) or ``relative`` (to the baseline: 0.1 is ten per cent better).
+        score: metrics and their weights, ``{"acc": 2, "latency": 1}`` or ``"acc=2,latency=1"``, for a weighted mean of
+            them normalised (by ``minmax`` unless said otherwise).
+        group_by: ``params.model`` or several such keys: metrics then have n, mean, standard deviation and the 95 %
+            confidence interval of the mean for each group.
+        maximize, minimize: metrics, or patterns (``val/*``), whose direction is this; before what ``.gittrack.toml``
+            says, and what their names usually mean.
+        repo: a directory in the repository; the working directory when None.
+
+    Returns:
+        Frozen; ``.differing()`` has the rows where the runs differ, ``.to_frame()`` makes a pandas DataFrame.
+
+    Raises:
+        RunNotFoundError, AmbiguousError: an address.
+        NotFoundError: no run has a metric of the score, or a key of the groups.
+        UsageError: the arguments contradict each other.
+
+    Example:
+        >>> found = gittrack.compare(gittrack.runs("churn"), baseline="first")  # doctest: +SKIP
+        >>> [(row.name, row.values) for row in found.differing() if row.section == "params"]  # doctest: +SKIP
+        [('lr', (0.1, 0.01))]
+    """
+    if isinstance(runs, str):
+        raise UsageError("'runs' is one text, not a list of runs", hint=f"gittrack.compare([{runs[:40]!r}, …])")
+    if isinstance(score, str):
+        weights = parse_weights(score)
+    else:
+        weights = {name: check_weight(name, weight) for name, weight in (score or {}).items()}
+    how = Comparing(
+        sections=tuple(_one_of("section", section, SECTIONS) for section in sections),
+        value=_one_of("value", value, VALUES),
+        normalize=None if normalize is None else _one_of("scale", normalize, METHODS),
+        weights=weights,
+        group_by=(group_by,) if isinstance(group_by, str) else tuple(group_by),
+        directions=Directions(tuple(maximize), tuple(minimize)),
+    )
+    project = _recovered(repo)
+    return compare_runs(project, _chosen(project, list(runs), baseline), how)
+
+
+def _chosen(project: Project, runs: Sequence[SavedRun | str], baseline: SavedRun | str | None) -> ChosenRuns:
+    every = runs if baseline is None else [baseline, *runs]
+    texts = [run for run in every if isinstance(run, str)]
+    named = iter(_at_addresses(project, texts))
+    resolved = [next(named) if isinstance(run, str) else run for run in every]
+    chosen = choose_runs(project, found=resolved)
+    return replace(chosen, has_baseline=baseline is not None)
+
+
+def _one_of(what: str, given: str, known: Sequence[_Text]) -> _Text:
+    for each in known:
+        if each == given:
+            return each
+    raise UsageError(f"there is no {what} '{str(given)[:40]}'", hint="one of " + ", ".join(known))

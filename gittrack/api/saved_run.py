@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas
 
     from gittrack.api.saved_artifacts import SavedArtifacts
+    from gittrack.core.curves import By
 
 
 # Without slots: a class with slots is made twice, and Python 3.11's frozen one then answers `run.name = …`, which is no
@@ -138,6 +139,28 @@ class SavedRun:
 
         series = self.history(metric)
         return pandas.DataFrame({"step": series.steps, "timestamp": series.timestamps, "value": series.values})
+
+    def metric(self, name: str, *, by: By = "step", points: int | None = None) -> pandas.Series[float]:
+        """A metric's points as a pandas Series, in the order of its index.
+
+        Args:
+            name: the metric.
+            by: what the index is: ``"step"``, ``"time"`` (UTC) or ``"relative"`` (seconds since the run began).
+            points: at most so many points, among them the extremes, a NaN where there is a gap and infinities; all of
+                them when None.
+
+        Raises:
+            NotFoundError: the run has no such metric.
+            InvalidValueError: ``by`` is none of the three, or ``points`` is less than 8.
+            MissingDependencyError: pandas is not installed.
+
+        Example:
+            >>> gittrack.get_run("@latest").metric("loss").min()  # doctest: +SKIP
+            0.25
+        """
+        from gittrack.api.histories import metric_series
+
+        return metric_series(self, name, by=by, points=points)
 
     def artifact(self, path: str, *, fetch: bool = True) -> bytes:
         """The bytes of one of its artifacts. Arguments and errors as for :meth:`open`.

@@ -1,0 +1,203 @@
+"""Curves of runs: read, drawn into one file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from gittrack.api.farewell import chosen_metrics
+from gittrack.api.histories import missing_metric, points_of
+from gittrack.core.curves import By, Chart, Curve, smoothed, unique_labels
+from gittrack.core.names import display
+from gittrack.errors import ConflictError, GittrackError, NotFoundError, StorageError, UsageError
+
+if TYPE_CHECKING:
+    from gittrack.api.project import Project
+    from gittrack.api.saved_run import SavedRun
+
+Format = Literal["svg", "png", "html"]
+_FORMATS: dict[str, Format] = {".svg": "svg", ".png": "png", ".html": "html", ".htm": "html"}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How curves are drawn.
+
+    Attributes:
+        by: along what.
+        smoothing: weight of what came before, 0 to less than 1.
+        log_x, log_y: whether an axis is logarithmic.
+    """
+
+    by: By = "step"
+    smoothing: float = 0.0
+    log_x: bool = False
+    log_y: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """Charts, one for each metric, and what of the runs is not in them, each in a sentence."""
+
+    charts: tuple[Chart, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def find_runs(project: Project, addresses: Sequence[str]) -> list[SavedRun]:
+    """The runs at some addresses, in their order, none twice.
+
+    Raises:
+        RunNotFoundError, AmbiguousError: an address.
+    """
+    from gittrack.api.read import find_run
+
+    found: dict[str, SavedRun] = {}
+    for address in addresses:
+        run = find_run(project, address)
+        found.setdefault(run.id, run)
+    return list(found.values())
+
+
+def default_metrics(project: Project, runs: Sequence[SavedRun]) -> list[str]:
+    """The metrics to draw when none are named: those of the settings, else each run's headline; at most three.
+
+    Raises:
+        NotFoundError: no run has a metric.
+    """
+    names: dict[str, None] = {}
+    for run in runs:
+        names.update(dict.fromkeys(chosen_metrics(run, project.config.headline)))
+    if not names:
+        who = f"run '{display(runs[0].name, 60)}' has" if len(runs) == 1 else f"the {len(runs)} runs have"
+        raise NotFoundError(f"{who} no metrics", hint=f"gittrack show {runs[0].id[:8]}")
+    return list(names)[:3]
+
+
+def draw(runs: Sequence[SavedRun], names: Iterable[str], view: View) -> Drawing:
+    """Read the curves of some metrics. A run that cannot be read, or lacks one, is left out and told.
+
+    Args:
+        runs: whose curves; at least one.
+        names: the metrics, each a chart.
+        view: how they are drawn.
+
+    Raises:
+        NotFoundError: none of the runs has one of the metrics.
+        InvalidValueError: the curves cannot be smoothed so.
+    """
+    left_out: list[str] = []
+    labels = unique_labels([run.name for run in runs], [run.id for run in runs])
+    charts = [_chart(runs, labels, name, view, left_out) for name in dict.fromkeys(names)]
+    return Drawing(tuple(charts), tuple(left_out))
+
+
+def _chart(runs: Sequence[SavedRun], labels: Sequence[str], name: str, view: View, left_out: list[str]) -> Chart:
+    if not any(name in run.record.metrics for run in runs):
+        raise missing_metric(runs, name)
+    curves = []
+    for run, label in zip(runs, labels, strict=True):
+        if name not in run.record.metrics:
+            left_out.append(f"run '{display(label, 60)}' has no metric '{display(name, 80)}'")
+            continue
+        try:
+            curves.append(_curve(run, label, name, view))
+        except GittrackError as error:
+            left_out.append(f"'{display(name, 80)}' of run '{display(label, 60)}' cannot be read: {error.message}")
+    return Chart(name, tuple(curves), view.by, view.log_x, view.log_y)
+
+
+def _curve(run: SavedRun, label: str, name: str, view: View) -> Curve:
+    xs, ys = points_of(run, run.history(name), view.by)
+    if not view.smoothing:
+        return Curve(label, run.id, xs, ys)
+    return Curve(label, run.id, xs, smoothed(ys, view.smoothing), ys)
+
+
+def title_of(charts: Sequence[Chart]) -> str:
+    """What a file of charts is called: its metrics."""
+    names = [display(chart.title, 60) for chart in charts]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def check_target(path: Path, *, force: bool) -> Format:
+    """What a file is to hold, by its suffix, before anything is read.
+
+    Raises:
+        UsageError: the suffix is none that can be written.
+        ConflictError: it is there already, and ``force`` is not given.
+    """
+    format = _FORMATS.get(path.suffix.lower())
+    if format is None:
+        raise UsageError(f"cannot write '{path}': its suffix is none of .svg, .png, .html", hint="-o curve.svg")
+    if path.is_dir():
+        raise UsageError(f"'{path}' is a directory", hint=f"-o {path}{os.sep}curve.{format}")
+    if not force and os.path.lexists(path):
+        raise ConflictError(f"'{path}' is there already", hint="--force replaces it")
+    return format
+
+
+def write_charts(path: Path, charts: Sequence[Chart], *, force: bool = False) -> None:
+    """Write charts into one file that needs nothing else, whole or not at all.
+
+    Args:
+        path: ``.svg``, ``.html`` or ``.png``; the last needs matplotlib.
+        charts: drawn below each other.
+        force: replace a file that is there.
+
+    Raises:
+        UsageError, ConflictError: as for :func:`check_target`.
+        MissingDependencyError: a PNG is wanted and matplotlib is not installed.
+        StorageError: the file cannot be written.
+    """
+    format = check_target(path, force=force)
+    if format == "svg":
+        from gittrack.core.svg_chart import svg_text
+
+        data = svg_text(charts, title_of(charts)).encode()
+    elif format == "html":
+        from gittrack.core.html_chart import html_text
+
+        data = html_text(charts, title_of(charts)).encode()
+    else:
+        from gittrack.api.png_chart import png_bytes
+
+        data = png_bytes(charts)
+    _write_whole(path, data, force=force)
+
+
+def _write_whole(path: Path, data: bytes, *, force: bool) -> None:
+    """Write beside the target, then give the file its name in one step.
+
+    Two who write at once: by ``link`` the second fails, by ``replace`` (``--force``) the last one stays, whole.
+    """
+    temporary = path.with_name(f".{path.name[:80]}.{os.urandom(6).hex()}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if force:
+            os.replace(temporary, path)
+        else:
+            _link(temporary, path)
+    except FileExistsError as error:
+        raise ConflictError(f"'{path}' is there already", hint="--force replaces it") from error
+    except OSError as error:
+        hint = f"mkdir -p '{path.parent}'" if isinstance(error, FileNotFoundError) else "write to another directory"
+        raise StorageError(f"cannot write '{path}': {(error.strerror or '').lower()}", hint=hint) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _link(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(path):
+            raise FileExistsError(path) from None
+        os.rename(temporary, path)

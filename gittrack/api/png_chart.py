@@ -1,0 +1,99 @@
+"""Charts as a PNG, drawn by matplotlib, which is asked for when it is needed."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gittrack.core.curves import Chart, Curve, curve_facts
+from gittrack.core.names import display
+from gittrack.core.svg_chart import Panel, look_of, panels_of, x_title
+from gittrack.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_DPI = 150
+_PIXELS = 100
+"""Of an SVG in one inch of this picture."""
+
+
+def png_bytes(charts: Sequence[Chart]) -> bytes:
+    """A PNG of some charts.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingDependencyError(
+            "a PNG is drawn by matplotlib, which is not installed", hint="pip install matplotlib, or -o curve.svg"
+        ) from error
+    panels = panels_of(charts)
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # A `matplotlibrc` of the directory one happens to be in must not decide: it could ask for LaTeX to be run.
+        matplotlib.rcdefaults()
+        warnings.simplefilter("ignore")  # of letters that its font has not
+        figure = Figure(figsize=(8, sum(panel.height for panel in panels) / _PIXELS), dpi=_DPI, layout="constrained")
+        FigureCanvasAgg(figure)
+        ratios = [panel.height for panel in panels]
+        for axes, panel in zip(
+            figure.subplots(len(panels), squeeze=False, height_ratios=ratios)[:, 0], panels, strict=True
+        ):
+            _draw_panel(axes, panel)
+        out = io.BytesIO()
+        figure.savefig(out, format="png", metadata={"Software": None})
+    return out.getvalue()
+
+
+def _draw_panel(axes: Axes, panel: Panel) -> None:
+    chart = panel.chart
+    lines = []
+    for number, (curve, raw) in enumerate(zip(chart.curves, panel.raw, strict=True)):
+        if raw is not None:
+            _plot(axes, panel, raw, number, faint=True)
+        lines.append(_plot(axes, panel, curve, number))
+    axes.set_xlim(0, 1)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_title(display(chart.title, 100), parse_math=False)
+    axes.set_xlabel(x_title(panel))
+    for direction, axis, count in (("x", panel.x_axis, 7), ("y", panel.y_axis, 6)):
+        ticks = axis.ticks(count)
+        getattr(axes, f"set_{direction}ticks")(
+            [axis.place(tick.value) for tick in ticks], [tick.label for tick in ticks]
+        )
+    axes.grid(color="#DDDDDD")
+    if not lines:
+        return
+    names = [f"curve {number}" for number in range(len(lines))]
+    legend = axes.legend(lines, names, loc="upper left", bbox_to_anchor=(0, -0.16), frameon=False, fontsize="small")
+    for text, curve in zip(legend.get_texts(), chart.curves, strict=True):
+        text.set_parse_math(False)
+        text.set_text(f"{display(curve.label, 60)}   {', '.join(curve_facts(curve, panel.chart))}")
+
+
+def _plot(axes: Axes, panel: Panel, curve: Curve, number: int, *, faint: bool = False) -> Any:
+    """Draw in places from 0 to 1, so that the axes are those of the other formats, whatever the numbers are."""
+    colour, dashes = look_of(number)
+    places = [(panel.x_axis.place(x), panel.y_axis.place(y)) for x, y in zip(curve.xs, curve.ys, strict=True)]
+    numbers = [int(part) for part in dashes.split()]
+    (line,) = axes.plot(
+        [x for x, _ in places],
+        [y if math.isfinite(y) else math.nan for _, y in places],
+        color=colour,
+        linestyle=(0, numbers) if numbers else "solid",
+        linewidth=0.8 if faint else 1.6,
+        alpha=0.3 if faint else 1,
+        marker="o" if len(places) == 1 else None,
+    )
+    for edge, mark in ((1, "^"), (0, "v")):
+        infinite = [x for x, y in places if math.isinf(y) and (y > 0) == bool(edge)]
+        if infinite:
+            axes.plot(infinite, [edge] * len(infinite), mark, color=colour, clip_on=False)
+    return line

@@ -1,0 +1,106 @@
+"""``gittrack top``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from gittrack.cli.session import Session
+from gittrack.cli.terminal import Terminal, say
+
+if TYPE_CHECKING:
+    from gittrack.api.project import Project
+    from gittrack.api.read import Listing, SavedRun
+
+
+@click.command("top")
+@click.option(
+    "-n",
+    "--seconds",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0.1, max=86_400),
+    default=2.0,
+    show_default=True,
+    help="How long each listing stays.",
+)
+@click.option("--once", is_flag=True, help="List them once.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, once.")
+@click.pass_obj
+def command(session: Session, seconds: float, once: bool, as_json: bool) -> None:
+    """Show the runs in progress, again and again, in one place of the terminal; q or Ctrl-C ends it.
+
+    Where nothing can be drawn in place (a pipe, TERM=dumb) they are listed once. What is shown is read, never changed.
+    """
+    from gittrack.api.live_runs import LiveRuns
+    from gittrack.cli.screen import Screen, has_cursor_control, refresh
+
+    project = session.recovered()
+    live = LiveRuns(project)
+    if not once and not as_json and has_cursor_control(session.environ):
+        with Screen.held(session.environ) as screen:
+            refresh(screen, seconds, lambda terminal: (_page(project, live.read(), terminal), False))
+        return
+    listing = live.read()
+    if as_json:
+        _print_json(project, listing)
+    elif listing.runs:
+        session.stdout.show(_table(project, listing.runs, session.stdout), session.environ)
+    else:
+        say("no run is in progress; all runs: gittrack ls")
+    for problem in listing.problems:
+        say(f"warning: cannot read {problem.where}: {problem.reason}", role="warning")
+
+
+def _print_json(project: Project, listing: Listing) -> None:
+    from gittrack.api.farewell import duration_of
+    from gittrack.cli import shapes
+
+    now = project.now()
+    runs = [{**shapes.listed_run(run), "elapsed_ms": duration_of(run.record, now)} for run in listing.runs]
+    shapes.print_json(runs=runs, problems=[shapes.problem(each) for each in listing.problems])
+
+
+def _page(project: Project, listing: Listing, terminal: Terminal) -> list[str]:
+    from gittrack.cli.render import plural, time_text
+    from gittrack.core.names import display
+
+    head = f"{plural(len(listing.runs), 'run')} in progress   {time_text(project.now())}   q quits"
+    lines = [terminal.paint(head, "title"), ""]
+    lines += _table(project, listing.runs, terminal) if listing.runs else ["waiting for one to begin"]
+    for problem in listing.problems:
+        lines.append(
+            terminal.paint(display(f"cannot read {problem.where}: {problem.reason}", terminal.width), "warning")
+        )
+    return lines
+
+
+def _table(project: Project, runs: Sequence[SavedRun], terminal: Terminal) -> list[str]:
+    from gittrack.api.farewell import chosen_metrics, duration_of, metric_text
+    from gittrack.cli.render import Cell, Column, short_ids, status_role, table
+    from gittrack.core.sparkline import format_duration
+
+    columns = [
+        Column("ID"),
+        Column("NAME", least=12),
+        Column("EXPERIMENT", least=8),
+        Column("STATUS"),
+        Column("ELAPSED", right=True),
+        Column("METRICS", least=16),
+    ]
+    now, ids = project.now(), short_ids(runs)
+    rows = []
+    for run in runs:
+        metrics = [metric_text(run, name, 24) for name in chosen_metrics(run, project.config.headline)]
+        rows.append(
+            [
+                Cell(ids[run.id], "warning" if terminal.colour else ""),
+                Cell(run.name),
+                Cell(run.record.experiment.name),
+                Cell(run.status.value, status_role(run.status)),
+                Cell(format_duration(duration_of(run.record, now))),
+                Cell("  ".join(metrics)),
+            ]
+        )
+    return table(columns, rows, terminal)

@@ -1,0 +1,188 @@
+"""``gittrack watch``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from gittrack.cli.session import Session
+from gittrack.cli.terminal import Terminal, print_data, say
+from gittrack.core.records import RunStatus
+
+if TYPE_CHECKING:
+    from gittrack.api.live_runs import LiveRuns
+    from gittrack.api.plot import View
+    from gittrack.api.project import Project
+    from gittrack.api.read import SavedRun
+    from gittrack.core.curves import By
+
+INTERRUPTED = 130
+
+
+@click.command("watch")
+@click.argument("run", metavar="RUN")
+@click.option("-m", "--metric", "metrics", metavar="NAME", multiple=True, help="A metric to draw; may come later.")
+@click.option(
+    "--by",
+    type=click.Choice(["step", "time", "relative"]),
+    default="step",
+    show_default=True,
+    help="Draw along the steps, the clock, or the time since the run began.",
+)
+@click.option(
+    "--smooth",
+    metavar="WEIGHT",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    help="Smooth by an exponential moving average: 0 not at all, 0.6 a little, 0.99 a lot.",
+)
+@click.option("--log-x", is_flag=True, help="A logarithmic horizontal axis.")
+@click.option("--log-y", is_flag=True, help="A logarithmic vertical axis.")
+@click.option("--ascii", "ascii_only", is_flag=True, help="Draw with nothing but ASCII.")
+@click.option(
+    "-n",
+    "--seconds",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0.1, max=86_400),
+    default=2.0,
+    show_default=True,
+    help="How long each page stays.",
+)
+@click.option("--once", is_flag=True, help="Show it once, as it is now.")
+@click.pass_context
+def command(
+    context: click.Context,
+    run: str,
+    metrics: tuple[str, ...],
+    by: By,
+    smooth: float,
+    log_x: bool,
+    log_y: bool,
+    ascii_only: bool,
+    seconds: float,
+    once: bool,
+) -> None:
+    """Follow a run in progress, with its curves, until it ends.
+
+    Ends with 0 when the run finished, with 1 when it failed, crashed or was stopped; q or Ctrl-C end it with 130, and
+    the run goes on. Where nothing can be drawn in place (a pipe, TERM=dumb) it waits, and prints the last page.
+    """
+    from gittrack.api.live_runs import LiveRuns, has_ended
+    from gittrack.api.plot import View
+    from gittrack.api.read import find_run
+    from gittrack.cli.screen import has_cursor_control
+
+    session: Session = context.obj
+    project = session.recovered()
+    live, found = LiveRuns(project), find_run(project, run)
+    page = _Page(project, metrics, View(by, smooth, log_x, log_y), ascii_only or session.environ.get("TERM") == "dumb")
+    if not once and not has_ended(found):
+        in_place = has_cursor_control(session.environ)
+        ended = _followed(session, live, found, page, seconds) if in_place else _awaited(live, found, seconds)
+        if ended is None:
+            say(f"run {found.id[:8]} goes on; next: gittrack watch {found.id[:8]}")
+            context.exit(INTERRUPTED)
+        found = ended
+    print_data(
+        "\n".join(page.lines(found, session.stdout))
+    )  # no pager: what follows in a script must not wait for a key
+    if not has_ended(found):
+        return
+    say(f"next: gittrack show {found.id[:8]}")
+    context.exit(0 if found.status is RunStatus.FINISHED else 1)
+
+
+def _followed(session: Session, live: LiveRuns, run: SavedRun, page: _Page, seconds: float) -> SavedRun | None:
+    """The run when it has ended; None when the user left before."""
+    from gittrack.api.live_runs import has_ended
+    from gittrack.cli.screen import Screen, refresh
+
+    latest = run
+
+    def drawn(terminal: Terminal) -> tuple[Sequence[str], bool]:
+        nonlocal latest
+        latest = live.one(run.id)
+        return page.lines(latest, terminal, fit=True), has_ended(latest)
+
+    try:
+        with Screen.held(session.environ) as screen:
+            refresh(screen, seconds, drawn)
+    except KeyboardInterrupt:
+        return None
+    return latest if has_ended(latest) else None
+
+
+def _awaited(live: LiveRuns, run: SavedRun, seconds: float) -> SavedRun | None:
+    from time import monotonic, sleep
+
+    from gittrack.api.live_runs import has_ended
+
+    say(f"waiting until run {run.id[:8]} ends")
+    try:
+        while not has_ended(run):
+            began = monotonic()
+            run = live.one(run.id)
+            if not has_ended(run):
+                sleep(max(seconds, 4 * (monotonic() - began)))
+    except KeyboardInterrupt:
+        return None
+    return run
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What is shown of a run: its facts, and the curves of the metrics asked for or, without any, of its headline."""
+
+    project: Project
+    metrics: Sequence[str]
+    view: View
+    ascii_only: bool
+
+    def lines(self, run: SavedRun, terminal: Terminal, *, fit: bool = False) -> list[str]:
+        """The lines; with ``fit`` as many as the terminal has, where that is possible at all."""
+        from gittrack.api.plot import draw
+        from gittrack.cli.charts import BESIDE_THE_FIELD, HEIGHT, charts_text
+        from gittrack.core.terminal_chart import LEAST_HEIGHT
+
+        lines = self._head(run, terminal)
+        names = self._names(run)
+        if not names:
+            return [*lines, "", "  no metrics yet"]
+        drawing = draw([run], names, self.view)
+        height = None
+        if fit:
+            room = (terminal.height - len(lines)) // len(names) - BESIDE_THE_FIELD - 1
+            height = max(LEAST_HEIGHT, min(room, HEIGHT))
+        lines += ["", *charts_text(drawing.charts, terminal, height=height, ascii_only=self.ascii_only)]
+        return [*lines, *drawing.left_out]
+
+    def _names(self, run: SavedRun) -> list[str]:
+        from gittrack.api.farewell import chosen_metrics
+
+        chosen = self.metrics or chosen_metrics(run, self.project.config.headline)
+        return [name for name in dict.fromkeys(chosen) if name in run.record.metrics]
+
+    def _head(self, run: SavedRun, terminal: Terminal) -> list[str]:
+        from gittrack.api.farewell import duration_of
+        from gittrack.cli.render import facts_lines, status_role, status_text, time_text
+        from gittrack.core.names import display
+        from gittrack.core.sparkline import format_duration
+
+        now, record = self.project.now(), run.record
+        steps = [summary.last_step for summary in record.metrics.values()]
+        missing = [name for name in dict.fromkeys(self.metrics) if name not in record.metrics]
+        facts = {
+            "id": run.id,
+            "experiment": record.experiment.name,
+            "status": status_text(run),
+            "error": display(record.error, 200),
+            "started": time_text(record.start_time),
+            "elapsed": format_duration(duration_of(record, now)),
+            "step": str(max(steps)) if steps else "",
+            "not logged": ", ".join(missing),
+        }
+        title = terminal.paint(display(run.name), "title")
+        return [f"{title}  {terminal.paint(run.status.value, status_role(run.status))}", *facts_lines(facts, terminal)]

@@ -5,7 +5,8 @@
     GittrackError(message, hint=None)              exit 1
     ├─ UsageError                                  exit 2
     │  ├─ InvalidNameError                         a run, experiment, metric or param name against the grammar
-    │  └─ InvalidValueError                        a value that cannot be stored
+    │  ├─ InvalidValueError                        a value that cannot be stored
+    │  └─ QuerySyntaxError                         a query against the grammar; carries the place
     ├─ RepositoryError                             exit 1
     │  ├─ NotARepositoryError                      no git repository around the directory
     │  ├─ UnsupportedRepositoryError               SHA-256 or reftable, which libgit2 cannot open
@@ -67,6 +68,26 @@ class InvalidNameError(UsageError):
 
 class InvalidValueError(UsageError):
     """A value cannot be stored as what it was given for."""
+
+
+class QuerySyntaxError(UsageError):
+    """A query does not follow the language of ``docs/how-to/search.md``.
+
+    Args:
+        message: what is wrong, one line.
+        position: of the character in the query where it is, from 0.
+        excerpt: two lines: the query around the place, and a caret below it. Nothing in it can harm a terminal.
+    """
+
+    def __init__(self, message: str, *, position: int = 0, excerpt: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.position = position
+        self.excerpt = excerpt
+
+    def __str__(self) -> str:
+        shown = "\n".join(f"  {line}" for line in self.excerpt.splitlines())
+        lines = [self.message, *([shown] if shown else []), *([f"  {self.hint}"] if self.hint else [])]
+        return "\n".join(lines)
 
 
 class CommandNotFoundError(UsageError):

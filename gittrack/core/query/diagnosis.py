@@ -1,0 +1,66 @@
+"""What is wrong with a query, shown at its place: a line of the query with a caret, and the nearest known name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gittrack.core.names import cell_width, display
+from gittrack.errors import QuerySyntaxError
+
+WIDTH = 70
+"""Columns of the query that are shown around the place."""
+_BEFORE = 45
+_GUIDE = "the language is described in docs/how-to/search.md"
+
+
+def syntax_error(query: str, position: int, problem: str, *, hint: str | None = None) -> QuerySyntaxError:
+    """The error to raise.
+
+    Args:
+        query: the whole text.
+        position: of the character where the trouble begins; the length of the text for its end.
+        problem: what is wrong, one line without control characters.
+        hint: how to write it instead.
+    """
+    position = max(0, min(position, len(query)))
+    before = _last_cells(display(query[max(0, position - 4 * _BEFORE) : position]), position)
+    room = WIDTH - cell_width(before)
+    excerpt = f"{before}{display(query[position : position + 4 * WIDTH], room)}"
+    caret = " " * cell_width(before) + "^"
+    return QuerySyntaxError(
+        f"{problem}, at character {position + 1} of the query",
+        position=position,
+        excerpt=f"{excerpt}\n{caret}",
+        hint=hint or _GUIDE,
+    )
+
+
+def _last_cells(shown: str, position: int) -> str:
+    """The end of what stands before the place, at most ``_BEFORE`` columns."""
+    if cell_width(shown) <= _BEFORE and position <= 4 * _BEFORE:
+        return shown
+    kept = shown
+    while cell_width(kept) > _BEFORE - 1:
+        kept = kept[max(1, (cell_width(kept) - _BEFORE) // 2) :]
+    return "…" + kept
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that is most like ``name``, or ``""``.
+
+    >>> nearest("metrics.acu", ["metrics.acc", "metrics.loss"])
+    'metrics.acc'
+    """
+    from difflib import get_close_matches
+
+    if len(name) > 200:
+        return ""
+    by_lower = {each.lower(): each for each in known if abs(len(each) - len(name)) <= max(3, len(name) // 2)}
+    found = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[found[0]] if found else ""
+
+
+def meant(name: str, known: Iterable[str]) -> str | None:
+    """``did you mean …?`` with the nearest known name, or None."""
+    found = nearest(name, known)
+    return f"did you mean {display(found, 80)}?" if found else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from gittrack.api.directions import directions_of
@@ -28,11 +28,11 @@ from gittrack.core.run_diff import (
     package_versions,
     value_differences,
 )
-from gittrack.errors import CorruptRecordError, FormatError, UsageError
-from gittrack.git.code_diff import CodeDiff
+from gittrack.errors import CorruptRecordError, FormatError, GitProgramError, UsageError
+from gittrack.git.code_diff import CodeDiff, Style
 from gittrack.git.limits import SnapshotLimits
 
-__all__ = ["PARTS", "CodeDiff", "Part", "RunDiff", "diff", "diff_runs"]
+__all__ = ["PARTS", "CodeDiff", "Part", "RunDiff", "Style", "diff", "diff_runs", "pager_of", "with_code_read"]
 
 Part = Literal["command", "params", "metrics", "inputs", "env", "tags", "artifacts", "code"]
 PARTS: tuple[Part, ...] = ("command", "params", "metrics", "inputs", "env", "tags", "artifacts", "code")
@@ -146,6 +146,17 @@ def diff_runs(project: Project, before: str, after: str | None) -> RunDiff:
     )
 
 
+def with_code_read(found: RunDiff) -> RunDiff:
+    """The same once git has listed the files that differ; where it cannot, the code is unknown, and says why."""
+    try:
+        if not found.code.reason:
+            found.code.files  # noqa: B018  read once, and kept
+        return found
+    except GitProgramError as error:
+        code = replace(found.code, reason=error.message, hint=error.hint or "git fsck")
+        return replace(found, code=code, unknown={**found.unknown, "code": error.message})
+
+
 # -- the environment -------------------------------------------------------------------------------------------------
 
 
@@ -205,3 +216,10 @@ def _without_code(project: Project, run: SavedRun) -> tuple[str, str] | None:
     if not project.repo.objects.has(commit):
         return f"the code of run '{name}' is not here: commit {commit}", f"git fetch origin {commit}"
     return None
+
+
+def pager_of(project: Project) -> str:
+    """The command that shows a patch on a terminal, as the user's git would choose it; empty for none."""
+    from gittrack.git.pager import pager_for_diff
+
+    return pager_for_diff(project.repo, project.process.environ)

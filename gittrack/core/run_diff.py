@@ -55,8 +55,12 @@ class Difference:
     @property
     def types(self) -> tuple[str, str] | None:
         """The names of both types (``("int", "str")``) when they differ, else None."""
-        names = type(self.before).__name__, type(self.after).__name__
+        names = _type_name(self.before), _type_name(self.after)
         return names if self.kind == "changed" and names[0] != names[1] else None
+
+
+def _type_name(value: object) -> str:
+    return "None" if value is None else type(value).__name__
 
 
 @dataclass(frozen=True, slots=True)

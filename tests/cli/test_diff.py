@@ -159,6 +159,16 @@ def test_code_that_is_not_here_leaves_the_rest_of_the_page(cli, two, repo):
     assert json.loads(cli("diff", "one", "two", "--code", "--json").out)["diff"]["unknown"]["code"]
 
 
+def test_code_that_git_cannot_read_leaves_the_rest_of_the_page(cli, two, repo, git):
+    tree = git("rev-parse", f"{gittrack.get_run('two').code}^{{tree}}", cwd=repo).strip()
+    (repo / ".git" / "objects" / tree[:2] / tree[2:]).unlink()
+    answer = cli("diff", "one", "two", "--exit-code")
+    assert answer.code == 1 and "params" in answer.out
+    assert "  not compared: 'git diff' failed: " in answer.out
+    answer = cli("diff", "one", "two", "--code")
+    assert (answer.code, answer.out) == (1, "") and "hint: git diff " in answer.err
+
+
 @pytest.mark.parametrize("words", [("one", "two", "--stat", "--name-only"), ("one", "two", "three"), ()])
 def test_what_makes_no_sense_is_a_usage_error(cli, two, words):
     assert cli("diff", *words).code == 2

@@ -61,7 +61,13 @@ def test_the_other_way_round_everything_is_reversed(before, after):
 
 @pytest.mark.parametrize(
     ("before", "after", "types"),
-    [(1, 1.0, ("int", "float")), (1, True, ("int", "bool")), (1, "1", ("int", "str")), (1, 2, None)],
+    [
+        (1, 1.0, ("int", "float")),
+        (1, True, ("int", "bool")),
+        (1, "1", ("int", "str")),
+        (None, 1, ("None", "int")),
+        (1, 2, None),
+    ],
 )
 def test_another_type_is_a_difference_and_is_told(before, after, types):
     (item,) = value_differences({"a": before}, {"a": after})

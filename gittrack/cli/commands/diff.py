@@ -13,9 +13,8 @@ from gittrack.cli.terminal import say
 from gittrack.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from gittrack.api.diff import Part, RunDiff
+    from gittrack.api.diff import Part, RunDiff, Style
     from gittrack.api.project import Project
-    from gittrack.git.code_diff import Style
 
 _PATHS = "gittrack.diff.paths"
 
@@ -57,11 +56,11 @@ def command(
     as_json: bool,
     **flags: bool,
 ) -> None:
-    """Show what differs between two runs: command, parameters, metrics, inputs, environment, tags, artifacts, code.
+    """Show what differs between two runs: code, parameters, metrics, inputs, environment.
 
-    With one run, its code is compared with the work tree as it is now. The code is shown by git diff, as a patch,
-    in your pager. Paths after -- are as git takes them, relative to where you are. --stat, --name-only and paths show
-    the code alone, unless other parts are named.
+    And their command, tags and artifacts. With one run, its code is compared with the work tree as it is now. The
+    code is shown by git diff, as a patch, in your pager. Paths after -- are as git takes them, relative to where you
+    are. --stat, --name-only and paths show the code alone, unless other parts are named.
 
     \b
     gittrack diff @-2 @latest
@@ -69,7 +68,7 @@ def command(
     gittrack diff @-2 @latest -- src/model.py
     gittrack diff @latest --stat
     """
-    from gittrack.api.diff import diff_runs
+    from gittrack.api.diff import diff_runs, with_code_read
 
     session: Session = context.obj
     paths: tuple[str, ...] = context.meta[_PATHS]
@@ -78,7 +77,9 @@ def command(
         raise UsageError("--stat and --name-only exclude each other", hint="gittrack diff @-2 @latest --stat")
     project = session.recovered()
     found = diff_runs(project, before, after)
-    if parts == ("code",) and found.code.reason and not as_json:
+    if "code" in parts and len(parts) > 1:
+        found = with_code_read(found)
+    elif parts == ("code",) and found.code.reason and not as_json:
         raise NotFoundError(found.code.reason, hint=found.code.hint)
     if as_json:
         from gittrack.cli.diff_page import json_shape
@@ -126,14 +127,14 @@ def _show(
     differs = _differs(found, parts, paths)
     with_code = "code" in parts and not found.code.reason
     if differs and with_code:
+        from gittrack.api.diff import pager_of
         from gittrack.cli.streaming import show_stream
-        from gittrack.git.pager import pager_for_diff
 
         whole = style if only_code or style != "patch" else "stat and patch"
         pieces = found.code.stream(
             whole, colour=terminal.colour, width=terminal.width, paths=paths, directory=Path.cwd()
         )
-        pager = "" if terminal.width is None else pager_for_diff(project.repo, session.environ)
+        pager = "" if terminal.width is None else pager_of(project)
         show_stream(lines, pieces, terminal, pager, session.environ)
     elif differs:
         terminal.show(lines, session.environ)

@@ -344,3 +344,75 @@ def test_the_pager_is_the_one_that_git_takes(repo, git, environ, settings, pager
     for key, value in settings.items():
         git("config", "--global", key, value)
     assert pager_for_diff(Repository.discover(repo), environ) == pager
+
+
+# -- odd work trees --------------------------------------------------------------------------------------------------
+
+
+def test_files_that_a_clean_filter_changes_do_not_differ_from_their_snapshot(repo, git):
+    git("config", "filter.shout.clean", "tr a-z A-Z", cwd=repo)
+    git("config", "filter.shout.smudge", "tr A-Z a-z", cwd=repo)
+    (repo / ".gitattributes").write_text("*.txt filter=shout\n*.dos text eol=crlf\n")
+    (repo / "a.txt").write_text("small\n")
+    (repo / "b.dos").write_bytes(b"one\r\ntwo\r\n")
+    commit = snapshot(repo)
+    assert git("show", f"{commit}:a.txt", cwd=repo) == "SMALL\n"
+    assert between(repo, commit).files == ()
+    (repo / "a.txt").write_text("other\n")
+    assert "-SMALL\n+OTHER\n" in between(repo, commit).patch()
+
+
+def test_a_repository_without_a_commit_is_compared(tmp_path, git):
+    git("init", "--quiet", str(tmp_path / "unborn"))
+    repo = tmp_path / "unborn"
+    (repo / "a.py").write_text("a\n")
+    commit = snapshot(repo)
+    assert between(repo, commit).files == ()
+    (repo / "a.py").write_text("b\n")
+    assert between(repo, commit).files == (FileChange("modified", "a.py"),)
+
+
+def test_a_conflict_in_the_index_does_not_hide_what_differs(repo, git):
+    commit = snapshot(repo)
+    git("checkout", "--quiet", "-b", "other", cwd=repo)
+    (repo / "train.py").write_text("theirs\n")
+    git("commit", "--quiet", "-am", "theirs", cwd=repo)
+    git("checkout", "--quiet", "main", cwd=repo)
+    (repo / "train.py").write_text("ours\n")
+    git("commit", "--quiet", "-am", "ours", cwd=repo)
+    subprocess.run(["git", "merge", "other"], cwd=repo, capture_output=True, check=False)
+    assert git("ls-files", "--unmerged", cwd=repo)
+    found = between(repo, commit)
+    assert {change.path for change in found.files} == {"train.py"}
+    assert b"train.py" in b"".join(found.stream("patch"))
+
+
+def test_a_linked_worktree_is_compared_with_its_own_index(repo, git, tmp_path):
+    commit = snapshot(repo)
+    other = tmp_path / "other"
+    git("worktree", "add", "--quiet", "--detach", str(other), cwd=repo)
+    assert between(other, commit).files == ()
+    (other / "new.py").write_text("new\n")
+    git("add", "new.py", cwd=other)
+    assert between(other, commit).files == (FileChange("added", "new.py"),)
+    assert between(repo, commit).files == ()
+
+
+def test_files_left_out_by_a_sparse_checkout_are_not_deleted(repo, git):
+    for name in ("in", "out"):
+        (repo / name).mkdir()
+        (repo / name / "a.py").write_text("a\n")
+    git("add", ".", cwd=repo)
+    git("commit", "--quiet", "-m", "both", cwd=repo)
+    commit = snapshot(repo)
+    git("sparse-checkout", "set", "--sparse-index", "in", cwd=repo)
+    assert not (repo / "out").exists()
+    assert between(repo, commit).files == ()
+
+
+def test_another_repository_in_a_folder_that_was_a_folder_of_the_snapshot_is_not_entered(repo, git):
+    (repo / "lib").mkdir()
+    (repo / "lib" / "a.py").write_text("a\n")
+    commit = snapshot(repo)
+    git("init", "--quiet", str(repo / "lib"))
+    assert between(repo, commit).files == (FileChange("deleted", "lib/a.py"),)

@@ -51,6 +51,7 @@ _WEAK_UP = frozenset({"score", "scores", "f1score", "fscore"})
 _TIMES = frozenset("s sec secs second seconds min minute minutes hour hours".split())
 _SHORT_TIMES = _TIMES | frozenset("ms us ns time millis milliseconds".split())
 _WORD = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+|[^\W\d_a-zA-Z]+")
+_TOKEN = re.compile(r"[^\W_]+")
 _SYSTEM = "system/"
 
 
@@ -65,7 +66,7 @@ def usual_direction(name: str) -> Direction:
     """
     if name.startswith(_SYSTEM):
         return Direction.UNKNOWN
-    words = [word.lower() for word in _WORD.findall(name[-1000:].rstrip("/").rpartition("/")[2])]
+    words = _words(name[-1000:].rstrip("/").rpartition("/")[2])
     said = _of_phrase(words)
     if said is not None:
         return said
@@ -78,6 +79,15 @@ def usual_direction(name: str) -> Direction:
     if sum(word in ("neg", "negative") for word in words) % 2:
         return Direction.DOWN if direction is Direction.UP else Direction.UP
     return direction
+
+
+def _words(text: str) -> list[str]:
+    """The words of a name in lower case: what signs and capitals part, but for words written like ``mIoU``."""
+    words: list[str] = []
+    for token in _TOKEN.findall(text):
+        whole = token.lower()
+        words += [whole] if _of_word(whole) else [word.lower() for word in _WORD.findall(token)]
+    return words
 
 
 def _of_phrase(words: Sequence[str]) -> Direction | None:

@@ -126,6 +126,8 @@ def parse_weights(text: str) -> dict[str, float]:
     """
     if len(text) > _MOST_TEXT:
         raise UsageError(f"the score is longer than {_MOST_TEXT} characters", hint=_SCORE_HINT)
+    if "`" in _PIECE.sub("", text):
+        raise UsageError("the score has a backtick that none closes", hint=_SCORE_HINT)
     weights: dict[str, float] = {}
     for piece in _PIECE.findall(text) or [""]:
         name, weight = _term(piece.strip())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,6 +18,7 @@ from gittrack.errors import ConflictError, GittrackError, NotFoundError, Storage
 if TYPE_CHECKING:
     from gittrack.api.project import Project
     from gittrack.api.saved_run import SavedRun
+    from gittrack.core.records import Series
 
 Format = Literal["svg", "png", "html"]
 _FORMATS: dict[str, Format] = {".svg": "svg", ".png": "png", ".html": "html", ".htm": "html"}
@@ -103,14 +105,16 @@ def _chart(runs: Sequence[SavedRun], labels: Sequence[str], name: str, view: Vie
             left_out.append(f"run '{display(label, 60)}' has no metric '{display(name, 80)}'")
             continue
         try:
-            curves.append(_curve(run, label, name, view))
+            series = run.history(name)
         except GittrackError as error:
             left_out.append(f"'{display(name, 80)}' of run '{display(label, 60)}' cannot be read: {error.message}")
+        else:
+            curves.append(_curve(run, label, series, view))
     return Chart(name, tuple(curves), view.by, view.log_x, view.log_y)
 
 
-def _curve(run: SavedRun, label: str, name: str, view: View) -> Curve:
-    xs, ys = points_of(run, run.history(name), view.by)
+def _curve(run: SavedRun, label: str, series: Series, view: View) -> Curve:
+    xs, ys = points_of(run, series, view.by)
     if not view.smoothing:
         return Curve(label, run.id, xs, ys)
     return Curve(label, run.id, xs, smoothed(ys, view.smoothing), ys)
@@ -189,7 +193,8 @@ def _write_whole(path: Path, data: bytes, *, force: bool) -> None:
         hint = f"mkdir -p '{path.parent}'" if isinstance(error, FileNotFoundError) else "write to another directory"
         raise StorageError(f"cannot write '{path}': {(error.strerror or '').lower()}", hint=hint) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # there is none: it was renamed, or could not be made
+            temporary.unlink()
 
 
 def _link(temporary: Path, path: Path) -> None:

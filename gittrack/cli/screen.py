@@ -80,7 +80,7 @@ class Screen:
         shown = list(lines[: terminal.height])
         if len(lines) > terminal.height:
             shown[-1] = f"... {len(lines) - terminal.height + 1} more lines"
-        _write(_HOME + "\r\n".join(line + _REST_OF_LINE for line in shown) + _BELOW)
+        _write(_HOME + "\n".join(line + _REST_OF_LINE for line in shown) + _BELOW)
 
     def wait(self, seconds: float) -> None:
         """Wait, until then at the longest when the terminal's size changes or ``q`` is typed."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from gittrack._version import __version__
 
 if TYPE_CHECKING:
+    from gittrack.api.compare import compare
     from gittrack.api.fluent import (
         active_run,
         delete_tag,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         log_text,
         use_artifact,
     )
+    from gittrack.api.histories import metrics
     from gittrack.api.lineage import lineage
     from gittrack.api.loaded_models import load_model
     from gittrack.api.read import get_run, runs
@@ -60,6 +62,7 @@ __all__ = [
     "SavedRun",
     "__version__",
     "active_run",
+    "compare",
     "delete_tag",
     "end_run",
     "get_run",
@@ -79,6 +82,7 @@ __all__ = [
     "log_params",
     "log_table",
     "log_text",
+    "metrics",
     "runs",
     "seed",
     "set_experiment",
@@ -100,9 +104,11 @@ _ELSEWHERE = {
     **dict.fromkeys(_OF_FILES.split(), "gittrack.api.fluent_files"),
     "Run": "gittrack.api.run",
     "SavedRun": "gittrack.api.saved_run",
+    "compare": "gittrack.api.compare",
     "get_run": "gittrack.api.read",
     "lineage": "gittrack.api.lineage",
     "load_model": "gittrack.api.loaded_models",
+    "metrics": "gittrack.api.histories",
     "runs": "gittrack.api.read",
     "track": "gittrack.api.track",
     "whence": "gittrack.api.whence",

@@ -110,6 +110,8 @@ def _delta_cell(row: Row, place: int) -> Cell:
 
 
 def _fits(comparison: Comparison, blocks: Sequence[_Block], width: int) -> bool:
+    if len(comparison.runs) * len(GAP) > width:  # no need to look at each of them
+        return False
     label, values, deltas = _natural_widths(comparison, blocks)
     needed = min(label, max(_LEAST_LABEL, width // 3)) + sum(len(GAP) + each for each in deltas if each)
     return needed + sum(len(GAP) + min(each, _LEAST_VALUE) for each in values) <= width
@@ -155,7 +157,7 @@ def _beside_each_other(comparison: Comparison, blocks: Sequence[_Block], termina
 
 def _shared_out(wanted: Sequence[int], room: int) -> list[int]:
     """Widths that take no more than there is room for: the widest are cut, all to the same width."""
-    limit = max(wanted)
+    limit = min(max(wanted), max(room, _LEAST_VALUE))
     while limit > _LEAST_VALUE and sum(min(each, limit) for each in wanted) > room:
         limit -= 1
     return [min(each, limit) for each in wanted]
@@ -187,9 +189,9 @@ def _below_each_other(comparison: Comparison, blocks: Sequence[_Block], terminal
     for block in blocks:
         kept = block.facts[: max(_MOST_COLUMNS - shown, 0)]
         shown += len(kept)
-        for facts in _chunks(kept, terminal):
+        for chunk in _chunks(kept, terminal):
             lines += ["", _title_line(block.title, terminal)] if lines else [_title_line(block.title, terminal)]
-            lines += _chunk_lines(comparison, facts, terminal)
+            lines += _chunk_lines(comparison, chunk, terminal)
     return lines, sum(len(block.facts) for block in blocks) - shown
 
 
@@ -205,38 +207,36 @@ def _fact_cells(fact: _Fact) -> list[Cell]:
     return cells
 
 
-def _chunks(facts: Sequence[_Fact], terminal: Terminal) -> Iterator[list[_Fact]]:
-    """As many facts as stand beside each other within a terminal; all of them where there is none."""
+def _chunks(facts: Sequence[_Fact], terminal: Terminal) -> Iterator[list[tuple[str, list[Cell]]]]:
+    """The columns of as many facts as stand beside each other within a terminal; of all where there is none."""
     if terminal.width is None:
         if facts:
-            yield list(facts)
+            yield [(display(fact.title), _whole_cells(fact)) for fact in facts]
         return
-    chunk: list[_Fact] = []
+    chunk: list[tuple[str, list[Cell]]] = []
     start = len(_INDENT) + 8 + len(GAP) + _WIDEST_NAME
     used = start
     for fact in facts:
-        texts = [_cut(fact.title, _WIDEST_TITLE), *(cell.text for cell in _fact_cells(fact))]
-        width = len(GAP) + max(map(cell_width, texts))
+        title, cells = _cut(fact.title, _WIDEST_TITLE), _fact_cells(fact)
+        width = len(GAP) + max(cell_width(title), *(cell_width(cell.text) for cell in cells))
         if chunk and used + width > terminal.width:
             yield chunk
             chunk, used = [], start
-        chunk.append(fact)
+        chunk.append((title, cells))
         used += width
     if chunk:
         yield chunk
 
 
-def _chunk_lines(comparison: Comparison, facts: Sequence[_Fact], terminal: Terminal) -> list[str]:
+def _chunk_lines(comparison: Comparison, chunk: Sequence[tuple[str, list[Cell]]], terminal: Terminal) -> list[str]:
     cut = terminal.width is not None
-    columns = [Column(_INDENT + "RUN"), Column("NAME")]
-    columns += [Column(_cut(fact.title, _WIDEST_TITLE) if cut else display(fact.title)) for fact in facts]
-    cells = [_fact_cells(fact) if cut else _whole_cells(fact) for fact in facts]
+    columns = [Column(_INDENT + "RUN"), Column("NAME"), *(Column(title) for title, _ in chunk)]
     rows = []
     for place, (id, run) in enumerate(zip(_ids(comparison), comparison.runs, strict=True)):
         first = place == 0 and comparison.has_baseline
         name = shortened(run.name, _WIDEST_NAME) if cut else run.name
         rows.append(
-            [Cell(_INDENT + id, "title" if first else "faint"), Cell(name), *(column[place] for column in cells)]
+            [Cell(_INDENT + id, "title" if first else "faint"), Cell(name), *(cells[place] for _, cells in chunk)]
         )
     return table(columns, rows, terminal)
 

@@ -27,7 +27,11 @@ def shown_rows(comparison: Comparison, *, everything: bool) -> tuple[Row, ...]:
     if everything:
         return comparison.rows
     single = len(comparison.runs) == 1
-    return tuple(row for row in comparison.rows if (row.differs or single) and not row.name.startswith(_SYSTEM))
+    return tuple(
+        row
+        for row in comparison.rows
+        if (row.differs or single) and not (row.section == "metrics" and row.name.startswith(_SYSTEM))
+    )
 
 
 def title_of(row: Row) -> str:

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plot": ("plot", "Draw the curves of metrics: in the terminal, or into a file"),
     "top": ("top", "Show the runs in progress, again and again"),
     "watch": ("watch", "Follow a run in progress, with its curves, until it ends"),
+    "compare": ("compare", "Show runs side by side: what differs, and which is better"),
     "lineage": ("lineage", "Show which data made a run, what the run made, and which runs used that"),
     "whence": ("whence", "Name the runs that made or read a file or folder, whatever it is called here"),
     "log": ("log", "Show what was changed about a run, and by whom"),

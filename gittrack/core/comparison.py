@@ -156,8 +156,11 @@ class Comparison:
 
     def ranks(self) -> tuple[int | None, ...]:
         """The place of each run by its score, 1 for the best; equal scores share one."""
+        places: dict[float, int] = {}
         known = sorted((score for score in self.scores if score is not None), reverse=True)
-        return tuple(None if score is None else known.index(score) + 1 for score in self.scores)
+        for place, score in enumerate(known, 1):
+            places.setdefault(score, place)
+        return tuple(None if score is None else places[score] for score in self.scores)
 
     def to_frame(self, *, differing: bool = False) -> pandas.DataFrame:
         """The comparison as a pandas DataFrame.

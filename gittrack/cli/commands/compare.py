@@ -79,7 +79,9 @@ def command(
     as_md: bool,
     **how: Any,
 ) -> None:
-    """Show runs side by side: what differs in params, metrics, tags, code, inputs and environment.
+    """Show runs side by side: what differs, and which is better.
+
+    What differs in params, metrics, tags, code, inputs and environment, that is; --all shows the rest too.
 
     Beside a metric stands which way it gets better: ↑ more, ↓ less, ? nobody knows. The table [metrics] of
     .gittrack.toml says so, else the metric's usual meaning counts: loss down, accuracy up.

@@ -1,0 +1,308 @@
+"""``gittrack compare``: the table beside and below each other, groups, scores, JSON, CSV, Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+
+import pytest
+
+import gittrack
+from gittrack.cli.comparison_texts import number_texts, shortened
+from gittrack.core.names import cell_width
+
+from .conftest import settled
+
+
+@pytest.fixture
+def two_runs(record) -> tuple[str, str]:
+    one = record("first", {"acc": [0.5, 0.9], "val/loss": [1.0]}, experiment="digits", params={"lr": 0.1, "same": 1})
+    other = record(
+        "second", {"acc": [0.8], "val/loss": [0.5], "thing": [1]}, experiment="digits", params={"lr": 1, "same": 1}
+    )
+    return one, other
+
+
+@pytest.fixture
+def sweep(record) -> None:
+    for model, base in (("rf", 0.9), ("mlp", 0.8)):
+        for seed in range(3):
+            record(
+                f"{model}-{seed}",
+                {"acc": [base + seed / 100]},
+                experiment="sweep",
+                params={"model": model, "seed": seed},
+            )
+
+
+def test_runs_stand_beside_each_other_and_only_what_differs_is_shown(cli, two_runs):
+    answer = cli("compare", "first", "second", "-s", "params", "-s", "metrics")
+    assert answer.code == 0
+    assert settled(answer.out) == (
+        "run           <short>  <short>\n"
+        "name          first     second\n"
+        "\n"
+        "params\n"
+        "  lr          0.1       1\n"
+        "\n"
+        "metrics\n"
+        "  acc ↑       0.9       0.8\n"
+        "  thing ?     -         1\n"
+        "  val/loss ↓  1         0.5\n"
+    )
+    assert answer.err == ("gittrack: not shown, being the same or of the machine: 1 fact; gittrack compare … --all\n")
+
+
+def test_all_shows_what_is_the_same_too(cli, two_runs):
+    answer = cli("compare", "first", "second", "--all")
+    assert "  same " in answer.out
+    assert "  python.version" in answer.out
+    assert answer.err == ""
+
+
+def test_against_a_baseline_the_marks_need_no_colour(cli, two_runs):
+    answer = cli("compare", "second", "-b", "first", "-s", "metrics")
+    assert [line.split() for line in settled(answer.out).splitlines()[2:]] == [
+        ["baseline"],
+        [],
+        ["metrics", "(against", "<short>:", "✓", "better,", "✗", "worse)"],
+        ["acc", "↑", "0.9", "0.8", "-0.1", "✗"],
+        ["thing", "?", "-", "1"],
+        ["val/loss", "↓", "1", "0.5", "-0.5", "✓"],
+    ]
+    assert "--maximize or --minimize 'thing'" in answer.err
+
+
+def test_in_a_narrow_terminal_long_names_keep_both_ends(in_terminal, record):
+    for number in range(3):
+        name = f"a-run-with-a-name-that-nobody-would-ever-type-{number}"
+        record(
+            name,
+            {"validation/fold/balanced_accuracy_score_of_everything": [number / 7]},
+            params={"p" * 60: "v" * 90 + str(number)},
+        )
+    for extra in ((), ("-b", "@-3"), ("--transpose",), ("--all",)):
+        shown, code = in_terminal("compare", "@-1", "@-2", "@-3", *extra, env={"NO_COLOR": "1", "PAGER": "cat"})
+        assert code == 0
+        table = [line for line in shown.splitlines() if not line.startswith("gittrack:")]
+        assert max(map(cell_width, table)) <= 80, extra
+        assert "-2" in shown
+        assert "g ↑" in shown
+
+
+def test_colours_say_what_is_better_on_a_terminal_only(in_terminal, cli, two_runs):
+    shown, _ = in_terminal("compare", "second", "-b", "first", "-s", "metrics")
+    assert "\x1b[32m-0.5 ✓" in shown
+    assert "\x1b[31m-0.1 ✗" in shown
+    assert "\x1b" not in cli("compare", "second", "-b", "first").out
+
+
+def test_many_runs_stand_below_each_other(in_terminal, cli, sweep):
+    shown, _ = in_terminal("compare", "-e", "sweep", "-s", "params", "-s", "metrics", columns=60, env={"NO_COLOR": "1"})
+    assert [line.split()[1:] for line in shown.splitlines()[:3]] == [
+        [],
+        ["NAME", "model", "seed"],
+        ["mlp-2", "mlp", "2"],
+    ]
+    assert cli("compare", "mlp-1", "mlp-2", "--transpose", "-s", "params").out.split()[:4] == [
+        "params",
+        "RUN",
+        "NAME",
+        "seed",
+    ]
+
+
+def test_one_run_alone_is_shown_whole(cli, two_runs):
+    answer = cli("compare", "first", "-s", "params")
+    assert [line.split() for line in answer.out.splitlines()[-2:]] == [["lr", "0.1"], ["same", "1"]]
+
+
+def test_what_does_not_differ_is_said(cli, two_runs):
+    answer = cli("compare", "first", "first", "second", "-s", "code")
+    assert answer.out == ""
+    assert "nothing differs" in answer.err
+    assert "--all" in answer.err
+
+
+def test_no_run_is_a_mistake_and_so_is_one_that_is_not_there(cli, two_runs):
+    answer = cli("compare")
+    assert (answer.code, answer.out) == (2, "")
+    assert "hint: gittrack compare @-2 @latest" in answer.err
+    assert cli("compare", "nothing").code == 3
+    assert cli("compare", "-e", "nothing").code == 3
+    assert cli("compare", "first", "--json", "--csv").code == 2
+
+
+def test_json_has_a_stable_shape(cli, two_runs):
+    document = json.loads(
+        cli("compare", "second", "-b", "first", "-s", "params", "-s", "metrics", "--normalize", "z", "--json").out
+    )
+    assert list(document) == [
+        *("schema", "runs", "baseline", "value", "normalize", "facts", "score", "group_by", "groups", "problems")
+    ]
+    one, other = two_runs
+    assert document["runs"] == [
+        {"id": one, "name": "first", "unknown": []},
+        {"id": other, "name": "second", "unknown": []},
+    ]
+    assert document["baseline"] == one
+    facts = {fact["name"]: fact for fact in document["facts"]}
+    assert facts["lr"] == {"section": "params", "name": "lr", "differs": True, "values": {one: 0.1, other: 1}}
+    assert facts["thing"]["values"] == {other: 1.0}
+    loss = facts["val/loss"]
+    assert loss["direction"] == "minimize"
+    assert loss["deltas"][other] == {"difference": -0.5, "relative": -0.5, "verdict": "better"}
+    assert loss["normalized"] == {one: -1.0, other: 1.0}
+
+
+def test_json_of_scores_and_groups(cli, sweep):
+    document = json.loads(cli("compare", "-e", "sweep", "--group-by", "params.model", "--score", "acc", "--json").out)
+    assert document["group_by"] == ["params.model"]
+    assert [group["key"] for group in document["groups"]] == [["mlp"], ["rf"]]
+    rf = document["groups"][1]
+    assert len(rf["runs"]) == 3
+    assert list(rf["metrics"]["acc"]) == ["n", "nan", "mean", "deviation", "low", "high"]
+    assert rf["metrics"]["acc"]["mean"] == pytest.approx(0.91)
+    assert document["score"]["scale"] == "minmax"
+    assert sorted(document["score"]["ranks"].values()) == [1, 2, 3, 4, 5, 6]
+
+
+def test_nan_and_infinities_are_texts_in_json_and_marks_elsewhere(cli, record):
+    record("odd", {"loss": [math.nan], "acc": [math.inf]})
+    record("even", {"loss": [1.0], "acc": [-math.inf]})
+
+    def refuse(literal: str) -> None:
+        raise AssertionError(literal)
+
+    answer = cli("compare", "odd", "-b", "even", "--json", "-s", "metrics")
+    facts = {fact["name"]: fact for fact in json.loads(answer.out, parse_constant=refuse)["facts"]}
+    assert set(facts["loss"]["values"].values()) == {"nan", 1.0}
+    assert [delta["verdict"] for delta in facts["acc"]["deltas"].values()] == ["same", "better"]
+    table = cli("compare", "odd", "-b", "even", "-s", "metrics").out
+    assert [line.split() for line in table.splitlines()[-2:]] == [
+        ["acc", "↑", "-inf", "inf", "+inf", "✓"],
+        ["loss", "↓", "1", "nan", "nan"],
+    ]
+
+
+def rows(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text), strict=True))
+
+
+def test_csv_has_numbers_in_full_and_no_formulas(cli, record):
+    record("=1+1", {"loss": [1 / 3]}, params={"@p": "=cmd|' /C calc'!A0", "q": -0.5, "r": "-0.5"})
+    record("other", {"loss": [1.0]})
+    found = rows(cli("compare", "@-2", "@-1", "-s", "params", "-s", "metrics", "--csv").out)
+    assert found[0][:4] == ["section", "name", "part", "direction"]
+    assert found[1] == ["run", "name", "", "", "'=1+1", "other"]
+    assert ["params", "'@p", "", "", "'=cmd|' /C calc'!A0", ""] in found
+    assert ["params", "q", "", "", "-0.5", ""] in found
+    assert ["metrics", "loss", "", "minimize", repr(1 / 3), "1.0"] in found
+    turned = rows(cli("compare", "@-2", "-b", "@-1", "-s", "metrics", "--csv", "--transpose").out)
+    assert turned[0] == ["id", "name", "metrics.loss", "metrics.loss.delta", "metrics.loss.verdict"]
+    assert [line[1:] for line in turned[1:]] == [
+        ["other", "1.0", "0.0", "same"],
+        ["'=1+1", repr(1 / 3), repr(1 / 3 - 1), "better"],
+    ]
+
+
+def test_csv_of_groups_has_a_line_for_each_metric_and_group(cli, sweep):
+    found = rows(cli("compare", "-e", "sweep", "--group-by", "model", "--csv").out)
+    assert found[0] == ["params.model", "metric", "direction", "runs", "n", "nan", "mean", "std", "low", "high"]
+    assert [line[:6] for line in found[1:]] == [
+        ["mlp", "acc", "maximize", "3", "3", "0"],
+        ["rf", "acc", "maximize", "3", "3", "0"],
+    ]
+
+
+def test_markdown_is_a_table_that_nothing_breaks(cli, record):
+    record("a|b", {"loss": [1.0]}, params={"p": "<img src=x>\n|"})
+    record("other", {"loss": [0.5]})
+    lines = cli("compare", "@-1", "-b", "@-2", "-s", "params", "-s", "metrics", "--md").out.splitlines()
+    assert settled(lines[0]) == r"|  | a\|b (<short>), baseline | other (<short>) |"
+    assert lines[1] == "| --- | --- | --- |"
+    assert lines[2] == r"| params.p | &lt;img src=x&gt;\\n\| | - |"
+    assert lines[3] == "| metrics.loss ↓ | 1 | 0.5 (-0.5 ✓) |"
+    turned = cli("compare", "@-1", "@-2", "-s", "params", "--md", "--transpose").out.splitlines()
+    assert turned[0] == "|  | params.p |"
+
+
+def test_groups_on_a_terminal(in_terminal, sweep):
+    shown, _ = in_terminal(
+        "compare", "-e", "sweep", "--group-by", "params.model", "-b", "mlp-0", env={"NO_COLOR": "1", "PAGER": "cat"}
+    )
+    assert [line.split() for line in shown.splitlines()[:3]] == [
+        ["METRIC", "MODEL", "N", "MEAN", "SD", "95", "%", "INTERVAL", "VS", "BASELINE"],
+        ["acc", "↑", "mlp", "3", "0.81", "0.01", "0.7852", "to", "0.8348"],
+        ["rf", "3", "0.91", "0.01", "0.8852", "to", "0.9348", "+0.1", "✓", "best"],
+    ]
+
+
+def test_scores_are_shown_with_what_they_are_made_of(cli, sweep):
+    answer = cli("compare", "rf-2", "mlp-0", "--score", "metrics.acc=2", "-s", "metrics")
+    assert [line.split() for line in answer.out.splitlines()[-3:]] == [
+        ["score", "(0", "to", "1:", "2", "×", "acc)"],
+        ["score", "1", "0"],
+        ["rank", "1", "2"],
+    ]
+    wrong = cli("compare", "rf-2", "mlp-0", "--score", "seed")
+    assert wrong.code == 3
+    assert cli("compare", "rf-2", "--normalize", "relative").code == 2
+
+
+def test_control_characters_never_reach_the_terminal(cli, record):
+    record("evil\u202e", {"loss": [1.0]}, params={"p\x1b[31m": "v\x1b]0;x\x07"}, tags={"t\u202e": "\x1b[2J"})
+    record("good", {"loss": [2.0]})
+    for words in (
+        (),
+        ("--transpose",),
+        ("--md",),
+        ("--group-by", "attributes.status"),
+        ("--group-by", "p\x1b[31m"),
+        ("--json",),
+    ):
+        answer = cli("compare", "@-2", "@-1", *words)
+        assert answer.code == 0, answer.err
+        assert "\x1b" not in answer.out + answer.err
+        assert "\u202e" not in answer.out + answer.err
+
+
+def test_metrics_of_the_machine_are_shown_only_when_asked_for(cli, record):
+    record("a", {"system/cpu": [1.0], "loss": [1.0]}, params={"system/own": 1})
+    record("b", {"system/cpu": [2.0], "loss": [1.0]}, params={"system/own": 2})
+    assert "system/cpu" not in cli("compare", "a", "b").out
+    assert "system/own" in cli("compare", "a", "b").out
+    assert "system/cpu" in cli("compare", "a", "b", "--all").out
+
+
+def test_a_run_that_cannot_be_read_is_named_and_hides_no_other(cli, repo, two_runs):
+    bad = gittrack.get_run("second")
+    tree = bad._project.repo.objects.read_commit(bad.commit).tree
+    path = repo / ".git" / "objects" / tree[:2] / tree[2:]
+    path.chmod(0o644)
+    path.write_bytes(b"damaged")
+    answer = cli("compare", "-e", "digits")
+    assert answer.code == 0
+    assert "  lr " in answer.out
+    assert f"warning: the environment of run {bad.id[:8]} cannot be read" in answer.err
+    shape = json.loads(cli("compare", "-e", "digits", "--json").out)
+    assert len(shape["problems"]) == 2
+
+
+def test_numbers_have_as_many_digits_as_tell_them_apart():
+    assert number_texts([0.123456, 0.123457]) == ["0.123456", "0.123457"]
+    assert number_texts([0.5, 0.25]) == ["0.5", "0.25"]
+    assert number_texts([1.0, 1.0 + 2**-52]) == ["1", "1.0000000000000002"]
+    assert number_texts([math.nan, math.nan, 1.0]) == ["nan", "nan", "1"]
+    many = [1 / 3 + n * 1e-9 for n in range(100)]
+    assert len(set(number_texts([*many, 5.0]))) == 2  # of many runs it is enough that they are not all the same
+    assert len(set(number_texts(many))) > 1
+
+
+def test_a_shortened_text_keeps_both_ends_and_its_width():
+    for text in ("validation/balanced_accuracy", "漢字漢字漢字漢字漢字", "a" * 100_000, "x\x1b" * 50, "é́" * 40):
+        for width in range(30):
+            assert cell_width(shortened(text, width)) <= width
+    assert shortened("validation/balanced_accuracy", 15) == "validatio…uracy"

@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import pandas
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gittrack
-from gittrack.errors import InvalidValueError, NotFoundError, RunNotFoundError
+from gittrack.errors import CorruptRecordError, InvalidValueError, NotFoundError, RunNotFoundError
 
 
 def logged(name, points, **metrics):
@@ -91,6 +92,9 @@ def test_points_of_one_millisecond_are_all_kept_by_time(repo):
         assert frame.index.is_monotonic_increasing
         for name in ("one", "two"):
             assert frame[name].dropna().to_list() == [value for _, value in points]
+        assert len(gittrack.metrics([one, two], "loss", by=by, points=10)) <= 20
+        assert len(gittrack.metrics(one, "loss", by=by, points=10)) <= 10
+        assert len(one.metric("loss", by=by, points=10)) <= 10
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -151,6 +155,7 @@ def test_mistakes_are_told(repo):
 def test_without_pandas_the_error_names_the_extra(repo, project_env):
     program = """
 import sys
+from dataclasses import replace
 sys.modules["pandas"] = None
 import gittrack
 with gittrack.start_run() as run:
@@ -170,3 +175,68 @@ def test_the_module_loads_no_pandas(project_env):
     program = "import sys, json, gittrack; gittrack.metrics; print(json.dumps('pandas' in sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], env=project_env, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) is False
+
+
+def test_every_value_is_read_exactly_whoever_parses_it(repo):
+    values = [
+        5e-324,
+        1.7976931348623157e308,
+        -0.0,
+        0.1 + 0.2,
+        1 / 3,
+        math.nan,
+        math.inf,
+        -math.inf,
+        2.2250738585072014e-308,
+    ]
+    steps = [-(2**63), -1, 0, 1, 2**53, 2**53 + 1, 2**62, 2**63 - 2, 2**63 - 1]
+    run = logged("a", zip(steps, values, strict=True))
+    series = run.metric("loss")
+    assert list(series.index) == steps
+    assert list(map(repr, series.tolist())) == list(map(repr, values))
+    assert gittrack.metrics(run, "loss").index.to_list() == steps
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=True, allow_infinity=True)), min_size=1)
+)
+def test_the_quick_way_reads_what_the_careful_way_reads(repo, points):
+    run = logged("a", points)
+    history, series = run.history("loss"), run.metric("loss", by="time")
+    assert series.tolist() == pytest.approx(list(history.values), rel=0, abs=0, nan_ok=True)
+    assert len(series) == len(points)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "1,2\n",
+        "1,2,3,4\n5,6\n",
+        "1,2,\n",
+        "\n1,2,3\n",
+        "1,2,1_0\n",
+        '"1",2,3\n',
+        "1, 2,3\n",
+        "1,2,3\r\n",
+        "1,2,3",
+        "1,2,3e\n",
+    ],
+)
+def test_damaged_rows_are_an_error_and_never_a_value(repo, git, rows):
+    run = logged("a", [(0, 1.0)])
+    (repo / "rows.csv").write_bytes(f"step,timestamp,value\n{rows}".encode())
+    commit = _with_file(git, str(run.commit), "metrics/loss.csv", repo / "rows.csv")
+    damaged = replace(run, commit=commit)
+    with pytest.raises(CorruptRecordError):
+        damaged.metric("loss")
+    with pytest.raises(CorruptRecordError):
+        gittrack.metrics([damaged], "loss")
+
+
+def _with_file(git, commit, path, file):
+    env = {"GIT_INDEX_FILE": str(file.with_suffix(".index"))}
+    blob = git("hash-object", "-w", str(file)).strip()
+    git("read-tree", commit, env=env)
+    git("update-index", "--cacheinfo", f"100644,{blob},{path}", env=env)
+    return git("commit-tree", "-m", "damaged", git("write-tree", env=env).strip()).strip()

@@ -24,10 +24,13 @@ from gittrack.core.models_toml import READY
 from gittrack.core.names import display
 from gittrack.core.sizes import format_size
 from gittrack.core.sparkline import format_age, format_duration, format_number, sparkline
+from gittrack.core.value_text import value_text
 from gittrack.errors import CorruptRecordError, FormatError
 
 if TYPE_CHECKING:
     from gittrack.api.read import SavedRun
+
+__all__ = ["run_page", "value_text"]
 
 OUTPUT_LINES = 10
 TRACEBACK_LINES = 20
@@ -266,20 +269,6 @@ def _git_commands(run: SavedRun) -> list[str]:
     elif code.commit is not None:  # begun before the repository's first commit: there may be no HEAD to compare with
         lines.append(f"  git show {short}^")
     return lines
-
-
-def value_text(value: object) -> str:
-    """A param as one would type it: texts bare, anything else as JSON or in ISO 8601."""
-    import json
-
-    from gittrack.cli.shapes import plain
-
-    if isinstance(value, str):
-        return value or '""'
-    if isinstance(value, float):
-        return repr(value)
-    shape = plain(value)
-    return shape if isinstance(shape, str) else json.dumps(shape, ensure_ascii=False)
 
 
 def _size(size: int | None) -> str:

@@ -6,12 +6,11 @@ Names are only added; ``schema`` is raised when one changes its meaning or goes.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from gittrack.cli.terminal import print_data
+from gittrack.core.value_text import plain
 
 if TYPE_CHECKING:
     from gittrack.api.artifact_listing import ListedArtifact
@@ -33,27 +32,6 @@ def print_json(**parts: Any) -> None:
     """Print one document: ``schema``, then the parts. Only ASCII: what would mislead a terminal is an escape."""
     document = {"schema": SCHEMA, **{name: plain(value) for name, value in parts.items()}}
     print_data(json.dumps(document, indent=2, allow_nan=False))
-
-
-def plain(value: Any) -> Any:
-    """``value`` as strict JSON: ``"nan"``, ``"inf"`` and ``"-inf"`` as texts, moments in ISO 8601.
-
-    >>> plain({"loss": float("nan"), "steps": (1, 2)})
-    {'loss': 'nan', 'steps': [1, 2]}
-    """
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else repr(float(value))
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def listed_run(run: SavedRun) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def compare_kind(kind: Kind, value: Value, operator: ComparisonOperator, constan
 def begins_with(kind: Kind, value: str, constant: str) -> bool:
     """Whether a constant means an id or a digest: it is the same, or at least 4 hex digits that it begins with."""
     rest = value.partition(":")[2] if kind == "digest" else ""
-    if constant in (value, rest):
+    if constant == value or (rest and constant == rest):
         return True
     digits = constant.rpartition(":")[2] if kind == "digest" else constant
     if not _HEX_PREFIX.fullmatch(digits):

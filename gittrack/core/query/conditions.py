@@ -7,14 +7,11 @@ MLflow; ``not (…)`` is the rest.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from gittrack.core.names import display, plain_artifact_path
 from gittrack.core.query.comparing import MIRRORED
 from gittrack.core.query.fields import UnknownNameError, find_field, is_always_there, is_several, kind_of
 from gittrack.core.query.operands import KIND_NAMES, TEXT_LIKE, UNORDERED, Side, SideError, check_comparable, fitted
-from gittrack.core.query.pattern_syntax import MAX_PATTERN
-from gittrack.core.query.patterns import MAX_LIKE, PatternError, literal_pattern, searcher
 from gittrack.core.query.tree import (
     AllOf,
     AnyOf,
@@ -87,7 +84,7 @@ def as_field(side: Side, word: str) -> Side:
         except UnknownNameError:
             pass  # the message below is the better one
         else:
-            return replace(side, node=field, kind=kind_of(field), literal=False, several=int(is_several(field)))
+            return side._replace(node=field, kind=kind_of(field), literal=False, several=int(is_several(field)))
     raise SideError(side, f"{word} wants the name of a field", "metrics.acc, params.model, status, …")
 
 
@@ -120,6 +117,8 @@ def between(left: Side, low: Side, high: Side, now: int, *, negative: bool) -> E
 
 def like(left: Side, pattern: Side, *, ignore_case: bool, negative: bool) -> Expression:
     """``left like pattern``."""
+    from gittrack.core.query.patterns import MAX_LIKE  # patterns are rare: who asks for none waits for none
+
     field = _field(left, "like")
     text = _pattern_for(field, left, pattern)
     if len(text) > MAX_LIKE:
@@ -130,6 +129,9 @@ def like(left: Side, pattern: Side, *, ignore_case: bool, negative: bool) -> Exp
 
 def matches(left: Side, pattern: Side, *, negative: bool) -> Expression:
     """``left ~ pattern``."""
+    from gittrack.core.query.pattern_syntax import MAX_PATTERN
+    from gittrack.core.query.patterns import PatternError, searcher
+
     field = _field(left, "~")
     text = str(pattern.value)
     if kind_of(field) not in TEXT_LIKE:
@@ -139,7 +141,7 @@ def matches(left: Side, pattern: Side, *, negative: bool) -> Expression:
             raise PatternError(f"the regular expression has {len(text)} characters, at most {MAX_PATTERN} are allowed")
         searcher(text)
     except PatternError as error:
-        place = replace(pattern, start=min(pattern.start + 1 + error.position, pattern.end))
+        place = pattern._replace(start=min(pattern.start + 1 + error.position, pattern.end))
         raise SideError(place, error.problem, "docs/how-to/search.md lists what is supported") from None
     part = Matches(field, text)
     return _present(field, Not(part)) if negative else part
@@ -183,6 +185,8 @@ def artifact_condition(path: str) -> AnyOf:
     >>> artifact_condition("model").parts[1].pattern
     '^model/'
     """
+    from gittrack.core.query.patterns import literal_pattern
+
     return AnyOf((Comparison(ARTIFACT_PATH, "=", Constant(path)), Matches(ARTIFACT_PATH, f"^{literal_pattern(path)}/")))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gittrack.core.names import display
 from gittrack.core.query.comparing import flag_of_text, number_of_text
@@ -33,8 +33,7 @@ TEXT_LIKE: frozenset[Kind] = frozenset({"text", "any", "id", "status", "digest"}
 UNORDERED: frozenset[Kind] = frozenset({"flag", "id", "status", "digest"})
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(NamedTuple):
     """One side of a comparison.
 
     Attributes:
@@ -84,7 +83,7 @@ def negated(side: Side) -> Side:
             raise SideError(side, f"{KIND_NAMES[side.kind]} has no sign")
         value = side.value
         assert not isinstance(value, str)
-        return _literal(-value, side.kind, side, side)
+        return Side(Constant(-value), side.kind, side.start, side.end, literal=True)
     minus = Side(Constant(-1), "number", side.start, side.start, literal=True)
     return calculate(minus, "*", side)
 
@@ -100,7 +99,7 @@ def calculate(left: Side, operator: ArithmeticOperator, right: Side) -> Side:
     if left.literal and right.literal:
         return _literal(_calculated(left, operator, right), kind, left, right)
     return Side(
-        Arithmetic(operator, left.node, right.node),
+        Arithmetic(operator, _final(left.node), _final(right.node)),
         kind,
         left.start,
         right.end,
@@ -117,9 +116,16 @@ def _literal(value: float, kind: Kind, left: Side, right: Side) -> Side:
     return Side(Constant(in_64_bits(value)), kind, left.start, right.end, literal=True)
 
 
+def _final(node: Operand) -> Operand:
+    """A part of arithmetic, a literal as the tree holds it."""
+    if isinstance(node, Constant) and isinstance(node.value, int | float):
+        return Constant(in_64_bits(node.value))
+    return node
+
+
 def in_64_bits(value: float) -> int | float:
     """Integers beyond 64 bits become floats: no database holds them."""
-    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+    if isinstance(value, int) and not isinstance(value, bool) and not -(1 << 63) <= value < 1 << 63:
         return float(value)
     return value
 
@@ -199,6 +205,11 @@ def fitted(side: Side, kind: Kind, now: int) -> Constant:
     Raises:
         SideError: it cannot be one.
     """
+    constant = _fitted(side, kind, now)
+    return Constant(in_64_bits(constant.value)) if isinstance(constant.value, int | float) else constant
+
+
+def _fitted(side: Side, kind: Kind, now: int) -> Constant:
     value = side.value
     if isinstance(value, float) and math.isnan(value):
         raise SideError(side, "nothing equals nan", "write `is nan` or `is not nan`")

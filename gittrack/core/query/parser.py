@@ -14,13 +14,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gittrack.core.names import display
 from gittrack.core.query import conditions as tests
 from gittrack.core.query.fields import SCOPES, SUMMARY, UnknownNameError, find_field, is_several, kind_of
 from gittrack.core.query.moments import parse_duration
-from gittrack.core.query.operands import Side, SideError, calculate, in_64_bits, negated
+from gittrack.core.query.operands import Side, SideError, calculate, negated
 from gittrack.core.query.token_reader import TokenReader
 from gittrack.core.query.tokens import Token
 from gittrack.core.query.tree import EVERYTHING, AllOf, AnyOf, ArithmeticOperator, Constant, Expression, Field, Not
@@ -87,8 +87,7 @@ def parse_field(text: str, subjects: Collection[str] = ()) -> Field:
     return field
 
 
-@dataclass(frozen=True, slots=True)
-class _Condition:
+class _Condition(NamedTuple):
     """A part of the query that is true or false."""
 
     expression: Expression
@@ -104,7 +103,7 @@ class _Parser(TokenReader):
 
     def __init__(self, query: str, now: int, subjects: Collection[str]) -> None:
         super().__init__(query)
-        self.now = now
+        self.asked_at = now
         self.subjects = subjects
         self.conditions = 0
 
@@ -121,7 +120,7 @@ class _Parser(TokenReader):
         if isinstance(part, _Condition):
             return part
         if isinstance(part.node, Field) and part.kind == "flag":
-            return self.made(tests.comparison(part, "=", _flag(part), self.now), part)
+            return self.made(tests.comparison(part, "=", _flag(part), self.asked_at), part)
         shown = display(self.query[part.start : part.end], 40)
         raise self.wrong(
             f"'{shown}' is a value, not a condition" if shown else "a condition is missing",
@@ -239,7 +238,7 @@ class _Parser(TokenReader):
     def number(self, token: Token) -> int | float:
         if not token.text.isdigit():
             return float(token.text)
-        return in_64_bits(int(token.text)) if len(token.text) < 30 else float(token.text)
+        return int(token.text) if len(token.text) < 30 else float(token.text)  # made 64 bits when its sign is known
 
     def field(self) -> Field:
         token = self.token
@@ -285,20 +284,20 @@ class _Parser(TokenReader):
         if word == "is":
             expression = self.is_test(left)
         elif word == "in":
-            expression = tests.within(left, self.values(), self.now, negative=negative)
+            expression = tests.within(left, self.values(), self.asked_at, negative=negative)
         elif word == "between":
             low = self.side(self.part(_SUM, depth + 1))
             if not self.accept("and"):
                 raise self.wrong(f"between wants 'and' and a second value, not {self.found()}")
             high = self.side(self.part(_SUM, depth + 1))
-            expression = tests.between(left, low, high, self.now, negative=negative)
+            expression = tests.between(left, low, high, self.asked_at, negative=negative)
         elif word in ("like", "ilike"):
             expression = tests.like(left, self.pattern(word), ignore_case=word == "ilike", negative=negative)
         elif word in ("~", "!~", "matches", "rlike"):
             expression = tests.matches(left, self.pattern(word), negative=negative or word == "!~")
         else:
             right = self.side(self.part(_SUM, depth + 1))
-            expression = tests.comparison(left, word, right, self.now)
+            expression = tests.comparison(left, word, right, self.asked_at)
         if self.infix()[0] == _TEST:
             raise self.wrong(f"{self.found()} stands after a whole comparison", hint="join conditions by and, or")
         return self.made(expression, start)

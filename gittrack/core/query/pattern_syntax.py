@@ -17,6 +17,7 @@ MAX_STATES = 256
 """Places in a text that one can be at, repetitions written out; the time for a character follows this."""
 MAX_REPEAT = 100
 MAX_GROUPS_DEEP = 20
+_TOO_MANY = "the regular expression has too many repetitions"
 
 Assertion = Literal["start", "end", "last line end", "boundary", "no boundary"]
 
@@ -46,6 +47,7 @@ class Graph:
         checks: state -> what must hold at a place to go on to its jumps.
         takes: state -> the atom that takes a character there.
         end: the state in which all has been matched.
+        built: pieces that were added.
     """
 
     ignore_case: bool = False
@@ -55,11 +57,16 @@ class Graph:
     checks: dict[int, Assertion] = field(default_factory=dict)
     takes: dict[int, int] = field(default_factory=dict)
     end: int = 0
+    built: int = 0
+
+    def count(self) -> None:
+        """Count a piece, repetitions written out: nested ones of nothing make no states but take time."""
+        self.built += 1
+        if self.built > 8 * MAX_STATES:
+            raise PatternError(_TOO_MANY)
 
     def new_state(self, *jumps: int) -> int:
         """A state from which one is at others too."""
-        if len(self.jumps) >= 4 * MAX_STATES:
-            raise PatternError("the regular expression has too many repetitions")
         self.jumps.append(list(jumps))
         return len(self.jumps) - 1
 
@@ -232,9 +239,10 @@ def compile_atom(text: str, *, ignore_case: bool) -> re.Pattern[str]:
 
 def _build(graph: Graph, node: _Node, after: int) -> int:
     """The state in which ``node`` begins, when ``after`` is the one that follows it."""
+    graph.count()
     if isinstance(node, _Atom):
         if len(graph.atoms) >= MAX_STATES:
-            raise PatternError("the regular expression has too many repetitions")
+            raise PatternError(_TOO_MANY)
         state = graph.new_state()
         graph.takes[state] = len(graph.atoms)
         graph.atoms.append(node.text)

@@ -8,7 +8,6 @@ other way to have one inside.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from gittrack.core.names import display
@@ -20,23 +19,23 @@ MAX_LENGTH = 10_000
 
 TokenKind = Literal["name", "word", "text", "number", "duration", "symbol", "end"]
 
-_LETTER = r"[\w\u0080-\U0010ffff]"
+_LETTER = r"[^\x00-/:-@\[-^`{-\x7f]"  # ASCII letters, digits, "_", and all beyond ASCII; compiles fast so
 _SPACE = re.compile(r"\s+")
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _WORD = re.compile(rf"{_LETTER}+")
 _SEGMENT = re.compile(rf"{_LETTER}+(?:[-/@:]{_LETTER}+|\[{_LETTER}+\])*")
 _SYMBOL = re.compile(r"<=|>=|==|!=|<>|!~|[=<>~(),+\-*/]")
-_GLUE = re.compile(r"[-/]")
-_SCOPE_BEGINS = re.compile(
+_GLUE = r"[-/]"
+# Of rare use: compiled when needed.
+_SCOPE_BEGINS = (
     r"(?:\w+\.)?(?:metrics?|param(?:eter)?s?|tags?|attr(?:ibute)?s?|run|summary|data|datasets?|inputs?|artifacts?)\."
 )
-_NUMBER_WHOLE = re.compile(r"[0-9.]+(?:[eE][0-9]+)?")
+_NUMBER_WHOLE = r"[0-9.]+(?:[eE][0-9]+)?"
 _TYPOGRAPHIC = frozenset("‘’‚“”„«»‹›′″＇＂｀´")
 _OTHER_LANGUAGES = {"&": "and", "|": "or", "!": "not"}
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One word of a query.
 
     Attributes:
@@ -167,9 +166,9 @@ def _refuse_doubtful(query: str, start: int, text: str) -> None:
 
 def _refuse_ambiguous(query: str, key: str, start: int, scope: str) -> None:
     """``metrics.val/acc`` is a name; of ``metrics.a/2`` and ``metrics.a-metrics.b`` nobody can say what was meant."""
-    for glue in _GLUE.finditer(key):
+    for glue in re.finditer(_GLUE, key):
         rest = key[glue.end() :]
-        if _NUMBER_WHOLE.fullmatch(rest) or _SCOPE_BEGINS.match(rest):
+        if re.fullmatch(_NUMBER_WHOLE, rest) or re.match(_SCOPE_BEGINS, rest):
             raise syntax_error(
                 query,
                 start + glue.start(),

@@ -6,7 +6,7 @@ import math
 import re
 
 from gittrack.core.query.conditions import ARTIFACT_PATH, artifact_condition
-from gittrack.core.query.fields import Kind, kind_of
+from gittrack.core.query.fields import Kind, is_always_there, kind_of
 from gittrack.core.query.moments import write_duration, write_moment
 from gittrack.core.query.tokens import tokenize
 from gittrack.core.query.tree import (
@@ -90,9 +90,9 @@ def _short(pair: AllOf | AnyOf) -> str:
             return f"has artifact {quoted(path)}" if path and artifact_condition(path) == pair else ""
         return ""
     tested = first.part if isinstance(first, Not) else None
-    if isinstance(tested, Within | Like | Matches | IsNan) and second == Not(IsNull(tested.field)):
-        return _field_test(tested, "not ")
-    return ""
+    if not isinstance(tested, Within | Like | Matches | IsNan) or is_always_there(tested.field):
+        return ""
+    return _field_test(tested, "not ") if second == Not(IsNull(tested.field)) else ""
 
 
 def _field_test(part: Within | Like | Matches | IsNull | IsNan, negation: str) -> str:
@@ -148,8 +148,8 @@ def _neighbours(part: Arithmetic) -> tuple[Kind, Kind]:
     if part.operator == "/":
         return "number", _length(_kind(part.right))
     left, right = _kind(part.left), _kind(part.right)
-    before: Kind = "time" if right == "time" and part.operator == "-" else _length(right)
-    return _length(left), before
+    is_time = right == "time" and part.operator == "-"  # in ms: a text is not calculated with
+    return _length(left), "number" if is_time else _length(right)
 
 
 def _length(kind: Kind) -> Kind:

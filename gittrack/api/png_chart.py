@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gittrack.core.curves import Chart, Curve, curve_facts
 from gittrack.core.names import display
-from gittrack.core.svg_chart import Panel, look_of, panels_of, x_title
+from gittrack.core.svg_chart import X_TICKS, Y_TICKS, Panel, look_of, panels_of, x_title
 from gittrack.errors import MissingDependencyError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     axes.set_ylim(-0.02, 1.02)
     axes.set_title(display(chart.title, 100), parse_math=False)
     axes.set_xlabel(x_title(panel))
-    for direction, axis, count in (("x", panel.x_axis, 7), ("y", panel.y_axis, 6)):
+    for direction, axis, count in (("x", panel.x_axis, X_TICKS), ("y", panel.y_axis, Y_TICKS)):
         ticks = axis.ticks(count)
         getattr(axes, f"set_{direction}ticks")(
             [axis.place(tick.value) for tick in ticks], [tick.label for tick in ticks]

@@ -17,7 +17,7 @@ from typing import Any
 from gittrack.core.curves import Chart, Curve
 from gittrack.core.names import display
 from gittrack.core.sparkline import format_number
-from gittrack.core.svg_chart import ABOVE, LEFT, PLOT_HEIGHT, RIGHT, WIDTH, Panel, look_of, panels_of, svg_of
+from gittrack.core.svg_chart import ABOVE, PLOT_HEIGHT, RIGHT, WIDTH, Panel, look_of, panels_of, svg_of
 
 STYLE = """
 body { margin: 1rem auto; max-width: 800px; padding: 0 1rem; font: 14px system-ui, Helvetica, Arial, sans-serif; color: #333; background: #fff; }
@@ -146,7 +146,7 @@ def _data(panels: Sequence[Panel]) -> str:
 def _panel(panel: Panel) -> dict[str, Any]:
     return {
         "title": display(panel.chart.title),
-        "left": LEFT,
+        "left": panel.left,
         "right": WIDTH - RIGHT,
         "top": panel.top + ABOVE,
         "bottom": panel.top + ABOVE + PLOT_HEIGHT,

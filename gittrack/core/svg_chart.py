@@ -20,7 +20,10 @@ from gittrack.core.sparkline import format_number
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("", "8 4", "2 4", "10 4 2 4")
 WIDTH, PLOT_HEIGHT = 800, 320
-LEFT, RIGHT, ABOVE, BELOW, LEGEND_LINE = 76, 20, 44, 48, 20
+LEAST_LEFT, RIGHT, ABOVE, BELOW, LEGEND_LINE = 60, 36, 44, 48, 20
+_LETTER = 7
+"""Pixels that a letter of a tick takes, rather more than less."""
+X_TICKS, Y_TICKS = 7, 6
 MOST_POINTS = 2000
 """Points of a curve that are drawn; more would not be seen at this size, and make the file large."""
 _MOST_TOOLTIPS = 60
@@ -37,6 +40,7 @@ class Panel:
         chart: its curves thinned to what is drawn.
         raw: the raw points of each smoothed curve, thinned.
         top: of its title; the field of the curves begins ``ABOVE`` below.
+        left: where the field begins, beside the longest label of its axis.
     """
 
     chart: Chart
@@ -44,6 +48,7 @@ class Panel:
     x_axis: Axis
     y_axis: Axis
     top: int
+    left: int
 
     @property
     def height(self) -> int:
@@ -52,7 +57,7 @@ class Panel:
 
     def x(self, value: float) -> float:
         """The place of a number of the horizontal axis, in pixels."""
-        return LEFT + self.x_axis.place(value) * (WIDTH - LEFT - RIGHT)
+        return self.left + self.x_axis.place(value) * (WIDTH - self.left - RIGHT)
 
     def y(self, value: float) -> float:
         """The place of a number of the vertical axis, in pixels."""
@@ -69,7 +74,8 @@ def panels_of(charts: Sequence[Chart]) -> list[Panel]:
         drawn = Chart(chart.title, curves, chart.by, chart.log_x, chart.log_y)
         shown = [*curves, *(each for each in raw if each is not None)]
         axes = axes_of(Chart("", tuple(shown), chart.by, chart.log_x, chart.log_y))
-        panels.append(Panel(drawn, raw, *axes, top))
+        longest = max(len(tick.label) for tick in axes[1].ticks(Y_TICKS))
+        panels.append(Panel(drawn, raw, *axes, top, max(LEAST_LEFT, 16 + _LETTER * longest)))
         top += panels[-1].height
     return panels
 
@@ -119,16 +125,16 @@ def _panel(panel: Panel) -> Iterator[str]:
 
 def _grid(panel: Panel) -> Iterator[str]:
     bottom, right = panel.top + ABOVE + PLOT_HEIGHT, WIDTH - RIGHT
-    for tick in panel.y_axis.ticks(6):
+    for tick in panel.y_axis.ticks(Y_TICKS):
         y = panel.y(tick.value)
-        yield f'<path d="M{LEFT} {y:.1f}H{right}" stroke="{_GRID}"/>'
-        yield _label(LEFT - 8, y + 4, tick.label, f'text-anchor="end" fill="{_INK}"')
-    for tick in panel.x_axis.ticks(7):
+        yield f'<path d="M{panel.left} {y:.1f}H{right}" stroke="{_GRID}"/>'
+        yield _label(panel.left - 8, y + 4, tick.label, f'text-anchor="end" fill="{_INK}"')
+    for tick in panel.x_axis.ticks(X_TICKS):
         x = panel.x(tick.value)
         yield f'<path d="M{x:.1f} {panel.top + ABOVE}V{bottom}" stroke="{_GRID}"/>'
         yield _label(x, bottom + 18, tick.label, f'text-anchor="middle" fill="{_INK}"')
-    yield f'<path d="M{LEFT} {panel.top + ABOVE}V{bottom}H{right}" fill="none" stroke="{_INK}"/>'
-    yield _label((LEFT + right) / 2, bottom + 38, x_title(panel), f'text-anchor="middle" fill="{_INK}"')
+    yield f'<path d="M{panel.left} {panel.top + ABOVE}V{bottom}H{right}" fill="none" stroke="{_INK}"/>'
+    yield _label((panel.left + right) / 2, bottom + 38, x_title(panel), f'text-anchor="middle" fill="{_INK}"')
 
 
 def x_title(panel: Panel) -> str:
@@ -180,9 +186,9 @@ def _legend_line(panel: Panel, curve: Curve, number: int) -> Iterator[str]:
     colour, dashes = look_of(number)
     y = panel.top + ABOVE + PLOT_HEIGHT + BELOW + LEGEND_LINE * number + 6
     dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
-    yield f'<path d="M{LEFT} {y}h28" stroke="{colour}" stroke-width="3"{dashed}/>'
+    yield f'<path d="M{LEAST_LEFT} {y}h28" stroke="{colour}" stroke-width="3"{dashed}/>'
     label = display(curve.label, _LABEL_CELLS)
-    yield _label(LEFT + 38, y + 4, f"{label}   {', '.join(curve_facts(curve, panel.chart))}", f'fill="{_INK}"')
+    yield _label(LEAST_LEFT + 38, y + 4, f"{label}   {', '.join(curve_facts(curve, panel.chart))}", f'fill="{_INK}"')
 
 
 def _label(x: float, y: float, text: str, attributes: str) -> str:

@@ -20,7 +20,7 @@ MARKS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 ASCII_MARKS = "*+ox#@%&$=" + MARKS
 MOST_CURVES = len(MARKS)
 LEAST_WIDTH, LEAST_HEIGHT = 20, 3
-_MOST_POINTS = 4000
+_MOST_POINTS = 2000
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Bits of a braille character by row and column (Unicode 15, section 21.1)."""
 

@@ -271,7 +271,7 @@ console.log(JSON.stringify({said, left: readout.children.length}));
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-@pytest.mark.parametrize(("x", "said"), [(38, "0"), (389, "10"), (200, "5")])
+@pytest.mark.parametrize(("x", "said"), [(38, "0"), (382, "10"), (200, "5")])
 def test_the_script_tells_the_values_under_the_pointer(x, said):
     chart = Chart("loss", (curve([float(number) for number in range(11)], "run\x1b"),))
     page = Page(html_text([chart], "loss"))

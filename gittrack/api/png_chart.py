@@ -75,7 +75,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     legend = axes.legend(lines, names, loc="upper left", bbox_to_anchor=(0, -0.16), frameon=False, fontsize="small")
     for text, curve in zip(legend.get_texts(), chart.curves, strict=True):
         text.set_parse_math(False)
-        text.set_text(f"{display(curve.label, 60)}   {', '.join(curve_facts(curve, panel.chart))}")
+        text.set_text(f"{display(curve.label, 60)}: {', '.join(curve_facts(curve, panel.chart))}")
 
 
 def _plot(axes: Axes, panel: Panel, curve: Curve, number: int, *, faint: bool = False) -> Any:

@@ -21,7 +21,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 DASHES = ("", "8 4", "2 4", "10 4 2 4")
 WIDTH, PLOT_HEIGHT = 800, 320
 LEAST_LEFT, RIGHT, ABOVE, BELOW, LEGEND_LINE = 60, 36, 44, 48, 20
-_LETTER = 7
+_LETTER = 8
 """Pixels that a letter of a tick takes, rather more than less."""
 X_TICKS, Y_TICKS = 7, 6
 MOST_POINTS = 2000
@@ -188,7 +188,7 @@ def _legend_line(panel: Panel, curve: Curve, number: int) -> Iterator[str]:
     dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
     yield f'<path d="M{LEAST_LEFT} {y}h28" stroke="{colour}" stroke-width="3"{dashed}/>'
     label = display(curve.label, _LABEL_CELLS)
-    yield _label(LEAST_LEFT + 38, y + 4, f"{label}   {', '.join(curve_facts(curve, panel.chart))}", f'fill="{_INK}"')
+    yield _label(LEAST_LEFT + 38, y + 4, f"{label}: {', '.join(curve_facts(curve, panel.chart))}", f'fill="{_INK}"')
 
 
 def _label(x: float, y: float, text: str, attributes: str) -> str:

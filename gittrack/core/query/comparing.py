@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from gittrack.core.query.fields import Kind
@@ -130,7 +130,53 @@ def begins_with(kind: Kind, value: str, constant: str) -> bool:
     rest = value.partition(":")[2] if kind == "digest" else ""
     if constant == value or (rest and constant == rest):
         return True
+    return _is_prefix(kind, constant) and (value.startswith(constant) or rest.startswith(constant))
+
+
+def _is_prefix(kind: Kind, constant: str) -> bool:
     digits = constant.rpartition(":")[2] if kind == "digest" else constant
-    if not _HEX_PREFIX.fullmatch(digits):
-        return False
-    return value.startswith(constant) or (bool(rest) and rest.startswith(constant))
+    return _HEX_PREFIX.fullmatch(digits) is not None
+
+
+def member_test(kind: Kind, constants: Collection[Value]) -> Callable[[Value], bool]:
+    """The function that says whether a value equals one of the constants, in a time that does not follow their number.
+
+    The same as :func:`compare_kind` by ``=`` with each of them.
+
+    >>> list(map(member_test("id", ["ab12", "ffff"]), ["ab12cd", "cd34ef"]))
+    [True, False]
+    """
+    if kind == "any":  # one value in a run
+        return lambda value: any(compare_values(value, "=", constant) for constant in constants)
+    members = frozenset(constants)
+    if kind not in ("id", "digest"):
+        return lambda value: value in members
+    prefixes = frozenset(constant for constant in members if _is_prefix(kind, constant))
+    lengths = sorted({len(constant) for constant in prefixes})
+
+    def has(value: str) -> bool:
+        rest = value.partition(":")[2] if kind == "digest" else ""
+        if value in members or (rest and rest in members):
+            return True
+        return any(value[:length] in prefixes or rest[:length] in prefixes for length in lengths)
+
+    return has
+
+
+def compare_any(lefts: Collection[Value], operator: ComparisonOperator, rights: Collection[Value]) -> bool:
+    """Whether one of the left values compares true with one of the right ones, without trying every pair.
+
+    Args:
+        lefts, rights: of two fields of a kind that a run may have several values of; where both are several, all texts
+            or all numbers, without NaN.
+        operator: as in the tree.
+    """
+    if len(lefts) < 2 or len(rights) < 2:
+        return any(compare_values(left, operator, right) for left in lefts for right in rights)
+    if operator == "=":
+        return not set(lefts).isdisjoint(rights)
+    if operator == "!=":
+        return len({*lefts, *rights}) > 1
+    if operator in ("<", "<="):
+        return compare_values(min(lefts), operator, max(rights))
+    return compare_values(max(lefts), operator, min(rights))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from gittrack.core.query.comparing import Value, compare_kind, compare_values, number_of
+from gittrack.core.query.comparing import Value, compare_any, compare_kind, member_test, number_of
 from gittrack.core.query.fields import kind_of
 from gittrack.core.query.patterns import like_matcher, searcher
 from gittrack.core.query.tree import (
@@ -155,9 +155,7 @@ def _test_of(part: Within | Like | Matches | IsNan) -> Callable[[Value], bool]:
     if isinstance(part, IsNan):
         return is_nan
     if isinstance(part, Within):
-        kind = kind_of(part.field)
-        constants = [constant.value for constant in part.values]
-        return lambda value: any(compare_kind(kind, value, "=", constant) for constant in constants)
+        return member_test(kind_of(part.field), [constant.value for constant in part.values])
     if isinstance(part, Like):
         return partial(_like, part)
     search = searcher(part.pattern).search
@@ -189,7 +187,7 @@ def _compare(part: Comparison, facts: RunFacts) -> bool:
         kind = kind_of(part.left)
         return any(compare_kind(kind, value, part.operator, part.right.value) for value in lefts)
     rights = list(operand_values(part.right, facts))
-    return any(compare_values(left, part.operator, right) for left in lefts for right in rights)
+    return compare_any(lefts, part.operator, rights)
 
 
 def operand_values(operand: Operand, facts: RunFacts) -> Iterator[Value]:

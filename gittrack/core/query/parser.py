@@ -28,6 +28,8 @@ from gittrack.core.query.tree import EVERYTHING, AllOf, AnyOf, ArithmeticOperato
 MAX_DEPTH = 100
 """How deep parentheses, ``not`` and arithmetic may nest."""
 MAX_CONDITIONS = 500
+MAX_PATTERNS = 20
+"""Regular expressions in one query: of all conditions they take longest."""
 MAX_VALUES = 1000
 """Values of one ``in``."""
 
@@ -106,6 +108,7 @@ class _Parser(TokenReader):
         self.asked_at = now
         self.subjects = subjects
         self.conditions = 0
+        self.patterns = 0
 
     # -- conditions ------------------------------------------------------------------------------------------------
 
@@ -294,6 +297,9 @@ class _Parser(TokenReader):
         elif word in ("like", "ilike"):
             expression = tests.like(left, self.pattern(word), ignore_case=word == "ilike", negative=negative)
         elif word in ("~", "!~", "matches", "rlike"):
+            self.patterns += 1
+            if self.patterns > MAX_PATTERNS:
+                raise self.wrong(f"the query has more than {MAX_PATTERNS} regular expressions")
             expression = tests.matches(left, self.pattern(word), negative=negative or word == "!~")
         else:
             right = self.side(self.part(_SUM, depth + 1))

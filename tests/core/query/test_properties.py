@@ -320,6 +320,7 @@ def test_a_long_text_is_read_or_refused_at_once(name):
         ("params.x in (" + "1," * 1000 + "1)", "more than 1000 values"),
         ("params.x like '" + "a" * 1001 + "'", "1001 characters, at most 1000"),
         ("params.x ~ '" + "a" * 201 + "'", "201 characters, at most 200"),
+        (" or ".join(["params.x ~ 'a'"] * 21), "more than 20 regular expressions"),
         ("text('" + "a " * 51 + "')", "at most 50 words"),
     ],
 )

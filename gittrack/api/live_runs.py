@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gittrack.api.read import Listing, Problem, SavedRun, _live_run, events_by_subject, find_run
+from gittrack.api.read import Listing, Problem, SavedRun, events_by_subject, find_run, live_run
 from gittrack.core.ids import RunId
 from gittrack.core.records import RunStatus
 from gittrack.errors import CorruptRecordError, GittrackError
@@ -60,7 +60,7 @@ class LiveRuns:
     def _run(self, live: LiveRun) -> SavedRun:
         if live.problem:
             raise CorruptRecordError(live.problem, hint="gittrack doctor")
-        return _live_run(self.project, live, self._events)
+        return live_run(self.project, live, self._events)
 
 
 def has_ended(run: SavedRun) -> bool:

@@ -88,7 +88,7 @@ def _all_runs(project: Project, catalog: Catalog) -> tuple[dict[RunId, SavedRun]
             problems.append(Problem(f"live run {live.id}", live.problem))
         else:
             try:
-                found[live.id] = _live_run(project, live, events)
+                found[live.id] = live_run(project, live, events)
             except GittrackError as error:
                 problems.append(Problem(f"live run {live.id}", error.message))
     return found, problems
@@ -135,7 +135,8 @@ def _with_events(record: RunRecord, events: Iterable[Event]) -> tuple[RunRecord,
     return replace(record, name=state.value("name") or "", note=state.value("note") or "", tags=state.tags), state
 
 
-def _live_run(project: Project, live: LiveRun, events: dict[str, list[Event]]) -> SavedRun:
+def live_run(project: Project, live: LiveRun, events: dict[str, list[Event]]) -> SavedRun:
+    """A run that is being written, as far as it has come; one whose process is dead has ended."""
     from gittrack.core.series import trend
 
     resumed = resumed_commit(live.contents)

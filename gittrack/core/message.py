@@ -48,7 +48,7 @@ def encode_message(record: RunRecord, series: Mapping[str, Series]) -> str:
         series: its points, for the trends.
     """
     blocks = [_subject(record)]
-    document = json.dumps(_document(record, series), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    document = document_text(record, {name: trend(points) for name, points in series.items()})
     if len(document.encode()) <= MAX_JSON:
         blocks.append(document)
     experiment = one_line(record.experiment.name)
@@ -57,6 +57,26 @@ def encode_message(record: RunRecord, series: Mapping[str, Series]) -> str:
         trailers.append(f"Parent-Run: {record.parent}")
     blocks.append("\n".join(trailers))
     return "\n\n".join(blocks) + "\n"
+
+
+def document_text(record: RunRecord, trends: Mapping[str, Sequence[float]]) -> str:
+    """What a listing needs of a run, as one line of JSON.
+
+    Args:
+        record: the run with its summaries.
+        trends: metric -> at most 16 of its values in step order.
+    """
+    return json.dumps(_document(record, trends), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def decode_document(text: str) -> ListedRun:
+    """Read what :func:`document_text` wrote; not for what strangers wrote."""
+    return _listed(json.loads(text))
+
+
+def document_in(message: str) -> str:
+    """The JSON of a run commit's message, as it stands there; of one that :func:`decode_message` reads."""
+    return message.split("\n\n", 2)[1]
 
 
 def _subject(record: RunRecord) -> str:
@@ -81,7 +101,7 @@ def headline(metrics: Mapping[str, Any], count: int = HEADLINE) -> list[str]:
     return sorted(names, key=lambda name: (name.count("/"), name))[:count]
 
 
-def _document(record: RunRecord, series: Mapping[str, Series]) -> dict[str, Any]:
+def _document(record: RunRecord, trends: Mapping[str, Sequence[float]]) -> dict[str, Any]:
     code = record.code
     attributes = {
         "name": record.name,
@@ -113,7 +133,7 @@ def _document(record: RunRecord, series: Mapping[str, Series]) -> dict[str, Any]
             "count": value.count,
             "first_step": value.first_step,
             "last_step": value.last_step,
-            "trend": [float(f"{v:.4g}") for v in trend(series[name])] if name in series else [],
+            "trend": [float(f"{v:.4g}") for v in trends.get(name, ())],
         }
         for name, value in sorted(record.metrics.items())
     }

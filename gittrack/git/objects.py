@@ -196,6 +196,15 @@ class ObjectStore:
         Raises:
             CorruptRecordError: something there is damaged, or is a symlink, a submodule or a directory.
         """
+        entry = self.entry_at(commit, path)
+        if entry is None:
+            return None
+        if entry[0] not in {MODE_FILE, MODE_EXECUTABLE}:
+            raise CorruptRecordError(f"'{path}' in commit '{commit}' is not a file (mode {entry[0]:o})")
+        return self.read_blob(entry[1], limit)
+
+    def entry_at(self, commit: ObjectId, path: str) -> tuple[int, ObjectId] | None:
+        """Mode and id of what a commit has at a path; None when there is nothing. Raises CorruptRecordError."""
         id = self.read_commit(commit).tree
         *folders, name = path.split("/")
         for folder in folders:
@@ -203,12 +212,7 @@ class ObjectStore:
             if entry is None or entry[0] != MODE_TREE:
                 return None
             id = entry[1]
-        entry = self._entry(id, name)
-        if entry is None:
-            return None
-        if entry[0] not in {MODE_FILE, MODE_EXECUTABLE}:
-            raise CorruptRecordError(f"'{path}' in commit '{commit}' is not a file (mode {entry[0]:o})")
-        return self.read_blob(entry[1], limit)
+        return self._entry(id, name)
 
     def _entry(self, tree: ObjectId, name: str) -> tuple[int, ObjectId] | None:
         for mode, found, id in self._tree(tree):

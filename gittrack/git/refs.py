@@ -56,13 +56,13 @@ class RefStore:
         self._location = location
         self._open_handle = open_handle
 
-    def list(self, prefix: str) -> list[tuple[RefName, ObjectId]]:
-        """The refs below ``prefix`` (whole parts: ``refs/runs/``) and what they point at, sorted by name.
+    def list(self, *prefixes: str) -> list[tuple[RefName, ObjectId]]:
+        """The refs below some prefixes (whole parts: ``refs/runs/``) and what they point at, sorted by name.
 
         A ref whose object is missing is listed; one that holds no object id at all is left out.
         """
         output = run_git(
-            ["for-each-ref", "--format=%(objectname) %(refname)", prefix],
+            ["for-each-ref", "--format=%(objectname) %(refname)", *prefixes],
             cwd=self._location.git_dir,
             git_dir=self._location.git_dir,
         )

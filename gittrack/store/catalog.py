@@ -117,10 +117,22 @@ def walk_ledger(
         CorruptRecordError: a commit of the ledger is missing, or no ledger's; or a batch is damaged.
         UnsupportedFormatError: a newer format.
     """
+    for _, rows in walk_batches(repo, tip, stop, told=told):
+        yield from rows
+
+
+def walk_batches(
+    repo: Repository,
+    tip: ObjectId,
+    stop: ObjectId | None = None,
+    *,
+    told: Callable[[ObjectId, FormatError], None] | None = None,
+) -> Iterator[tuple[ObjectId | None, list[BatchRow]]]:
+    """As :func:`walk_ledger`, batch by batch: the ledger commit before it (``stop`` when that was met), and its rows."""
     commit_id: ObjectId | None = tip
     while commit_id is not None and commit_id != stop:
         commit = repo.objects.read_commit(commit_id)
-        rows: list[BatchRow] = []
+        before = commit.parents[0] if commit.parents else None
         try:
             batch = repo.objects.read_file(commit_id, BATCH_FILE, limit=MAX_BATCH_BYTES)
             rows = [] if batch is None else decode_batch(batch, frozenset(commit.parents[1:]))
@@ -132,8 +144,8 @@ def walk_ledger(
             if batch is None:  # the root, or a history that is no ledger's and is not walked
                 _check_root(repo, commit_id)
                 return
-        yield from rows
-        commit_id = commit.parents[0] if commit.parents else None
+            yield before, rows
+        commit_id = before
 
 
 def _check_root(repo: Repository, commit: ObjectId) -> None:

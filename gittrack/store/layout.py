@@ -47,6 +47,11 @@ class Layout(NamedTuple):
         """Our own store of artifact bytes in DVC's layout: data, not a cache to clear."""
         return self.root / "cache"
 
+    @property
+    def index_file(self) -> Path:
+        """Derived: what all runs say, in SQLite."""
+        return self.root / "index.sqlite"
+
     def live_run(self, id: RunId) -> Path:
         """The folder of a live run."""
         return self.live / id

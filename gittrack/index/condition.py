@@ -1,0 +1,248 @@
+"""A query as the WHERE of a SELECT over ``run r``: values are bound, names are numbers."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gittrack.core.ids import ObjectId
+from gittrack.core.query.comparing import MIRRORED, compare_values
+from gittrack.core.query.evaluate import calculated
+from gittrack.core.query.tree import (
+    AllOf,
+    AnyOf,
+    Arithmetic,
+    CodeChanged,
+    Comparison,
+    Constant,
+    Expression,
+    Field,
+    FullText,
+    IsNan,
+    IsNull,
+    Like,
+    Matches,
+    Not,
+    Operand,
+    Within,
+)
+from gittrack.core.query.walk import fields_of
+from gittrack.index.fields import NameNumbers, Place, place_of
+from gittrack.index.ordering import Sql
+from gittrack.index.predicates import ValueTest, comparison, is_there, local_path, stored_to_value, value_test
+
+CodeCommits = Mapping[tuple[str, str], frozenset[ObjectId]]
+_NEVER, _ALWAYS = Sql("0"), Sql("1")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A WHERE with what it needs joined.
+
+    Attributes:
+        text, arguments: the condition.
+        joins, join_arguments: tables with one row for each run that can be meant.
+    """
+
+    text: str = "1"
+    arguments: Sequence[Any] = ()
+    joins: str = ""
+    join_arguments: Sequence[Any] = field(default_factory=tuple)
+
+    def and_also(self, other: Sql) -> Condition:
+        """This and another condition."""
+        return replace(self, text=f"{self.text} AND {other.text}", arguments=[*self.arguments, *other.arguments])
+
+
+def compiled(
+    sql: sqlite3.Connection, expression: Expression, names: NameNumbers, code_commits: CodeCommits
+) -> Condition:
+    """Compile a query.
+
+    Args:
+        sql: the index; functions that the query needs are made known to it.
+        expression: the query.
+        names: of the metrics, params and tags in it.
+        code_commits: (path, since) of each ``code.changed`` -> the commits of code of which it is true.
+
+    Raises:
+        UsageError: the query compares with another run, as only gates do.
+    """
+    compiler = _Compiler(sql, names, code_commits)
+    condition = Condition()
+    for part in expression.parts if isinstance(expression, AllOf) else (expression,):
+        joined = compiler.joined(part)
+        if joined is None:
+            condition = condition.and_also(compiler.compile(part))
+        else:
+            condition = replace(
+                condition,
+                joins=f"{condition.joins} {joined.text}",
+                join_arguments=[*condition.join_arguments, *joined.arguments],
+            )
+    return condition
+
+
+class _Compiler:
+    def __init__(self, sql: sqlite3.Connection, names: NameNumbers, code_commits: CodeCommits) -> None:
+        self._sql = sql
+        self._names = names
+        self._code_commits = code_commits
+        self._count = 0
+
+    def joined(self, part: Expression) -> Sql | None:
+        """A comparison of a metric, param or tag as a join: SQLite then begins with whichever finds the fewest runs."""
+        plain = _plain(part)
+        place = None if plain is None else place_of(plain[0], self._names)
+        if plain is None or place is None or "name" not in place.key:
+            return None
+        alias = self._alias()
+        test = comparison(place, *plain, alias)
+        if test is None:
+            return None
+        text = f"JOIN {place.table} {alias} ON {alias}.run = r.n AND {alias}.name = ? AND {test.text}"
+        return Sql(text, [place.key["name"], *test.arguments])
+
+    def compile(self, part: Expression) -> Sql:
+        """Any condition."""
+        if isinstance(part, AllOf | AnyOf):
+            found = [self.compile(each) for each in part.parts]
+            if not found:
+                return _ALWAYS if isinstance(part, AllOf) else _NEVER
+            word = " AND " if isinstance(part, AllOf) else " OR "
+            arguments = [value for each in found for value in each.arguments]
+            return Sql(f"({word.join(each.text for each in found)})", arguments)
+        if isinstance(part, Not):
+            inner = self.compile(part.part)
+            return Sql(f"NOT {inner.text}", inner.arguments)
+        if isinstance(part, FullText):
+            tests = " AND ".join("instr(r.words, ?) > 0" for _ in part.words) or "1"
+            return Sql(f"({tests})", [word.casefold() for word in part.words])
+        if isinstance(part, CodeChanged):
+            commits = sorted(self._code_commits.get((part.path, part.since), ()))
+            text = "(r.code IS NOT NULL AND r.code IN (SELECT value FROM json_each(?)))"
+            return Sql(text, [json.dumps(commits)])
+        if isinstance(part, Comparison) and _plain(part) is None:
+            return self._between_operands(part)
+        return self._of_one_field(part)
+
+    def _of_one_field(self, part: Comparison | Within | Like | Matches | IsNull | IsNan) -> Sql:
+        plain = _plain(part)
+        asked = plain[0] if plain is not None else part.field  # type: ignore[union-attr]
+        place = place_of(asked, self._names)
+        if place is None:
+            return _ALWAYS if isinstance(part, IsNull) else _NEVER
+        alias = "r" if place.table == "run" else self._alias()
+        there = is_there(place, alias)
+        if asked.scope in ("data", "inputs") and asked.part == "path":
+            there += f" AND {self._function(lambda uri: local_path(uri) is not None, 1)}({alias}.uri)"
+        if isinstance(part, IsNull):
+            inner = self._on_rows(place, alias, Sql(there))
+            return Sql(f"NOT {inner.text}", inner.arguments)
+        test = None if plain is None else comparison(place, *plain, alias)
+        if test is None:
+            test = self._called(place, alias, value_test(_oriented(part), asked))
+        return self._on_rows(place, alias, Sql(f"{there} AND {test.text}", test.arguments))
+
+    def _called(self, place: Place, alias: str, test: ValueTest) -> Sql:
+        """A test that the query language itself makes."""
+        if not place.is_mixed:
+            name = self._function(lambda value: test(stored_to_value(place, value, None, None)), 1)
+            return Sql(f"{name}({alias}.{place.column})")
+        name = self._function(lambda *row: test(stored_to_value(place, *row)), 3)
+        return Sql(f"{name}({alias}.{place.column}, {alias}.kind, {alias}.text)")
+
+    def _on_rows(self, place: Place, alias: str, test: Sql) -> Sql:
+        if place.table == "run":
+            return Sql(f"({test.text})", test.arguments)
+        keys = "".join(f" AND {alias}.{column} = ?" for column in place.key)
+        text = f"EXISTS (SELECT 1 FROM {place.table} {alias} WHERE {alias}.run = r.n{keys} AND {test.text})"
+        return Sql(text, [*place.key.values(), *test.arguments])
+
+    def _between_operands(self, part: Comparison) -> Sql:
+        """A comparison of two fields, or with arithmetic: the values are fetched, the query language compares them."""
+        fields = list(dict.fromkeys([*fields_of(part.left), *fields_of(part.right)]))
+        columns, arguments, places = [], [], []
+        for each in fields:
+            place = place_of(each, self._names)
+            if place is None:
+                return _NEVER
+            fetched = self._fetched(place, self._alias())
+            columns.append(fetched.text)
+            arguments += fetched.arguments
+            places.append(place)
+
+        def test(*rows: str | None) -> bool:
+            values = {each: _values(place, each, row) for each, place, row in zip(fields, places, rows, strict=True)}
+            rights = list(_operand_values(part.right, values))
+            lefts = _operand_values(part.left, values)
+            return any(compare_values(left, part.operator, right) for left in lefts for right in rights)
+
+        return Sql(f"{self._function(test, len(fields))}({', '.join(columns)})", arguments)
+
+    def _fetched(self, place: Place, alias: str) -> Sql:
+        """All values of a field of a run as a JSON list of rows; a float is written so that it reads back the same."""
+        alias = "r" if place.table == "run" else alias
+        column = f"{alias}.{place.column}"
+        number = f"CASE typeof({column}) WHEN 'real' THEN printf('%!.17g', {column}) ELSE {column} END"
+        more = f"{alias}.kind, {alias}.text" if place.is_mixed else "NULL, NULL"
+        row = f"json_array(typeof({column}), {number}, {more})"
+        if place.table == "run":
+            return Sql(f"CASE WHEN {is_there(place, alias)} THEN json_array({row}) END")
+        keys = "".join(f" AND {alias}.{key} = ?" for key in place.key)
+        where = f"{alias}.run = r.n{keys} AND {is_there(place, alias)}"
+        return Sql(f"(SELECT json_group_array({row}) FROM {place.table} {alias} WHERE {where})", [*place.key.values()])
+
+    def _function(self, test: Any, arity: int) -> str:
+        self._count += 1
+        name = f"test_{self._count}"
+        self._sql.create_function(name, arity, lambda *values: int(test(*values)), deterministic=True)
+        return name
+
+    def _alias(self) -> str:
+        self._count += 1
+        return f"t{self._count}"
+
+
+def _plain(part: Expression) -> tuple[Field, Any, Constant] | None:
+    """A comparison of a field with a constant, whichever stands first: field, operator, constant."""
+    if isinstance(part, Comparison):
+        if isinstance(part.left, Field) and isinstance(part.right, Constant):
+            return part.left, part.operator, part.right
+        if isinstance(part.left, Constant) and isinstance(part.right, Field):
+            return part.right, MIRRORED[part.operator], part.left
+    return None
+
+
+def _oriented(part: Comparison | Within | Like | Matches | IsNan) -> Comparison | Within | Like | Matches | IsNan:
+    plain = _plain(part)
+    return part if plain is None else Comparison(*plain)
+
+
+def _values(place: Place, asked: Field, rows: str | None) -> list[Any]:
+    found = []
+    for type_name, stored, kind, text in json.loads(rows or "[]"):
+        value = float(stored) if type_name == "real" else stored
+        value = stored_to_value(place, value, kind, text)
+        if asked.scope in ("data", "inputs") and asked.part == "path":
+            value = local_path(value)
+        if value is not None:
+            found.append(value)
+    return found
+
+
+def _operand_values(operand: Operand, values: Mapping[Field, list[Any]]) -> Iterator[Any]:
+    if isinstance(operand, Constant):
+        yield operand.value
+    elif isinstance(operand, Field):
+        yield from values[operand]
+    elif isinstance(operand, Arithmetic):
+        rights = list(_operand_values(operand.right, values))
+        for left in _operand_values(operand.left, values):
+            for right in rights:
+                found = calculated(left, operand, right)
+                if found is not None:
+                    yield found

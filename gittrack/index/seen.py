@@ -1,0 +1,133 @@
+"""What the refs said when they were last looked at: who lists which commit as which run, which events there are."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gittrack.core.ids import ObjectId, RefName, RunId
+
+Connection = sqlite3.Connection
+Rows = Iterable[tuple[str, ObjectId]]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRef:
+    """A ref as it was seen: its number in the index, what it pointed at, in whose name it lists runs."""
+
+    number: int
+    tip: str
+    writer: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeenEvent:
+    """An event as it was seen: its subject, its commit, the bytes of its file."""
+
+    subject: str
+    commit: ObjectId
+    data: bytes
+
+
+@dataclass(slots=True)
+class Touched:
+    """What a change of refs concerns: ids of runs, subjects of events."""
+
+    runs: set[RunId]
+    subjects: set[str]
+
+
+def seen_refs(sql: Connection) -> dict[RefName, SeenRef]:
+    """Every ref that was seen."""
+    rows = sql.execute("SELECT name, id, tip, writer FROM ref")
+    return {RefName(name): SeenRef(number, tip, writer) for name, number, tip, writer in rows}
+
+
+def see_ref(sql: Connection, name: RefName, tip: ObjectId, writer: str) -> int:
+    """Write down where a ref points; its number."""
+    sql.execute(
+        "INSERT INTO ref (name, tip, writer) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET tip = excluded.tip",
+        (name, tip, writer),
+    )
+    (number,) = sql.execute("SELECT id FROM ref WHERE name = ?", (name,)).fetchone()
+    return int(number)
+
+
+def forget_ref(sql: Connection, number: int, touched: Touched, run: RunId | None = None) -> None:
+    """Take out a ref with all that it lists.
+
+    Args:
+        sql: the index.
+        number: of the ref.
+        touched: gets the runs and subjects it listed.
+        run: the only run it can list, for refs of the inbox: then no other row is looked at.
+    """
+    where, values = ("ref = ?", [number]) if run is None else ("ref = ? AND run = ?", [number, run])
+    touched.runs.update(RunId(id) for (id,) in sql.execute(f"SELECT run FROM listing WHERE {where}", values))
+    sql.execute(f"DELETE FROM listing WHERE {where}", values)
+    touched.subjects.update(text for (text,) in sql.execute("SELECT subject FROM event WHERE ref = ?", (number,)))
+    for table, column in (("event", "ref"), ("problem", "ref"), ("ref", "id")):
+        sql.execute(f"DELETE FROM {table} WHERE {column} = ?", (number,))
+
+
+def list_runs(sql: Connection, number: int, rows: Rows, touched: Touched) -> None:
+    """Write down which runs a ref lists, each with its commit."""
+    rows = list(rows)
+    sql.executemany("INSERT OR IGNORE INTO listing VALUES (?, ?, ?)", [(id, commit, number) for id, commit in rows])
+    touched.runs.update(RunId(id) for id, _ in rows)
+
+
+def list_events(sql: Connection, number: int, events: Iterable[SeenEvent], touched: Touched) -> None:
+    """Write down which events a ref lists."""
+    for event in events:
+        row = (event.subject, event.commit, number, event.data)
+        sql.execute("INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?)", row)
+        touched.subjects.add(event.subject)
+
+
+def commits_of(sql: Connection, id: RunId) -> dict[ObjectId, set[str]]:
+    """A run's commits and in whose names they are listed."""
+    found: dict[ObjectId, set[str]] = {}
+    rows = sql.execute(
+        "SELECT commit_id, writer FROM listing JOIN ref ON ref.id = listing.ref WHERE run = ? ORDER BY commit_id", (id,)
+    )
+    for commit, writer in rows:
+        found.setdefault(ObjectId(commit), set()).add(writer)
+    return found
+
+
+def events_of(sql: Connection, subject: str) -> list[bytes]:
+    """The files of all events about a subject, each once."""
+    rows = sql.execute("SELECT data FROM event WHERE subject = ? GROUP BY commit_id", (subject,))
+    return [data for (data,) in rows]
+
+
+def note_problem(sql: Connection, place: str, reason: str, *, ref: int | None = None, run: RunId | None = None) -> None:
+    """Write down that something could not be read: it is tried again each time."""
+    sql.execute("INSERT INTO problem VALUES (?, ?, ?, ?)", (ref, run, place, reason))
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """What could not be read last time: numbers of refs, ids of runs."""
+
+    refs: frozenset[int]
+    runs: frozenset[RunId]
+
+
+def take_problems(sql: Connection) -> Broken:
+    """Forget every problem, to look whether it still is one."""
+    rows = list(sql.execute("SELECT ref, run FROM problem"))
+    sql.execute("DELETE FROM problem")
+    return Broken(frozenset(ref for ref, _ in rows if ref is not None), frozenset(RunId(id) for _, id in rows if id))
+
+
+def runs_of_experiment(sql: Connection, experiment: str) -> list[RunId]:
+    """The runs of an experiment, deleted ones too."""
+    return [RunId(id) for (id,) in sql.execute("SELECT id FROM run WHERE experiment_id = ?", (experiment,))]
+
+
+def problems(sql: Connection) -> list[tuple[str, str]]:
+    """Where something could not be read, and why."""
+    return list(sql.execute("SELECT place, reason FROM problem ORDER BY rowid"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,23 +30,25 @@ class DvcProject:
         cache: the folder of its cache that holds ``files/md5``.
         default: the name of its default remote, ``""`` when it has none.
         remotes: name -> options as they stand in the configuration, with urls made absolute.
+        committed: the options of the default remote by ``.dvc/config`` alone, which everybody has who has the
+            repository; empty when that file names none.
     """
 
     folder: Path
     cache: Path
     default: str = ""
     remotes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    committed: Mapping[str, str] = field(default_factory=dict)
 
     def public_remote(self, prefix: str) -> dict[str, str]:
-        """What of the default remote may be written down in a commit; empty without one.
+        """What of the default remote may be written down in a commit: nothing that ``.dvc/config`` does not say.
 
         Args:
             prefix: appended to the url: our bytes lie beside DVC's, where ``dvc gc --cloud`` leaves them alone.
         """
-        options = self.remotes.get(self.default, {})
-        if "url" not in options:
+        if "url" not in self.committed:
             return {}
-        public = {name: redact_url(options[name]) for name in REMOTE_OPTIONS if name in options}
+        public = {name: redact_url(self.committed[name]) for name in REMOTE_OPTIONS if name in self.committed}
         public["url"] = f"{public['url'].rstrip('/')}/{prefix}"
         return {} if any("\n" in value or "\r" in value for value in public.values()) else public
 
@@ -72,9 +74,16 @@ def find_dvc_project(start: Path, top: Path, environ: Mapping[str, str]) -> DvcP
 
 
 def _read(folder: Path, environ: Mapping[str, str]) -> DvcProject:
+    cache, default, remotes = _merged(folder, _levels(folder, environ))
+    _, shared, committed = _merged(folder, [folder / "config"])
+    return DvcProject(folder, cache, default, remotes, committed.get(shared, {}))
+
+
+def _merged(folder: Path, files: Iterable[Path]) -> tuple[Path, str, dict[str, dict[str, str]]]:
+    """The cache, the name of the default remote and all remotes, as some files say, later ones over earlier ones."""
     cache, default = folder / "cache", ""
     remotes: dict[str, dict[str, str]] = {}
-    for file in _levels(folder, environ):
+    for file in files:
         for section, options in _sections(file):
             if named := _REMOTE.match(section):
                 remotes.setdefault(named["name"], {}).update(_with_absolute_url(options, file.parent))
@@ -84,7 +93,7 @@ def _read(folder: Path, environ: Mapping[str, str]) -> DvcProject:
                 cache = _absolute(options["dir"], file.parent)
     for options in remotes.values():
         _resolve_alias(options, remotes)
-    return DvcProject(folder, cache, default, remotes)
+    return cache, default, remotes
 
 
 def _levels(folder: Path, environ: Mapping[str, str]) -> Iterator[Path]:

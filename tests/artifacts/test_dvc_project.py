@@ -1,0 +1,74 @@
+"""What is read of a DVC project's configuration, and what of it may be written down in a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gittrack.artifacts.dvc_project import DvcProject, find_dvc_project
+
+SHARED = """\
+[core]
+    remote = pub
+['remote "pub"']
+    url = s3://public/x
+    endpointurl = https://me:secret@s3.example.com
+    access_key_id = AKIA
+"""
+PRIVATE = """\
+['remote "pub"']
+    url = s3://private-team/x
+    endpointurl = http://secret.host:9000
+"""
+
+
+@pytest.fixture
+def read(tmp_path: Path):
+    """``read(config, local, of_user)``: the project with these configuration files."""
+
+    def call(config: str = "", local: str = "", of_user: str = "") -> DvcProject:
+        folder, user = tmp_path / "repo" / ".dvc", tmp_path / "user"
+        for place, name, text in (
+            (folder, "config", config),
+            (folder, "config.local", local),
+            (user, "config", of_user),
+        ):
+            place.mkdir(parents=True, exist_ok=True)
+            (place / name).write_text(text)
+        environ = {"HOME": str(tmp_path), "DVC_GLOBAL_CONFIG_DIR": str(user), "DVC_SYSTEM_CONFIG_DIR": "/nowhere"}
+        found = find_dvc_project(tmp_path / "repo", tmp_path, environ)
+        assert found is not None
+        return found
+
+    return call
+
+
+def test_bytes_go_where_the_local_configuration_says_and_runs_tell_what_everybody_may_know(read):
+    project = read(SHARED, PRIVATE)
+    assert project.remotes["pub"]["url"] == "s3://private-team/x"
+    assert project.public_remote("gittrack") == {
+        "url": "s3://public/x/gittrack",
+        "endpointurl": "https://s3.example.com",
+    }
+
+
+@pytest.mark.parametrize("level", ["local", "of_user"])
+def test_a_remote_that_is_not_in_the_repository_is_not_told(read, level):
+    project = read(**{level: SHARED})
+    assert project.default == "pub"
+    assert project.remotes["pub"]["url"] == "s3://public/x"
+    assert project.public_remote("gittrack") == {}
+
+
+def test_another_default_of_ones_own_is_not_told_either(read):
+    project = read(SHARED, "[core]\n    remote = mine\n['remote \"mine\"']\n    url = /mnt/mine\n")
+    assert (project.default, project.remotes["mine"]["url"]) == ("mine", "/mnt/mine")
+    assert project.public_remote("gittrack")["url"] == "s3://public/x/gittrack"
+
+
+def test_an_alias_is_followed_within_what_everybody_has(read):
+    alias = "[core]\n    remote = sub\n['remote \"sub\"']\n    url = remote://pub/deep\n"
+    project = read(SHARED.replace("[core]\n    remote = pub\n", "") + alias, PRIVATE)
+    assert project.remotes["sub"]["url"] == "s3://private-team/x/deep"
+    assert project.public_remote("gittrack")["url"] == "s3://public/x/deep/gittrack"

@@ -35,10 +35,12 @@ class RunNeeds:
 
     Attributes:
         project: where.
+        stored: what pointers of artifacts name, of all commits that were read: gittrack itself stored that.
     """
 
     project: Project
     _pointers: dict[ObjectId, frozenset[str]] = field(default_factory=dict)
+    stored: set[str] = field(default_factory=set)
 
     def of_commit(self, commit: ObjectId, dropped: Collection[str] = ()) -> frozenset[str]:
         """The hashes that a run commit names: its pointers, its artifacts, what it read.
@@ -65,6 +67,7 @@ class RunNeeds:
                 found = self._pointer(entry.id)
                 if entry.path.startswith(_ARTIFACTS):
                     artifacts |= found
+                    self.stored |= found
                 else:
                     others |= found
         stays = {item.digest for item in listed if item.path not in dropped}
@@ -101,29 +104,30 @@ def of_lost_runs(project: Project, catalog: Catalog) -> set[str] | None:
     Raises:
         CorruptRecordError: a copy is damaged.
     """
-    known = {(id, commit[:16]) for id, commits in catalog.runs.items() for commit in commits}
     found: set[str] = set()
     for id, commit, path in done_runs(project.layout):
-        if (id, commit) not in known:
-            try:
-                journals = read_done(path)
-            except CorruptRecordError:
-                if not os.path.exists(path):
-                    return None
-                raise
-            for contents in journals:
-                for operation in contents.operations:
-                    found |= digests_of_operation(operation)
+        # What a resumption continued has a copy too: it is not lost, and `of_runs` counts it with its run.
+        if any(known[:16] == commit for known in with_earlier(project.repo, catalog.runs.get(id, ()))):
+            continue
+        try:
+            journals = read_done(path)
+        except CorruptRecordError:
+            if not os.path.exists(path):
+                return None
+            raise
+        for contents in journals:
+            for operation in contents.operations:
+                found |= digests_of_operation(operation)
     return found
 
 
 def of_runs(
-    project: Project, catalog: Catalog, given_up: Collection[RunId], dropped: Mapping[RunId, Collection[str]]
+    needs: RunNeeds, catalog: Catalog, given_up: Collection[RunId], dropped: Mapping[RunId, Collection[str]]
 ) -> set[str]:
     """What the runs refer to, with the commits that resumptions continued.
 
     Args:
-        project: where.
+        needs: reads them.
         catalog: what git holds.
         given_up: runs that keep none of their bytes.
         dropped: run -> paths of artifacts that it gives up.
@@ -135,12 +139,11 @@ def of_runs(
         first = catalog.problems[0]
         text = f"not every run can be read, so what they need is not known: {first.where}: {first.reason}"
         raise CorruptRecordError(text, hint="gittrack fsck")
-    needs = RunNeeds(project)
     found: set[str] = set()
     for id, commits in catalog.runs.items():
         if id in given_up:
             continue
-        for commit in dict.fromkeys(with_earlier(project.repo, commits)):
+        for commit in dict.fromkeys(with_earlier(needs.project.repo, commits)):
             try:
                 found |= needs.of_commit(commit, dropped.get(id, ()))
             except GittrackError as error:

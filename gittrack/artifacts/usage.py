@@ -71,6 +71,52 @@ def _folders(top: Path) -> list[Path]:
         raise StorageError(f"cannot read '{top}': {error.strerror}", hint=hint_of(error)) from error
 
 
+class ScratchFile(NamedTuple):
+    """A file that is being written, or was when its process was killed: where, and how many bytes."""
+
+    path: Path
+    size: int
+    written: float
+
+
+def scratch_files(store: BytesStore) -> list[ScratchFile]:
+    """Temporary files of the store.
+
+    Raises:
+        StorageError: their folder cannot be read.
+    """
+    found = []
+    folder = store.root / "tmp"
+    try:
+        for entry in os.scandir(folder):
+            with contextlib.suppress(FileNotFoundError):
+                state = entry.stat(follow_symlinks=False)
+                if entry.is_file(follow_symlinks=False):
+                    found.append(ScratchFile(Path(entry.path), state.st_size, state.st_mtime))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StorageError(f"cannot read '{folder}': {error.strerror}", hint=hint_of(error)) from error
+    return sorted(found)
+
+
+def drop_scratch(file: ScratchFile, older_than: float) -> bool:
+    """Remove a temporary file, unless it was written to since; whether it is gone by this call.
+
+    Raises:
+        StorageError: it cannot be removed.
+    """
+    try:
+        if os.stat(file.path).st_mtime >= older_than:
+            return False
+        os.unlink(file.path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StorageError(f"cannot remove '{file.path}': {error.strerror}", hint=hint_of(error)) from error
+    return True
+
+
 def members_of(store: BytesStore, digest: str) -> frozenset[str] | None:
     """The hashes that a folder's listing names, read here or in DVC's cache; None when it is in neither.
 

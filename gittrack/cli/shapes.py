@@ -206,6 +206,8 @@ def collection(plan: GcPlan, collected: Collected | None) -> dict[str, Any]:
             }
             for item, size in plan.given_up
         ],
+        "notes": list(plan.notes),
+        "scratch": {"files": len(plan.scratch), "bytes": sum(file.size for file in plan.scratch)},
         "young": {"files": len(plan.young), "bytes": sum(found.size for found in plan.young)},
         "kept": {"files": plan.kept, "bytes": plan.kept_bytes},
         "missing_folders": list(plan.missing),

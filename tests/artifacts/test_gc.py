@@ -394,8 +394,8 @@ class TestCommand:
         assert stored_files(store) == set()
         assert cli("gc")[2] == "gittrack: nothing to remove; in use are 0 files, 0 B: gittrack du\n"
 
-    @pytest.mark.parametrize(("typed", "left"), [("n\n", 1), ("", 1), ("y\n", 0)])
-    def test_it_asks(self, repo, logged, aged, git, store, cli, monkeypatch, typed, left):
+    @pytest.mark.parametrize(("typed", "ends"), [("n\n", 1), ("", 130), ("y\n", 0)])
+    def test_it_asks(self, repo, logged, aged, git, store, cli, monkeypatch, typed, ends):
         lose(git, repo, logged("gone", {"a.bin": "gone"}))
         aged()
         terminal = io.StringIO(typed)
@@ -403,7 +403,8 @@ class TestCommand:
         monkeypatch.setattr(sys, "stdin", terminal)
         code, _, err = cli("gc")
         assert "remove 1 file, 100 kB? [y/N]" in err
-        assert (code, len(stored_files(store))) == (130 if left else 0, left)
+        assert (code, len(stored_files(store))) == (ends, int(ends != 0))
+        assert ("nothing was removed" in err) == (typed == "n\n")
 
     def test_rules_show_who_gives_up_what_and_why(self, repo, logged, aged, store, cli):
         for number in range(4):

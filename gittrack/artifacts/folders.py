@@ -10,7 +10,9 @@ import hashlib
 import json
 import os
 import re
+import stat
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
@@ -19,7 +21,7 @@ from typing import NamedTuple
 from gittrack.artifacts.bytes_store import BLOCK, BytesStore, hint_of
 from gittrack.artifacts.taking import StoredBytes, md5_of, open_regular, take_file, write_all
 from gittrack.core.folder_listing import ListedFile, encode_listing
-from gittrack.core.names import plain_artifact_path
+from gittrack.core.names import display, plain_artifact_path
 from gittrack.errors import ArtifactNotFoundError, GittrackError, StorageError
 
 _RACY_SECONDS = 2.0
@@ -34,6 +36,9 @@ Refused = Callable[[str, GittrackError], None]
 """Told of each file that cannot be taken in: its path in the folder, and why. The others are."""
 
 
+LeftOut = Callable[[str, int], None]
+"""Told of each entry that is no file, and no folder of its own: its path in the folder, and its mode (``st_mode``)."""
+
 _path_of = attrgetter("path")
 
 
@@ -45,7 +50,39 @@ class FoundFile(NamedTuple):
     state: os.stat_result
 
 
-def find_files(root: Path, refused: Refused) -> list[FoundFile]:
+class LeftOutFiles:
+    """Counts what a folder holds beside files: links to folders, pipes, sockets, devices."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._first = ""
+
+    def add(self, path: str, mode: int) -> None:
+        """Count an entry of this mode."""
+        self._first = self._first or path
+        kinds = ((stat.S_ISDIR, "link to a folder"), (stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"))
+        self._counts[next((kind for is_one, kind in kinds if is_one(mode)), "device")] += 1
+
+    def __bool__(self) -> bool:
+        return bool(self._counts)
+
+    def __str__(self) -> str:
+        """``2 pipes and 1 link to a folder ('sub/latest', …) are``."""
+        counted = [f"{count} {_plural(kind) if count > 1 else kind}" for kind, count in self._counts.items()]
+        several = self._counts.total() > 1
+        more = ", …" if several else ""
+        return f"{' and '.join(counted)} ('{display(self._first, 80)}'{more}) {'are' if several else 'is'}"
+
+
+def _plural(kind: str) -> str:
+    return "links to folders" if kind.startswith("link") else kind + "s"
+
+
+def _told_nobody(_path: str, _mode: int) -> None:
+    """Take note of nothing."""
+
+
+def find_files(root: Path, refused: Refused, left_out: LeftOut = _told_nobody) -> list[FoundFile]:
     """Every regular file below a folder, sorted by path.
 
     A link to a file stands for that file; a link to a folder is not followed; git's own folder is left out, and so are
@@ -54,6 +91,7 @@ def find_files(root: Path, refused: Refused) -> list[FoundFile]:
     Args:
         root: the folder.
         refused: told of what cannot be read.
+        left_out: told of links to folders, devices, pipes and sockets.
 
     Raises:
         ArtifactNotFoundError: there is no such folder.
@@ -62,12 +100,12 @@ def find_files(root: Path, refused: Refused) -> list[FoundFile]:
     if not root.is_dir():
         raise ArtifactNotFoundError(f"there is no folder '{root}'")
     found: list[FoundFile] = []
-    _walk(str(root), "", True, found, refused)
+    _walk(str(root), "", True, found, refused, left_out)
     found.sort(key=_path_of)
     return found
 
 
-def _walk(folder: str, prefix: str, plain: bool, found: list[FoundFile], refused: Refused) -> None:
+def _walk(folder: str, prefix: str, plain: bool, found: list[FoundFile], refused: Refused, left_out: LeftOut) -> None:
     """Find the files below a folder whose path in the artifact is ``prefix``; ``plain``: it needs no check."""
     try:
         entries = list(os.scandir(folder))
@@ -82,13 +120,15 @@ def _walk(folder: str, prefix: str, plain: bool, found: list[FoundFile], refused
         try:
             if entry.is_dir(follow_symlinks=False):
                 if entry.name != ".git":
-                    _walk(entry.path, path + "/", is_plain(entry.name) is not None, found, refused)
+                    _walk(entry.path, path + "/", is_plain(entry.name) is not None, found, refused, left_out)
             elif entry.is_file():
                 if not is_plain(entry.name) and plain_artifact_path(path) != path:
                     raise StorageError(f"'{path}' cannot be the path of an artifact", hint="rename the file")
                 found.append(FoundFile(path, entry.path, entry.stat()))
             elif entry.is_symlink() and not os.path.exists(entry.path):
                 raise StorageError(f"link '{entry.path}' leads nowhere")
+            else:
+                left_out(path, entry.stat().st_mode)
         except GittrackError as error:
             refused(path, error)
         except OSError as error:

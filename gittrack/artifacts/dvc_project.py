@@ -13,11 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gittrack.artifacts.taking import open_regular
 from gittrack.core.dvc_yaml import REMOTE_OPTIONS
 from gittrack.core.redact import redact_url
-from gittrack.errors import CorruptRecordError
+from gittrack.errors import ArtifactNotFoundError, CorruptRecordError
 
 _REMOTE = re.compile(r"""^'?remote\s+"(?P<name>.+)"'?$""")
+_MOST_BYTES = 1 << 20
 _ALIAS = "remote://"
 
 
@@ -114,7 +116,7 @@ def _sections(file: Path) -> Iterator[tuple[str, dict[str, str]]]:
 
     parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=("#",), default_section="\0")
     try:
-        parser.read_string(file.read_text("utf-8"), str(file))
+        parser.read_string(_text_of(file), str(file))
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return
     except (configparser.Error, UnicodeDecodeError, OSError) as error:
@@ -122,6 +124,22 @@ def _sections(file: Path) -> Iterator[tuple[str, dict[str, str]]]:
         raise CorruptRecordError(f"DVC's '{file}' cannot be read: {reason}", hint="dvc config --list") from error
     for section in parser.sections():
         yield section, {name: _unquoted(value) for name, value in parser.items(section)}
+
+
+def _text_of(file: Path) -> str:
+    """Its text; whoever one clones from may have made it a link to a pipe or a device: neither waited for nor read."""
+    try:
+        source, state = open_regular(file)
+    except ArtifactNotFoundError as error:
+        if file.exists():
+            raise OSError("it is no regular file") from error
+        raise FileNotFoundError from error
+    try:
+        if state.st_size > _MOST_BYTES:
+            raise OSError(f"it is larger than {_MOST_BYTES >> 20} MiB")
+        return os.read(source, _MOST_BYTES).decode()
+    finally:
+        os.close(source)
 
 
 def _unquoted(value: str) -> str:

@@ -37,6 +37,7 @@ _ENCODED = re.compile(rb"[^A-Za-z0-9._\-=+,()@ ]")
 _ESCAPE = re.compile(rb"%([0-9A-F]{2})")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9]) *(?:\.|\Z)", re.IGNORECASE)
 _DVC_NAME = re.compile(r"(?:\.dvc|\Advc\.yaml|\Advc\.lock)\Z", re.IGNORECASE)
+_GITS_OWN = re.compile(r"(?:\A|/)(?:\.git|git~1)[ .]*(?:/|\Z)", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -115,9 +116,12 @@ def check_artifact_path(path: str) -> str:
     """``path`` as an artifact is kept under: in its plain form (:func:`plain_artifact_path`), without credentials.
 
     Raises:
-        InvalidNameError: it has no plain form.
+        InvalidNameError: it has no plain form, or would lie in ``.git`` where somebody downloads it.
     """
-    return _without_credentials(plain_artifact_path(path))
+    plain = plain_artifact_path(path)
+    if _GITS_OWN.search(plain):
+        raise InvalidNameError(f"the path of an artifact must not lie in '.git': '{display(path, 80)}'")
+    return _without_credentials(plain)
 
 
 def plain_artifact_path(path: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+import gittrack
 from gittrack.artifacts.dvc_project import DvcProject, find_dvc_project
+from gittrack.errors import CorruptRecordError
 
 SHARED = """\
 [core]
@@ -72,3 +75,34 @@ def test_an_alias_is_followed_within_what_everybody_has(read):
     project = read(SHARED.replace("[core]\n    remote = pub\n", "") + alias, PRIVATE)
     assert project.remotes["sub"]["url"] == "s3://private-team/x/deep"
     assert project.public_remote("gittrack")["url"] == "s3://public/x/deep/gittrack"
+
+
+@pytest.mark.parametrize("name", ["config", "config.local"])
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder", "huge"])
+def test_a_configuration_that_is_no_ordinary_file_neither_hangs_nor_fills_memory(tmp_path, name, kind):
+    folder = tmp_path / ".dvc"
+    folder.mkdir()
+    (folder / "config").write_text(SHARED)
+    (folder / name).unlink(missing_ok=True)
+    match kind:
+        case "device":
+            (folder / name).symlink_to("/dev/zero")
+        case "pipe":
+            os.mkfifo(folder / name)
+        case "folder":
+            (folder / name).mkdir()
+        case "huge":
+            with (folder / name).open("wb") as file:
+                file.truncate(1 << 32)
+    with pytest.raises(CorruptRecordError, match=r"no regular file|larger than 1 MiB"):
+        find_dvc_project(tmp_path, tmp_path, {"HOME": str(tmp_path)})
+
+
+def test_training_goes_on_beside_such_a_configuration(repo, capfd):
+    (repo / ".dvc").mkdir()
+    (repo / ".dvc" / "config").symlink_to("/dev/zero")
+    os.mkfifo(repo / ".dvcignore")
+    with gittrack.start_run(name="careful") as run:
+        run.log_text("x" * 100_000, "large.txt")
+        run.log_metric("loss", 1)
+    assert gittrack.get_run(run.id).metrics == {"loss": 1}

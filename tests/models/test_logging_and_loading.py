@@ -28,6 +28,7 @@ from gittrack.errors import (
     RunNotFoundError,
     UsageError,
 )
+from gittrack.models.torch_models import TorchModels
 from tests.models.conftest import library, logged
 
 
@@ -321,6 +322,46 @@ def test_a_strangers_folder_runs_nothing_without_trust(repo, no_mlflow, flavour,
     with pytest.raises((UsageError, CorruptRecordError)):
         gittrack.load_model(address)
     assert not (repo / "exploded").exists()
+
+
+DOUBLING = "a0: &a0 {x: 1, y: 2}\n" + "".join(
+    f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}, *a{n - 1}, *a{n - 1}, *a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 14)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        DOUBLING,
+        "flavors: !!bool x",
+        'flavors: !!timestamp "x"',
+        'flavors: !!int ""',
+        "flavors: " + "[" * 60 + "]" * 60,
+        "flavors: " + "{a: " * 5000,
+        "flavors: !!python/object/apply:os.mkdir [exploded]",
+        "x" * (1 << 21),
+    ],
+    ids=["doubling", "bool", "timestamp", "int", "deep", "deeper", "object", "huge"],
+)
+def test_a_forged_mlmodel_is_refused_at_once(repo, no_mlflow, text, capfd):
+    library("yaml")
+    address = logged_folder(folder_of(repo, {"MLmodel": text, "model.pkl": b"x"}))
+    with pytest.raises(CorruptRecordError, match="MLmodel is damaged"):
+        gittrack.load_model(address)
+    assert not (repo / "exploded").exists()
+
+
+def test_an_old_pytorch_reads_tensors_only_with_trust(repo, no_mlflow, monkeypatch):
+    torch = library("torch")
+    files = io.BytesIO()
+    torch.save({"w": torch.zeros(2)}, files)
+    folder = folder_of(repo, {"model.pt": files.getvalue()})
+    facts = {"file": "model.pt", "format": "state_dict"}
+    assert set(TorchModels().read(folder / "model.pt", facts, trust=False)) == {"w"}
+    monkeypatch.setattr(torch, "__version__", "2.5.1+cu121")
+    with pytest.raises(UsageError, match=r"PyTorch 2\.5\.1\+cu121 runs code"):
+        TorchModels().read(folder / "model.pt", facts, trust=False)
+    assert set(TorchModels().read(folder / "model.pt", facts, trust=True)) == {"w"}
 
 
 def skops_file(schema):

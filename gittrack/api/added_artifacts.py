@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from gittrack.core.assembly import code_operation
 from gittrack.core.names import check_artifact_path, display
-from gittrack.core.records import FORMAT_VERSION, RunRecord
-from gittrack.errors import GittrackError, RunActiveError
+from gittrack.core.records import FORMAT_VERSION, ArtifactEntry, RunRecord
+from gittrack.errors import ConflictError, GittrackError, RunActiveError
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
@@ -17,21 +19,39 @@ if TYPE_CHECKING:
     from gittrack.store.journal_file import JournalWriter
 
 
-def add_artifact(project: Project, address: str, path: str, name: str | None = None) -> tuple[SavedRun, list[str]]:
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of something that was to be added.
+
+    Attributes:
+        run: as it is now.
+        added: paths that are new, or hold something else now.
+        present: paths that held the same already.
+    """
+
+    run: SavedRun
+    added: tuple[str, ...]
+    present: tuple[str, ...]
+
+
+def add_artifact(
+    project: Project, address: str, path: str, name: str | None = None, *, overwrite: bool = False
+) -> Added:
     """Add a file, a folder or a reference to a finished run.
 
-    How and when the run ended, its command, its code and its environment stay what they were.
+    How and when the run ended, its command, its code and its environment stay what they were. What the run has already
+    is not written again.
 
     Args:
         project: where.
         address: the run.
         path: the file or folder; or a URI, which becomes a reference.
         name: its path among the run's artifacts; its base name when None.
-
-    Returns:
-        The run as it is now, and the paths that were added or replaced.
+        overwrite: let it take the place of what was logged under that path.
 
     Raises:
+        ConflictError: the run has something else under that path, and ``overwrite`` is off; or a file would be the
+            folder of another.
         RunNotFoundError, AmbiguousError: the run.
         RunActiveError: it is being written.
         ArtifactNotFoundError, InvalidNameError, InvalidValueError: what is to be added.
@@ -46,10 +66,29 @@ def add_artifact(project: Project, address: str, path: str, name: str | None = N
         raise RunActiveError(text, hint="wait for its end, or: gittrack recover")
     record = read_body(project.repo, saved.commit).record
     # The bytes first: killed before the run is touched, there are some more of them, and nothing else.
-    taken = _taken(project, path, name)
-    _resume_with(project, record, saved.commit, taken)
-    added = [operation["artifact"]["path"] for operation, _ in taken if operation["op"] == "artifact"]
-    return find_run(project, saved.id), added
+    entries = {entry.path: entry for entry in record.artifacts}
+    taken = _taken(project, path, name, entries.values())
+    found = {operation["artifact"]["path"]: operation["artifact"] for operation, _ in taken if _is_artifact(operation)}
+    present = tuple(each for each in found if each in entries and _is_same(entries[each], found[each]))
+    replaced = [each for each in found if each in entries and each not in present]
+    if replaced and not overwrite:
+        text = f"run '{display(saved.name, 80)}' has another '{display(replaced[0], 80)}' already"
+        raise ConflictError(text, hint="add it under another path, or overwrite=True")
+    if len(present) == len(found):
+        return Added(saved, (), present)
+    kept = [row for row in taken if not (_is_artifact(row[0]) and row[0]["artifact"]["path"] in present)]
+    _resume_with(project, record, saved.commit, kept)
+    return Added(find_run(project, saved.id), tuple(each for each in found if each not in present), present)
+
+
+def _is_artifact(operation: Mapping[str, Any]) -> bool:
+    return bool(operation["op"] == "artifact")
+
+
+def _is_same(entry: ArtifactEntry, found: Mapping[str, Any]) -> bool:
+    """Whether the run has it already; whether it lies in git or beside is no difference."""
+    known = (entry.digest, entry.size, entry.uri if entry.storage == "reference" else None)
+    return known == (found["digest"], found["size"], found.get("uri"))
 
 
 Operations = list[tuple[dict[str, Any], bytes | None]]
@@ -65,11 +104,11 @@ class _Collected:
         self.operations.append((operation, content))
 
 
-def _taken(project: Project, path: str, name: str | None) -> Operations:
+def _taken(project: Project, path: str, name: str | None, known: Iterable[ArtifactEntry]) -> Operations:
     from gittrack.api.logged_files import LoggedFiles
 
     collected = _Collected()
-    files = LoggedFiles(project, cast("JournalWriter", collected))
+    files = LoggedFiles(project, cast("JournalWriter", collected), known)
     wanted = None if name is None else check_artifact_path(name)
     if "://" in path:
         files.add_reference(path, None, None, None, name=wanted)

@@ -15,6 +15,9 @@ from gittrack.errors import ConflictError
 if TYPE_CHECKING:
     from gittrack.core.records import ArtifactEntry
 
+MODELS_FOLDER = "models"
+"""Folder among the artifacts that holds the models, each under its name."""
+
 FilesOfFolder = Callable[[str], Collection[str]]
 """The files in a folder, relative to it, by its digest; none when its listing is not here."""
 

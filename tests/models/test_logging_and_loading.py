@@ -91,6 +91,51 @@ def test_models_of_one_name_lie_side_by_side_and_the_last_is_meant(repo, model, 
         assert coefficients(gittrack.load_model(address)) == coefficients(model)
 
 
+def test_that_a_name_came_again_is_said_once_and_each_model_has_an_address(repo, model, table, no_mlflow, capfd):
+    rows, classes = table
+    other = type(model)(C=0.01).fit(rows, classes)
+    third = type(model)(C=0.001).fit(rows, classes)
+    saved = logged((model, "net"), (other, "net"), (third, "net"))
+    said = [line for line in capfd.readouterr().err.splitlines() if "already" in line]
+    assert len(said) == 1
+    assert "the run has 'models/net' already: this model is kept as 'models/net.2'" in said[0]
+    for name, meant in (("net", third), ("net.2", other), ("net.3", third), ("models/net", model)):
+        assert coefficients(gittrack.load_model(f"{saved.id}:{name}")) == coefficients(meant), name
+    with pytest.raises(ArtifactNotFoundError, match=r"models: 'net', 'net\.2', 'net\.3'"):
+        gittrack.load_model(f"{saved.id}:net.4")
+
+
+def test_a_models_name_is_an_address_wherever_an_artifacts_path_is(repo, model, no_mlflow, tmp_path):
+    with gittrack.start_run(strict=True) as run:
+        run.log_model(model, "churn")
+        run.log_model(model, "digits")
+        run.log_text("mine", "digits")
+    saved = gittrack.get_run(run.id)
+    copy = saved.download("churn", tmp_path / "out")
+    assert copy == tmp_path / "out" / "churn"
+    assert (copy / "gittrack-model.toml").is_file()
+    assert saved.artifact("churn/gittrack-model.toml") == (copy / "gittrack-model.toml").read_bytes()
+    with gittrack.start_run(strict=True) as user:
+        used = user.use_artifact(f"{run.id}:churn")
+        assert (used.path, used.digest) == ("models/churn", saved.models()[0].digest)
+        assert used.download(tmp_path / "used").is_dir()
+        assert user.use_artifact(f"{run.id}:digits").read() == b"mine"
+    assert saved.artifact("digits") == b"mine"
+    with pytest.raises(ArtifactNotFoundError):
+        saved.download("churns", tmp_path / "out")
+
+
+def test_an_example_that_the_model_does_not_take_is_said(repo, model, table, no_mlflow, capfd):
+    rows, classes = table
+    model.fit(rows.to_numpy(), classes)
+    saved = logged((model, "churn"), input_example="foo")
+    assert saved.models()[0].status == "ready"
+    (said,) = [line for line in capfd.readouterr().err.splitlines() if "input_example" in line]
+    assert "model 'churn' does not take its input_example: ValueError" in said
+    logged((model, "churn"), input_example=rows.to_numpy()[:2])
+    assert "input_example" not in capfd.readouterr().err
+
+
 def test_threads_that_log_one_name_at_once_get_a_path_each(repo, model, no_mlflow):
     with gittrack.start_run(strict=True) as run:
         threads = [threading.Thread(target=run.log_model, args=(model, "churn")) for _ in range(4)]

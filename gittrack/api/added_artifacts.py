@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from gittrack.api.artifact_paths import paths_above
 from gittrack.core.assembly import code_operation
 from gittrack.core.names import check_artifact_path, display
 from gittrack.core.records import FORMAT_VERSION, ArtifactEntry, RunRecord
@@ -69,8 +70,9 @@ def add_artifact(
     entries = {entry.path: entry for entry in record.artifacts}
     taken = _taken(project, path, name, entries.values())
     found = {operation["artifact"]["path"]: operation["artifact"] for operation, _ in taken if _is_artifact(operation)}
-    present = tuple(each for each in found if each in entries and _is_same(entries[each], found[each]))
-    replaced = [each for each in found if each in entries and each not in present]
+    there = {each: _is_same(project, saved, entries, found[each]) for each in found}
+    present = tuple(each for each in found if there[each])
+    replaced = [each for each in found if there[each] is False]
     if replaced and not overwrite:
         text = f"run '{display(saved.name, 80)}' has another '{display(replaced[0], 80)}' already"
         raise ConflictError(text, hint="add it under another path, or overwrite=True")
@@ -85,10 +87,24 @@ def _is_artifact(operation: Mapping[str, Any]) -> bool:
     return bool(operation["op"] == "artifact")
 
 
-def _is_same(entry: ArtifactEntry, found: Mapping[str, Any]) -> bool:
-    """Whether the run has it already; whether it lies in git or beside is no difference."""
-    known = (entry.digest, entry.size, entry.uri if entry.storage == "reference" else None)
-    return known == (found["digest"], found["size"], found.get("uri"))
+def _is_same(
+    project: Project, saved: SavedRun, entries: Mapping[str, ArtifactEntry], found: Mapping[str, Any]
+) -> bool | None:
+    """Whether the run has the same already, in git or beside; None when it has nothing under that path."""
+    path = found["path"]
+    entry = entries.get(path)
+    if entry is not None:
+        known = (entry.digest, entry.size, entry.uri if entry.storage == "reference" else None)
+        return known == (found["digest"], found["size"], found.get("uri"))
+    if not any(above in entries for above in paths_above(path)):
+        return None
+    from gittrack.api.saved_artifacts import SavedArtifacts
+
+    try:
+        inner = [file for file in SavedArtifacts(project, saved).files(path) if file.path == path]
+    except GittrackError:  # nothing is there, or nobody can tell: the listing of the folder is not here
+        return None
+    return inner[0].digest == found["digest"] if inner else None
 
 
 Operations = list[tuple[dict[str, Any], bytes | None]]

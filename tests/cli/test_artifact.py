@@ -318,6 +318,17 @@ def test_add_of_what_is_there_already_makes_no_commit(cli, run, tmp_path):
     assert cli("artifact", "add", run, "https://other/x/y.bin").code == 5
 
 
+def test_add_treats_a_file_of_a_folder_as_any_other(cli, run, repo, tmp_path):
+    before = gittrack.get_run(run).commit
+    (repo / "a.txt").write_text("beta")
+    assert cli("artifact", "add", run, "a.txt", "--as", "model/a.txt").code == 5
+    assert "already there" in cli("artifact", "add", run, str(tmp_path / "model" / "a.txt"), "--as", "model/a.txt").err
+    assert gittrack.get_run(run).commit == before
+    assert cli("artifact", "add", run, "a.txt", "--as", "model/a.txt", "--force").code == 0
+    assert gittrack.get_run(run).artifact("model/a.txt") == b"beta"
+    assert cli("artifact", "add", run, "a.txt", "--as", "model/new.txt").code == 0
+
+
 def test_add_of_a_folder_adds_what_is_new_in_it(cli, run, repo):
     (repo / "notes").mkdir()
     (repo / "notes" / "today.txt").write_text("note")

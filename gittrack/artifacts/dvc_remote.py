@@ -63,6 +63,11 @@ class DvcRemote:
         """Its address, without credentials."""
         return self.address.shown
 
+    def place(self, digest: str) -> str:
+        """Where it holds a digest; see ``Remote``."""
+        name = digest.removeprefix("md5:")
+        return f"{self.shown.rstrip('/')}/{REMOTE_PREFIX}/files/md5/{name[:2]}/{name[2:]}"
+
     def present(self, sizes: Mapping[str, int | None]) -> set[str]:
         """Which of these digests it holds; see ``Remote``."""
         if not sizes:
@@ -160,6 +165,8 @@ def open_filesystem(address: RemoteAddress) -> tuple[Any, str]:
         if address.name:
             config = Config(dvc_dir=str(address.dvc_folder))
             _refuse_commands(config, address)
+            if address.elsewhere:
+                config["remote"][address.name.lower()]["url"] = address.url
             kind, options, path = get_cloud_fs(config, name=address.name)
         else:
             kind, options, path = get_cloud_fs({}, url=address.url)

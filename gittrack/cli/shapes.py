@@ -227,6 +227,8 @@ def transfer(done: Transfer) -> dict[str, Any]:
         "size": done.size,
         "present": done.present,
         "untried": done.untried,
+        "given_up": done.given_up,
+        "remotes": list(done.remotes),
         "failures": [
             {"digest": each.digest, "what": each.what, "reason": each.error.message, "mend": each.error.hint}
             for each in done.failures

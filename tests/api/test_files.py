@@ -93,7 +93,7 @@ def test_one_file_of_a_folder_that_cannot_be_kept_does_not_take_the_others_with_
 def test_names_that_would_mislead_git_or_dvc_come_back_as_they_were(keep, repo, git):
     with gittrack.start_run(strict=True) as run:
         names = [
-            ".git/config",
+            ".github/config",
             "data.dvc",
             "dvc.yaml",
             ".gitignore",

@@ -161,17 +161,17 @@ def _refuse_unknown_metrics(candidates: Mapping[str, Sequence[Candidate]], reten
     """A metric that no run has is a typing mistake: nothing is to be done by such a rule."""
     judged = [(name, rule) for name in candidates for rule in retention.rules_of(name) if rule.kind == "best"]
     for rule in dict.fromkeys(rule for _, rule in judged):
-        of_rule = [run for name, each in judged if each == rule for run in candidates[name]]
-        if without_values([rule], of_rule):
-            near = _nearest(rule.metric, sorted({metric for run in of_rule for metric in run.metrics}))
+        known = {metric for name, each in judged if each == rule for run in candidates[name] for metric in run.metrics}
+        if rule.metric not in known:
+            near = _nearest(rule.metric, sorted(known))
             hint = f"gittrack gc --keep '{replace(rule, metric=near)}'" if near else "gittrack show @latest"
             raise UsageError(f"'{rule}': no run has the metric '{display(rule.metric, 80)}'", hint=hint)
 
 
 def _unmatched(experiment: str, rules: Sequence[KeepRule], runs: Sequence[Candidate]) -> list[str]:
     metrics = dict.fromkeys(rule.metric for rule in without_values(rules, runs))
-    shown = f"experiment '{display(experiment, 80)}' keeps everything: none of its runs has the metric"
-    return [f"{shown} '{display(metric, 80)}' that a keep rule ranks by" for metric in metrics]
+    shown = f"experiment '{display(experiment, 80)}' keeps everything: none of its runs has a value of"
+    return [f"{shown} '{display(metric, 80)}', which a keep rule ranks by" for metric in metrics]
 
 
 def _alike(names: Collection[str], retention: Retention, notes: list[str]) -> set[str]:

@@ -88,11 +88,20 @@ class _Pull:
             self._each(missing, self._taken, self.tally.passed, _KEEPERS)
         for digest, (folder, path) in self.folders.items():
             if folder.members <= self.present:
-                self.tally.moved_size += os.path.getsize(path)
-                self.tally.moved += 1
-                self._keep(digest, path)
+                self._keep_listing(digest, folder.what, path)
         self.tally.tell()
         return self.tally.result()
+
+    def _keep_listing(self, digest: str, what: str, path: str) -> None:
+        try:
+            size = os.path.getsize(path)
+            self._keep(digest, path)
+        except OSError as error:  # after a pull of days somebody may have cleared what he took for left behind
+            text = f"cannot store the listing of '{what}': {error.strerror}"
+            self.tally.fail(digest, what, StorageError(text, hint="gittrack artifact pull"))
+            return
+        self.tally.moved_size += size
+        self.tally.moved += 1
 
     def _plan(self, wanted: Mapping[str, Wanted]) -> None:
         listings: dict[str, str] = {}
@@ -127,8 +136,9 @@ class _Pull:
         here = size_here(self.store, digest)
         if here is None:
             return
-        damaged = (size is not None and here != size) or (self.check and _digest_of(self.store.path(digest)) != digest)
-        if damaged:  # it stays until what is to take its place is here
+        # A run may name any size: only the hash says what is damaged.
+        doubted = self.check or (size is not None and here != size)
+        if doubted and _digest_of(self.store.path(digest)) != digest:  # it stays until there is better
             self.damaged.add(digest)
         else:
             self.present.add(digest)
@@ -183,9 +193,11 @@ class _Pull:
         return size
 
     def _keep(self, digest: str, path: str) -> None:
-        if digest in self.damaged:
-            _drop(self.store, digest)
-        _keep(self.store, digest, path)
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            self.store.keep(file, path, digest)  # in place of what is damaged here
+        finally:
+            os.close(file)
 
     def _told_of_damage(self, chunk: Sequence[Errand], refused: Refusals) -> Refusals:
         """Of what is damaged here and not there at all, say both."""
@@ -204,14 +216,6 @@ def _listing(remote: Remote, path: str, digest: str, what: str) -> tuple[ListedF
         return decode_listing(file.read())
 
 
-def _keep(store: BytesStore, digest: str, path: str) -> None:
-    file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        store.keep(file, path, digest)
-    finally:
-        os.close(file)
-
-
 def _digest_of(path: str | Path) -> str:
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -223,19 +227,6 @@ def _digest_of(path: str | Path) -> str:
 def _damaged_there(remote: Remote, digest: str, what: str) -> CorruptRecordError:
     text = f"the bytes of '{what}' are damaged at the remote, in '{remote.place(digest)}': they are not taken"
     return CorruptRecordError(text, hint="remove that file there, then gittrack artifact push, where they are sound")
-
-
-def _drop(store: BytesStore, digest: str) -> None:
-    """Let go of damaged bytes, under DVC's name for them too when those are the same."""
-    path = store.path(digest)
-    try:
-        if store.dvc_cache is not None:
-            linked = BytesStore(store.dvc_cache).path(digest)
-            if linked.exists() and path.samefile(linked):
-                linked.unlink()
-        path.unlink()
-    except OSError as error:
-        raise StorageError(f"cannot write '{path}': {error.strerror}", hint=hint_of(error)) from error
 
 
 class _Incoming:

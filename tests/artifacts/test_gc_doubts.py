@@ -1,8 +1,9 @@
-"""``gittrack gc`` where a rule may not mean what it says, or a run was continued: what is doubtful stays, and is said."""
+"""``gittrack gc`` where a rule may not mean what it says, or a run was continued: the doubtful stays, and is said."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 
@@ -47,6 +48,15 @@ def test_a_typed_rule_by_a_metric_that_no_run_has_is_refused_with_the_nearest(re
     assert cli("gc", "--keep", "best:0 by lowest val_loss", "--dry-run")[0] == 0
 
 
+def test_runs_that_all_diverged_keep_everything_and_that_is_said(repo, logged, aged, cli):
+    for number in range(2):
+        logged(f"run{number}", {"a.bin": f"{number}"}, metrics={"val_loss": math.nan})
+    aged()
+    code, out, err = cli("gc", "--keep", "best:1 by val_loss", "--dry-run", "--json")
+    assert (code, json.loads(out)["given_up"]) == (0, [])
+    assert "none of its runs has a value of 'val_loss'" in err
+
+
 def test_an_experiment_none_of_whose_runs_has_the_metric_keeps_everything_and_that_is_said(repo, logged, aged, cli):
     for number in range(3):
         logged(f"a{number}", {"a.bin": f"a{number}"}, metrics={"val_loss": number}, experiment="churn")
@@ -56,7 +66,7 @@ def test_an_experiment_none_of_whose_runs_has_the_metric_keeps_everything_and_th
     for words in (("--rules",), ("--keep", "best:1 by val_loss")):
         code, out, err = cli("gc", *words, "--dry-run", "--json")
         assert (code, sorted(item["name"] for item in json.loads(out)["given_up"])) == (0, ["a1", "a2"])
-        assert "experiment 'other' keeps everything: none of its runs has the metric 'val_loss'" in err
+        assert "experiment 'other' keeps everything: none of its runs has a value of 'val_loss'" in err
     (repo / ".gittrack.toml").write_text('[keep]\n"*" = ["best:1 by lowest losss"]\n')
     code, out, err = cli("gc", "--rules", "--dry-run", "--json")
     assert (code, json.loads(out)["given_up"], err.count("keeps everything")) == (0, [], 2)

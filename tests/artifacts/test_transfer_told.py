@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,12 +16,13 @@ import gittrack
 from gittrack.api.artifact_remote import find_remote
 from gittrack.api.artifact_transfer import fetch_objects, open_project_remote, pull_bytes, push_bytes
 from gittrack.api.project import Project
+from gittrack.artifacts.directory_remote import DirectoryRemote
 from gittrack.artifacts.remote import RemoteAddress
 from gittrack.artifacts.remote_failures import remote_failure
 from gittrack.artifacts.transfer import Failure, Transfer, Wanted
 from gittrack.cli.main import main
 from gittrack.cli.transfer_report import report
-from gittrack.errors import CorruptRecordError, NoRemoteError, RemoteError
+from gittrack.errors import CorruptRecordError, NoRemoteError, RemoteError, StorageError
 
 from .conftest import SIZE, bytes_of, stored_files
 
@@ -70,6 +72,26 @@ def test_damage_here_stays_until_there_is_better(repo, logged, remote, store, wh
     assert isinstance(failure.error, CorruptRecordError)
     assert f"are damaged here, and not at '{remote}': they stay" in failure.error.message
     assert stored_files(store) == before
+
+
+def test_a_listing_that_was_cleared_away_meanwhile_is_a_failure_and_the_next_pull_brings_it(
+    repo, logged, remote, store, monkeypatch
+):
+    logged("one", {"model": {"x": "x"}})
+    push_bytes(Project.open(), gittrack.runs(), str(remote))
+    shutil.rmtree(store.root / "files")
+    real = DirectoryRemote.fetch
+
+    def cleared(self, errands, told):
+        for path in (store.root / "tmp").iterdir():
+            path.unlink()
+        return real(self, errands, told)
+
+    monkeypatch.setattr(DirectoryRemote, "fetch", cleared)
+    (failure,) = pull_bytes(Project.open(), gittrack.runs(), str(remote)).failures
+    assert isinstance(failure.error, StorageError)
+    monkeypatch.undo()
+    assert pull_bytes(Project.open(), gittrack.runs(), str(remote)).failures == ()
 
 
 def test_damage_at_the_remote_is_told_with_its_place(repo, logged, remote, store):

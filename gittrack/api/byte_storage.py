@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,12 +29,20 @@ def dvc_project(project: Project, directory: str | None = None) -> DvcProject | 
     from gittrack.artifacts.dvc_project import find_dvc_project
 
     top = top.resolve()
-    here = Path.cwd() if directory is None else _nearest(top / directory)
+    here = _working_directory(top) if directory is None else _nearest(top / directory)
     try:
         return find_dvc_project(here if here.is_relative_to(top) else top, top, project.process.environ)
     except CorruptRecordError as error:
         warn(f"{error.message}; go on without it")
         return None
+
+
+def _working_directory(top: Path) -> Path:
+    """The working directory; the top of the work tree where it is gone, as a training may remove its own."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return top
 
 
 def _nearest(place: Path) -> Path:
@@ -66,6 +73,6 @@ def public_remote(project: Project) -> dict[str, str]:
         warn(f"{error.message}; go on without it")
         return {}
     if dvc is not None and address.name:
-        return replace(dvc, default=address.name).public_remote(REMOTE_PREFIX)
+        return dvc.public_remote(REMOTE_PREFIX, address.name)
     url = f"{address.shown.rstrip('/')}/{REMOTE_PREFIX}"
     return {"url": url} if url.isprintable() else {}

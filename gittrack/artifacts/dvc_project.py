@@ -32,25 +32,29 @@ class DvcProject:
         cache: the folder of its cache that holds ``files/md5``.
         default: the name of its default remote, ``""`` when it has none.
         remotes: name -> options as they stand in the configuration, with urls made absolute.
-        committed: the options of the default remote by ``.dvc/config`` alone, which everybody has who has the
-            repository; empty when that file names none.
+        committed: the default remote by ``.dvc/config`` alone, which everybody has who has the repository; ``""`` when
+            that file names none.
+        committed_remotes: its remotes.
     """
 
     folder: Path
     cache: Path
     default: str = ""
     remotes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    committed: Mapping[str, str] = field(default_factory=dict)
+    committed: str = ""
+    committed_remotes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
-    def public_remote(self, prefix: str) -> dict[str, str]:
-        """What of the default remote may be written down in a commit: nothing that ``.dvc/config`` does not say.
+    def public_remote(self, prefix: str, name: str = "") -> dict[str, str]:
+        """What of a remote may be written down in a commit: nothing that ``.dvc/config`` does not say.
 
         Args:
             prefix: appended to the url: our bytes lie beside DVC's, where ``dvc gc --cloud`` leaves them alone.
+            name: which; the default one when ``""``.
         """
-        if "url" not in self.committed:
+        options = self.committed_remotes.get(name or self.committed, {})
+        if "url" not in options:
             return {}
-        public = {name: redact_url(self.committed[name]) for name in REMOTE_OPTIONS if name in self.committed}
+        public = {option: redact_url(options[option]) for option in REMOTE_OPTIONS if option in options}
         public["url"] = f"{public['url'].rstrip('/')}/{prefix}"
         return {} if any("\n" in value or "\r" in value for value in public.values()) else public
 
@@ -78,7 +82,7 @@ def find_dvc_project(start: Path, top: Path, environ: Mapping[str, str]) -> DvcP
 def _read(folder: Path, environ: Mapping[str, str]) -> DvcProject:
     cache, default, remotes = _merged(folder, _levels(folder, environ))
     _, shared, committed = _merged(folder, [folder / "config"])
-    return DvcProject(folder, cache, default, remotes, committed.get(shared, {}))
+    return DvcProject(folder, cache, default, remotes, shared, committed)
 
 
 def _merged(folder: Path, files: Iterable[Path]) -> tuple[Path, str, dict[str, dict[str, str]]]:

@@ -154,6 +154,7 @@ def drop(store: BytesStore, digest: str, older_than: float) -> bool:
     aside = store.root / ASIDE / f"{digest.removeprefix('md5:')}-{uuid4().hex[:8]}"
     try:
         aside.parent.mkdir(exist_ok=True)
+        store.note_removal()
         os.rename(place, aside)
         if os.stat(aside).st_mtime >= older_than:
             _return(aside, place)

@@ -26,7 +26,6 @@ __all__ = [
     "Progress",
     "ToldProgress",
     "Transfer",
-    "fetch_objects",
     "open_project_remote",
     "pull_bytes",
     "push_bytes",
@@ -108,24 +107,6 @@ def pull_bytes(
     )
 
 
-def fetch_objects(project: Project, wanted: Iterable[Wanted], directory: str = "") -> None:
-    """Bring objects here that somebody wants to read now.
-
-    Args:
-        project: where to.
-        wanted: which.
-        directory: where in the work tree the run was made that they are of: its DVC project's remote counts first.
-
-    Raises:
-        GittrackError: one of them cannot be brought here; the first reason.
-    """
-    from gittrack.artifacts.pulling import pull
-
-    done = pull(open_bytes_store(project), open_project_remote(project, directory=directory), wanted)
-    if done.failures:
-        raise done.failures[0].error
-
-
 def remote_name(project: Project, name: str | None = None) -> str:
     """The remote that these functions use, fit to be shown; ``""`` when none is set up."""
     try:
@@ -140,7 +121,16 @@ def _shown(address: RemoteAddress) -> str:
 
 
 def open_project_remote(project: Project, name: str | None = None, directory: str = "") -> Remote:
-    """The project's remote, to read from; ``directory`` as of :func:`fetch_objects`. Raises as :func:`push_bytes`."""
+    """The project's remote, to read from.
+
+    Args:
+        project: whose.
+        name: as of :func:`push_bytes`.
+        directory: where in the work tree the run was made whose bytes are wanted: its DVC project's remote comes first.
+
+    Raises:
+        RemoteError, AuthenticationError, NotFoundError, MissingDependencyError: as :func:`push_bytes`.
+    """
     from gittrack.artifacts.remote import open_remote
 
     return open_remote(find_remote(project, name, directory), to_send=False)

@@ -14,9 +14,11 @@ import pytest
 
 import gittrack
 from gittrack.api.artifact_remote import find_remote
-from gittrack.api.artifact_transfer import fetch_objects, open_project_remote, pull_bytes, push_bytes
+from gittrack.api.artifact_transfer import open_project_remote, pull_bytes, push_bytes
+from gittrack.api.byte_storage import open_bytes_store
 from gittrack.api.project import Project
 from gittrack.artifacts.directory_remote import DirectoryRemote
+from gittrack.artifacts.pulling import pull
 from gittrack.artifacts.remote import RemoteAddress
 from gittrack.artifacts.remote_failures import remote_failure
 from gittrack.artifacts.transfer import Failure, Transfer, Wanted
@@ -87,11 +89,12 @@ def test_a_listing_that_was_cleared_away_meanwhile_is_a_failure_and_the_next_pul
             path.unlink()
         return real(self, errands, told)
 
-    monkeypatch.setattr(DirectoryRemote, "fetch", cleared)
-    (failure,) = pull_bytes(Project.open(), gittrack.runs(), str(remote)).failures
+    with monkeypatch.context() as patched:
+        patched.setattr(DirectoryRemote, "fetch", cleared)
+        (failure,) = pull_bytes(Project.open(), gittrack.runs(), str(remote)).failures
     assert isinstance(failure.error, StorageError)
-    monkeypatch.undo()
-    assert pull_bytes(Project.open(), gittrack.runs(), str(remote)).failures == ()
+    again = pull_bytes(Project.open(), gittrack.runs(), str(remote))
+    assert (again.moved, again.failures) == (1, ())
 
 
 def test_damage_at_the_remote_is_told_with_its_place(repo, logged, remote, store):
@@ -245,8 +248,9 @@ def test_what_is_fetched_for_a_run_comes_from_where_it_was_made(packages, monkey
     place = Project.open().layout.bytes_store.joinpath("files/md5", digest[4:6], digest[6:])
     place.unlink()
     with pytest.raises(NoRemoteError):
-        fetch_objects(Project.open(), [Wanted(digest, "m.bin")])
-    fetch_objects(Project.open(), [Wanted(digest, "m.bin", SIZE)], directory="pkg/a")
+        open_project_remote(Project.open())
+    remote = open_project_remote(Project.open(), directory="pkg/a")
+    assert pull(open_bytes_store(Project.open()), remote, [Wanted(digest, "m.bin", SIZE)]).moved == 1
     assert place.exists()
     assert open_project_remote(Project.open(), directory="pkg/a/gone/since").shown == str(packages.parent / "remote-a")
 

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from gittrack.api.artifact_paths import paths_above
 from gittrack.core.names import display
+from gittrack.core.written_paths import check_written
 from gittrack.errors import ConflictError, GittrackError, StorageError
 
 if TYPE_CHECKING:
@@ -52,6 +53,26 @@ def check_side_by_side(files: Sequence[ArtifactFile], run: str) -> None:
             if above in paths:
                 text = f"'{display(above, 80)}' is a file and a folder at once, which cannot be copied"
                 raise ConflictError(text, hint=f"gittrack artifact get {run[:8]} {display(path)}")
+
+
+def check_places(dest: Path, paths: Sequence[str]) -> None:
+    """Refuse paths that would be written elsewhere than they say: they and the links may come from anybody.
+
+    Args:
+        dest: the folder to copy into.
+        paths: below it.
+
+    Raises:
+        CorruptRecordError: one lies in ``.git``, or two would be one file where case is ignored.
+        ConflictError: a link below ``dest`` leads out of it.
+    """
+    check_written(paths)
+    top = os.path.realpath(dest)
+    for folder in sorted({above for path in paths for above in paths_above(path)}):
+        place = dest / folder
+        if os.path.islink(place) and not f"{os.path.realpath(place)}/".startswith(f"{top}/"):
+            text = f"'{display(str(place), 200)}' is a link that leads out of '{display(str(dest), 200)}'"
+            raise ConflictError(text, hint="choose another folder")
 
 
 def units(files: Iterable[ArtifactFile], wanted: str, unlisted: Collection[str]) -> dict[str, list[ArtifactFile]]:

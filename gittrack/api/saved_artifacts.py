@@ -168,8 +168,9 @@ class SavedArtifacts:
         Raises:
             ArtifactNotFoundError, CorruptRecordError, RemoteError, AuthenticationError: as :meth:`read`. Of several
                 artifacts what can be had is copied all the same, and the first failure raised.
-            ConflictError: a file is there already, and ``overwrite`` is off, or one is a file and a folder at once;
-                nothing was copied.
+            ConflictError: a file is there already, and ``overwrite`` is off, or one is a file and a folder at once,
+                or a link there leads out of ``dest``; nothing was copied.
+            CorruptRecordError: a file would lie in ``.git``, or two be one where case is ignored; nothing was copied.
             StorageError: ``dest`` cannot be written.
         """
         done = self.copy(path, dest, overwrite=overwrite)
@@ -179,13 +180,14 @@ class SavedArtifacts:
 
     def copy(self, path: str, dest: Path, *, overwrite: bool = False) -> Copied:
         """As :meth:`download`; what of several artifacts cannot be copied is told, not raised."""
-        from gittrack.api.copied_artifacts import Copied, check_side_by_side, made_folder, units
+        from gittrack.api.copied_artifacts import Copied, check_places, check_side_by_side, made_folder, units
 
         wanted = checked_path(self._run, path)
         failures: dict[str, GittrackError] = {}
         files = self.files(wanted, failures)
         check_side_by_side(files, self._run.id)
         cut = len(wanted.rpartition("/")[0])
+        check_places(dest, [file.path[cut:].lstrip("/") for file in files])
         taken = [target for file in files if os.path.lexists(target := dest / file.path[cut:].lstrip("/"))]
         if taken and not overwrite:
             raise ConflictError(f"'{taken[0]}' is there already", hint="choose another folder, or overwrite=True")

@@ -87,7 +87,7 @@ class DirectoryRemote:
     def _clear_left_files(self) -> None:
         """Remove what killed processes left half-written, on whatever machine: not written to for a day."""
         with contextlib.suppress(OSError):  # others' files may not be ours to remove
-            for entry in os.scandir(self.root / "tmp"):
+            for entry in list(os.scandir(self.root / "tmp")):
                 if time.time() - entry.stat().st_mtime > _LEFT_SECONDS:
                     os.unlink(entry.path)
 

@@ -50,7 +50,7 @@ def stored_objects(store: BytesStore) -> Iterator[StoredObject]:
     top = store.root / "files" / "md5"
     for folder in _folders(top):
         try:
-            for entry in os.scandir(folder):
+            for entry in list(os.scandir(folder)):
                 digest = f"md5:{folder.name}{entry.name}"
                 if ARTIFACT_DIGEST.fullmatch(digest):
                     with contextlib.suppress(FileNotFoundError):
@@ -64,7 +64,7 @@ def stored_objects(store: BytesStore) -> Iterator[StoredObject]:
 
 def _folders(top: Path) -> list[Path]:
     try:
-        return [Path(entry.path) for entry in os.scandir(top) if len(entry.name) == 2 and entry.is_dir()]
+        return [Path(entry.path) for entry in list(os.scandir(top)) if len(entry.name) == 2 and entry.is_dir()]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -88,7 +88,7 @@ def scratch_files(store: BytesStore) -> list[ScratchFile]:
     found = []
     folder = store.root / "tmp"
     try:
-        for entry in os.scandir(folder):
+        for entry in list(os.scandir(folder)):
             with contextlib.suppress(FileNotFoundError):
                 state = entry.stat(follow_symlinks=False)
                 if entry.is_file(follow_symlinks=False):

@@ -240,23 +240,28 @@ def test_a_file_that_is_cut_while_it_is_copied_is_stored_without_padding(store, 
     assert store.path(stored.digest).read_bytes() == b""
 
 
-def test_a_folder_deeper_than_anybody_writes_is_told_and_costs_only_itself(repo, tmp_path):
+@pytest.fixture
+def deep(tmp_path: Path):
+    """A folder with three files, and a file below 1,500 folders."""
     root = folder_of(tmp_path, 3)
-    deep = root
-    fd = os.open(root, os.O_RDONLY)
+    place = os.open(root, os.O_RDONLY)
     for _ in range(1500):
-        os.mkdir("d", dir_fd=fd)
-        inner = os.open("d", os.O_RDONLY, dir_fd=fd)
-        os.close(fd)
-        fd = inner
-    os.close(os.open("bottom", os.O_CREAT | os.O_WRONLY, dir_fd=fd))
-    os.close(fd)
+        os.mkdir("d", dir_fd=place)
+        inner = os.open("d", os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = inner
+    os.close(os.open("bottom", os.O_CREAT | os.O_WRONLY, dir_fd=place))
+    os.close(place)
+    yield root
+    subprocess.run(["rm", "-rf", str(root)], check=True)  # Python's own cannot go that deep
+
+
+def test_a_folder_deeper_than_anybody_writes_is_told_and_costs_only_itself(repo, deep):
     with gittrack.start_run() as run:
-        run.log_artifact(root)
+        run.log_artifact(deep)
     saved = gittrack.get_run(run.id)
     assert len(saved.artifacts()) == 3
     assert b"more than 128 folders deep" in saved.file("logs/errors.log")
-    subprocess.run(["rm", "-rf", str(deep)], check=True)
 
 
 # -- beside others ---------------------------------------------------------------------------------------------------

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 from gittrack.core.names import display
 from gittrack.core.run_tree import ARTIFACTS_FILE, INPUTS_FILE, decode_artifacts
 from gittrack.core.used_digests import digests_in, digests_of_operation
-from gittrack.errors import CorruptRecordError, GittrackError
+from gittrack.errors import ArtifactNotFoundError, CorruptRecordError, GittrackError, StorageError
 from gittrack.store.catalog import Catalog, with_earlier
 from gittrack.store.done import done_runs, read_done
 from gittrack.store.live import list_live
 from gittrack.store.run_reader import SMALL_FILE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gittrack.api.project import Project
     from gittrack.artifacts.bytes_store import BytesStore
     from gittrack.core.ids import ObjectId, RunId
@@ -153,19 +155,35 @@ def of_runs(
 
 
 def of_history(project: Project) -> set[str]:
-    """What branches, tags, stashes and the index refer to, over their whole history: ``*.dvc`` and ``dvc.lock``.
+    """What branches, tags, stashes and worktrees refer to, over their whole history: ``*.dvc`` and ``dvc.lock``.
 
     A registered version is a tag on a run's commit: what it points to stays, whatever rules say.
 
     Raises:
         CorruptRecordError, GitProgramError: the history cannot be read.
+        StorageError: a file of a worktree cannot be read.
     """
-    from gittrack.git.pointer_blobs import pointer_blobs
+    from gittrack.git.pointer_blobs import pointer_blobs, pointer_files
 
     found: set[str] = set()
     for blob in pointer_blobs(project.repo):
         found |= digests_in(project.repo.objects.read_blob(blob))
+    for file in pointer_files(project.repo):
+        found |= digests_in(_read(file))
     return found
+
+
+def _read(file: Path) -> bytes:
+    from gittrack.artifacts.taking import open_regular
+
+    try:
+        opened, _ = open_regular(file)
+        with open(opened, "rb") as stream:
+            return stream.read()
+    except ArtifactNotFoundError:  # deleted in the worktree, or something that tracks no data
+        return b""
+    except OSError as error:
+        raise StorageError(f"cannot read '{file}': {error.strerror}", hint=f"ls -l {file}") from error
 
 
 def with_members(store: BytesStore, digests: Iterable[str]) -> tuple[set[str], list[str]]:

@@ -124,6 +124,18 @@ def test_what_dvc_tracks_is_recorded_with_its_hash_and_whether_it_is_what_lies_t
     assert states(recorded())["data/raw"] == ["verified"]
 
 
+def test_a_run_says_at_its_end_that_its_data_is_not_what_dvc_tracks(repo, dvc, project_env):
+    (repo / "data" / "raw").mkdir(parents=True)
+    (repo / "data" / "raw" / "a").write_text("a")
+    (repo / "data" / "train.csv").write_text("train")
+    dvc("add", "-q", "data/raw", "data/train.csv")
+    (repo / "data" / "train.csv").write_text("other\n")
+    (repo / "data" / "raw" / "a").write_text("other too")
+    program = "import gittrack\nwith gittrack.start_run() as run: run.log_input('data/train.csv', role='train')"
+    done = subprocess.run([sys.executable, "-c", program], env=project_env, capture_output=True, text=True, check=True)
+    assert "  data       data/raw and 1 more not as DVC tracks it: dvc status\n" in done.stderr
+
+
 def test_a_project_without_dvc_records_nothing_and_remembers_nothing(repo):
     track(repo / "a.csv")
     assert recorded() == {}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from gittrack.api.artifact_paths import paths_above
 from gittrack.core.assembly import code_operation
 from gittrack.core.names import check_artifact_path, display
-from gittrack.core.records import FORMAT_VERSION, RunRecord
-from gittrack.errors import GittrackError, RunActiveError
+from gittrack.core.records import FORMAT_VERSION, ArtifactEntry, RunRecord
+from gittrack.errors import ConflictError, GittrackError, RunActiveError
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
@@ -17,21 +20,39 @@ if TYPE_CHECKING:
     from gittrack.store.journal_file import JournalWriter
 
 
-def add_artifact(project: Project, address: str, path: str, name: str | None = None) -> tuple[SavedRun, list[str]]:
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of something that was to be added.
+
+    Attributes:
+        run: as it is now.
+        added: paths that are new, or hold something else now.
+        present: paths that held the same already.
+    """
+
+    run: SavedRun
+    added: tuple[str, ...]
+    present: tuple[str, ...]
+
+
+def add_artifact(
+    project: Project, address: str, path: str, name: str | None = None, *, overwrite: bool = False
+) -> Added:
     """Add a file, a folder or a reference to a finished run.
 
-    How and when the run ended, its command, its code and its environment stay what they were.
+    How and when the run ended, its command, its code and its environment stay what they were. What the run has already
+    is not written again.
 
     Args:
         project: where.
         address: the run.
         path: the file or folder; or a URI, which becomes a reference.
         name: its path among the run's artifacts; its base name when None.
-
-    Returns:
-        The run as it is now, and the paths that were added or replaced.
+        overwrite: let it take the place of what was logged under that path.
 
     Raises:
+        ConflictError: the run has something else under that path, and ``overwrite`` is off; or a file would be the
+            folder of another.
         RunNotFoundError, AmbiguousError: the run.
         RunActiveError: it is being written.
         ArtifactNotFoundError, InvalidNameError, InvalidValueError: what is to be added.
@@ -46,10 +67,44 @@ def add_artifact(project: Project, address: str, path: str, name: str | None = N
         raise RunActiveError(text, hint="wait for its end, or: gittrack recover")
     record = read_body(project.repo, saved.commit).record
     # The bytes first: killed before the run is touched, there are some more of them, and nothing else.
-    taken = _taken(project, path, name)
-    _resume_with(project, record, saved.commit, taken)
-    added = [operation["artifact"]["path"] for operation, _ in taken if operation["op"] == "artifact"]
-    return find_run(project, saved.id), added
+    entries = {entry.path: entry for entry in record.artifacts}
+    taken = _taken(project, path, name, entries.values())
+    found = {operation["artifact"]["path"]: operation["artifact"] for operation, _ in taken if _is_artifact(operation)}
+    there = {each: _is_same(project, saved, entries, found[each]) for each in found}
+    present = tuple(each for each in found if there[each])
+    replaced = [each for each in found if there[each] is False]
+    if replaced and not overwrite:
+        text = f"run '{display(saved.name, 80)}' has another '{display(replaced[0], 80)}' already"
+        raise ConflictError(text, hint="add it under another path, or overwrite=True")
+    if len(present) == len(found):
+        return Added(saved, (), present)
+    kept = [row for row in taken if not (_is_artifact(row[0]) and row[0]["artifact"]["path"] in present)]
+    _resume_with(project, record, saved.commit, kept)
+    return Added(find_run(project, saved.id), tuple(each for each in found if each not in present), present)
+
+
+def _is_artifact(operation: Mapping[str, Any]) -> bool:
+    return bool(operation["op"] == "artifact")
+
+
+def _is_same(
+    project: Project, saved: SavedRun, entries: Mapping[str, ArtifactEntry], found: Mapping[str, Any]
+) -> bool | None:
+    """Whether the run has the same already, in git or beside; None when it has nothing under that path."""
+    path = found["path"]
+    entry = entries.get(path)
+    if entry is not None:
+        known = (entry.digest, entry.size, entry.uri if entry.storage == "reference" else None)
+        return known == (found["digest"], found["size"], found.get("uri"))
+    if not any(above in entries for above in paths_above(path)):
+        return None
+    from gittrack.api.saved_artifacts import SavedArtifacts
+
+    try:
+        inner = [file for file in SavedArtifacts(project, saved).files(path) if file.path == path]
+    except GittrackError:  # nothing is there, or nobody can tell: the listing of the folder is not here
+        return None
+    return inner[0].digest == found["digest"] if inner else None
 
 
 Operations = list[tuple[dict[str, Any], bytes | None]]
@@ -65,11 +120,11 @@ class _Collected:
         self.operations.append((operation, content))
 
 
-def _taken(project: Project, path: str, name: str | None) -> Operations:
+def _taken(project: Project, path: str, name: str | None, known: Iterable[ArtifactEntry]) -> Operations:
     from gittrack.api.logged_files import LoggedFiles
 
     collected = _Collected()
-    files = LoggedFiles(project, cast("JournalWriter", collected))
+    files = LoggedFiles(project, cast("JournalWriter", collected), known)
     wanted = None if name is None else check_artifact_path(name)
     if "://" in path:
         files.add_reference(path, None, None, None, name=wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,15 @@ if TYPE_CHECKING:
     from gittrack.artifacts.remote import RemoteAddress
 
 
-def find_remote(project: Project, name: str | None = None) -> RemoteAddress:
+def find_remote(project: Project, name: str | None = None, directory: str = "") -> RemoteAddress:
     """The place that holds artifact bytes of a project.
 
     Args:
         project: whose.
         name: of a DVC remote, or a URL, or the path of a directory; None: DVC's default remote, else the setting
             ``artifact_remote``.
+        directory: where in the work tree the run was made whose bytes are meant: the DVC project there counts before
+            the one around the working directory. Nothing else that a run says counts: it may come from anybody.
 
     Raises:
         NotFoundError: no remote has that name.
@@ -32,6 +35,9 @@ def find_remote(project: Project, name: str | None = None) -> RemoteAddress:
     dvc = dvc_project(project)
     if name is not None:
         return _named(dvc, name, Path.cwd())
+    theirs = dvc_project(project, directory) if directory else None
+    if theirs is not None and theirs.default:
+        return _of_dvc(theirs, theirs.default)
     if dvc is not None and dvc.default:
         return _of_dvc(dvc, dvc.default)
     if project.config.artifact_remote:
@@ -43,10 +49,13 @@ def find_remote(project: Project, name: str | None = None) -> RemoteAddress:
 def remote_for(project: Project, uri: str) -> RemoteAddress | None:
     """The DVC remote on the same bucket or host as a URI: its credentials are right for it. None when there is none."""
     dvc = dvc_project(project)
-    if dvc is None:
-        return None
-    for name, options in dvc.remotes.items():
-        if "://" in options.get("url", "") and _host(options["url"]) == _host(uri):
+    return None if dvc is None else _on_host(dvc, uri)
+
+
+def _on_host(dvc: DvcProject, uri: str) -> RemoteAddress | None:
+    for name in sorted(dvc.remotes, key=lambda name: name != dvc.default):
+        url = dvc.remotes[name].get("url", "")
+        if "://" in url and _host(url) == _host(uri):
             return _of_dvc(dvc, name)
     return None
 
@@ -61,6 +70,8 @@ def _named(dvc: DvcProject | None, name: str, base: Path) -> RemoteAddress:
 
     if dvc is not None and any(known.lower() == name.lower() for known in dvc.remotes):
         return _of_dvc(dvc, name)
+    if "://" in name and dvc is not None and (near := _on_host(dvc, name)) is not None:
+        return replace(near, url=name, elsewhere=True)  # its endpoint and its credentials are right for it
     if "://" in name or os.sep in name or name.startswith(("~", ".")):
         return address_of(name, base)
     known = ", ".join(display(each, 40) for each in sorted(dvc.remotes)) if dvc is not None and dvc.remotes else ""
@@ -76,6 +87,6 @@ def _of_dvc(dvc: DvcProject, name: str) -> RemoteAddress:
             if "url" not in options:
                 text = f"the DVC remote '{display(name, 80)}' has no url"
                 raise RemoteError(text, hint=f"dvc remote modify {display(name, 80)} url URL")
-            return RemoteAddress(options["url"], known, dvc.folder)
+            return RemoteAddress(options["url"], known, dvc.folder, options.get("endpointurl", ""))
     text = f"DVC's default remote '{display(name, 80)}' is not defined"
     raise RemoteError(text, hint=f"dvc remote add {display(name, 80)} URL")

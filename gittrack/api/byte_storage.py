@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,20 +16,38 @@ if TYPE_CHECKING:
     from gittrack.artifacts.dvc_project import DvcProject
 
 
-def dvc_project(project: Project) -> DvcProject | None:
-    """The DVC project around the working directory, or at the top of the work tree; None when there is none."""
+def dvc_project(project: Project, directory: str | None = None) -> DvcProject | None:
+    """The DVC project around the working directory, or at the top of the work tree; None when there is none.
+
+    Args:
+        project: where.
+        directory: a directory of the work tree, relative to its top, to begin at instead; it need not be there.
+    """
     top = project.repo.work_tree
     if top is None:
         return None
     from gittrack.artifacts.dvc_project import find_dvc_project
 
     top = top.resolve()
-    here = Path.cwd()
+    here = _working_directory(top) if directory is None else _nearest(top / directory)
     try:
         return find_dvc_project(here if here.is_relative_to(top) else top, top, project.process.environ)
     except CorruptRecordError as error:
         warn(f"{error.message}; go on without it")
         return None
+
+
+def _working_directory(top: Path) -> Path:
+    """The working directory; the top of the work tree where it is gone, as a training may remove its own."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return top
+
+
+def _nearest(place: Path) -> Path:
+    """A directory, or the nearest one above it that is there; the place may be named by anything."""
+    return next(Path(os.path.realpath(each)) for each in (place, *place.parents) if os.path.isdir(each))
 
 
 def open_bytes_store(project: Project) -> BytesStore:
@@ -55,6 +73,6 @@ def public_remote(project: Project) -> dict[str, str]:
         warn(f"{error.message}; go on without it")
         return {}
     if dvc is not None and address.name:
-        return replace(dvc, default=address.name).public_remote(REMOTE_PREFIX)
+        return dvc.public_remote(REMOTE_PREFIX, address.name)
     url = f"{address.shown.rstrip('/')}/{REMOTE_PREFIX}"
     return {"url": url} if url.isprintable() else {}

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 from gittrack.core.names import display
 from gittrack.core.run_tree import ARTIFACTS_FILE, INPUTS_FILE, decode_artifacts
 from gittrack.core.used_digests import digests_in, digests_of_operation
-from gittrack.errors import CorruptRecordError, GittrackError
+from gittrack.errors import ArtifactNotFoundError, CorruptRecordError, GittrackError, StorageError
 from gittrack.store.catalog import Catalog, with_earlier
 from gittrack.store.done import done_runs, read_done
 from gittrack.store.live import list_live
 from gittrack.store.run_reader import SMALL_FILE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gittrack.api.project import Project
     from gittrack.artifacts.bytes_store import BytesStore
     from gittrack.core.ids import ObjectId, RunId
@@ -35,10 +37,12 @@ class RunNeeds:
 
     Attributes:
         project: where.
+        stored: what pointers of artifacts name, of all commits that were read: gittrack itself stored that.
     """
 
     project: Project
     _pointers: dict[ObjectId, frozenset[str]] = field(default_factory=dict)
+    stored: set[str] = field(default_factory=set)
 
     def of_commit(self, commit: ObjectId, dropped: Collection[str] = ()) -> frozenset[str]:
         """The hashes that a run commit names: its pointers, its artifacts, what it read.
@@ -65,6 +69,7 @@ class RunNeeds:
                 found = self._pointer(entry.id)
                 if entry.path.startswith(_ARTIFACTS):
                     artifacts |= found
+                    self.stored |= found
                 else:
                     others |= found
         stays = {item.digest for item in listed if item.path not in dropped}
@@ -101,29 +106,30 @@ def of_lost_runs(project: Project, catalog: Catalog) -> set[str] | None:
     Raises:
         CorruptRecordError: a copy is damaged.
     """
-    known = {(id, commit[:16]) for id, commits in catalog.runs.items() for commit in commits}
     found: set[str] = set()
     for id, commit, path in done_runs(project.layout):
-        if (id, commit) not in known:
-            try:
-                journals = read_done(path)
-            except CorruptRecordError:
-                if not os.path.exists(path):
-                    return None
-                raise
-            for contents in journals:
-                for operation in contents.operations:
-                    found |= digests_of_operation(operation)
+        # What a resumption continued has a copy too: it is not lost, and `of_runs` counts it with its run.
+        if any(known[:16] == commit for known in with_earlier(project.repo, catalog.runs.get(id, ()))):
+            continue
+        try:
+            journals = read_done(path)
+        except CorruptRecordError:
+            if not os.path.exists(path):
+                return None
+            raise
+        for contents in journals:
+            for operation in contents.operations:
+                found |= digests_of_operation(operation)
     return found
 
 
 def of_runs(
-    project: Project, catalog: Catalog, given_up: Collection[RunId], dropped: Mapping[RunId, Collection[str]]
+    needs: RunNeeds, catalog: Catalog, given_up: Collection[RunId], dropped: Mapping[RunId, Collection[str]]
 ) -> set[str]:
     """What the runs refer to, with the commits that resumptions continued.
 
     Args:
-        project: where.
+        needs: reads them.
         catalog: what git holds.
         given_up: runs that keep none of their bytes.
         dropped: run -> paths of artifacts that it gives up.
@@ -135,12 +141,11 @@ def of_runs(
         first = catalog.problems[0]
         text = f"not every run can be read, so what they need is not known: {first.where}: {first.reason}"
         raise CorruptRecordError(text, hint="gittrack fsck")
-    needs = RunNeeds(project)
     found: set[str] = set()
     for id, commits in catalog.runs.items():
         if id in given_up:
             continue
-        for commit in dict.fromkeys(with_earlier(project.repo, commits)):
+        for commit in dict.fromkeys(with_earlier(needs.project.repo, commits)):
             try:
                 found |= needs.of_commit(commit, dropped.get(id, ()))
             except GittrackError as error:
@@ -150,19 +155,35 @@ def of_runs(
 
 
 def of_history(project: Project) -> set[str]:
-    """What branches, tags, stashes and the index refer to, over their whole history: ``*.dvc`` and ``dvc.lock``.
+    """What branches, tags, stashes and worktrees refer to, over their whole history: ``*.dvc`` and ``dvc.lock``.
 
     A registered version is a tag on a run's commit: what it points to stays, whatever rules say.
 
     Raises:
         CorruptRecordError, GitProgramError: the history cannot be read.
+        StorageError: a file of a worktree cannot be read.
     """
-    from gittrack.git.pointer_blobs import pointer_blobs
+    from gittrack.git.pointer_blobs import pointer_blobs, pointer_files
 
     found: set[str] = set()
     for blob in pointer_blobs(project.repo):
         found |= digests_in(project.repo.objects.read_blob(blob))
+    for file in pointer_files(project.repo):
+        found |= digests_in(_read(file))
     return found
+
+
+def _read(file: Path) -> bytes:
+    from gittrack.artifacts.taking import open_regular
+
+    try:
+        opened, _ = open_regular(file)
+        with open(opened, "rb") as stream:
+            return stream.read()
+    except ArtifactNotFoundError:  # deleted in the worktree, or something that tracks no data
+        return b""
+    except OSError as error:
+        raise StorageError(f"cannot read '{file}': {error.strerror}", hint=f"ls -l {file}") from error
 
 
 def with_members(store: BytesStore, digests: Iterable[str]) -> tuple[set[str], list[str]]:

@@ -123,10 +123,10 @@ class Closing:
         self._warn_of_stragglers(live)
         self.commit = publish(self.project.repo, self.project.layout, run.id, live.contents)
         if self.goodbye and not self.project.config.quiet:
-            from gittrack.api.farewell import ended_line, ended_lines, errors_of, just_ended
+            from gittrack.api.farewell import changed_inputs, ended_line, ended_lines, errors_of, just_ended
 
             ended, first = just_ended(self.project, self.commit, live.contents), self.project.config.headline
-            lines = ended_lines(ended, first, errors_of(live.contents))
+            lines = ended_lines(ended, first, errors_of(live.contents), changed_inputs(live.contents))
             warn(ended_line(ended, first) if self.goodbye == "line" else "\n".join(lines))
 
     def _warn_of_stragglers(self, live: LiveRun) -> None:

@@ -12,6 +12,7 @@ from gittrack.errors import GittrackError
 from gittrack.store.catalog import read_catalog
 
 if TYPE_CHECKING:
+    from gittrack.api.gc import GcPlan
     from gittrack.api.project import Project
     from gittrack.api.saved_run import SavedRun
     from gittrack.artifacts.bytes_store import BytesStore
@@ -37,6 +38,7 @@ class UsageRow:
         inline: bytes of artifacts that lie in git itself, before compression, each content once.
         missing: bytes that it refers to and that are not here; of a folder without its listing all of it.
         deleted: whether the run is deleted.
+        deleted_runs: how many of the runs are.
     """
 
     experiment: str
@@ -51,6 +53,7 @@ class UsageRow:
     inline: int = 0
     missing: int = 0
     deleted: bool = False
+    deleted_runs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,13 @@ class DiskUsage:
 
     Attributes:
         rows: the largest first.
-        here: bytes of the whole store.
-        referred: bytes of it that runs refer to, each file once.
-        unused: bytes that no run refers to; a branch may.
+        here: bytes of the whole store, half-copied files left out.
+        referred: bytes of it that artifacts of runs refer to, each file once.
+        unused: bytes that nothing refers to: what ``gittrack gc`` takes, most of it when it is a day old.
+        young: those of them that are not.
+        otherwise: bytes that something else uses: branches, tags, what runs read or had before they were continued.
+        scratch: bytes of half-copied files.
+        removable: bytes that ``gittrack gc`` would take now.
         inline: bytes of inline artifacts, each content once.
         missing: bytes that runs refer to and that are not here.
         problems: runs that cannot be read.
@@ -74,6 +81,10 @@ class DiskUsage:
     inline: int
     missing: int
     problems: tuple[Problem, ...] = ()
+    young: int = 0
+    otherwise: int = 0
+    scratch: int = 0
+    removable: int = 0
 
 
 @dataclass(slots=True)
@@ -81,12 +92,18 @@ class _Group:
     first: SavedRun
     path: str = ""
     runs: set[str] = field(default_factory=set)
+    deleted: set[str] = field(default_factory=set)
     entries: int = 0
     pointers: dict[str, int] = field(default_factory=dict)
     inline: dict[str, int] = field(default_factory=dict)
 
-    def add(self, run: SavedRun, entry: ArtifactEntry) -> None:
+    def count(self, run: SavedRun) -> None:
         self.runs.add(run.id)
+        if run.deleted:
+            self.deleted.add(run.id)
+
+    def add(self, run: SavedRun, entry: ArtifactEntry) -> None:
+        self.count(run)
         self.entries += 1
         held = self.inline if entry.storage == "inline" else self.pointers
         held[entry.digest] = entry.size or 0
@@ -102,7 +119,7 @@ def disk_usage(project: Project, by: Grouping = "experiment") -> DiskUsage:
     Raises:
         StorageError: the store cannot be read.
     """
-    from gittrack.artifacts.usage import stored_objects
+    from gittrack.artifacts.usage import scratch_files, stored_objects
 
     store = open_bytes_store(project)
     sizes = {found.digest: found.size for found in stored_objects(store)}
@@ -120,15 +137,32 @@ def disk_usage(project: Project, by: Grouping = "experiment") -> DiskUsage:
     everything = {digest: size for group in groups for digest, size in group.pointers.items()}
     inline = {digest: size for group in groups for digest, size in group.inline.items()}
     referred = sum(sizes[digest] for digest in users)
+    plan, unknown = _what_goes(project)
+    young = sum(found.size for found in plan.young)
+    unused = young + sum(found.size for found in plan.garbage)
     return DiskUsage(
         rows=tuple(sorted(rows, key=lambda row: (-row.here - row.inline, row.experiment, row.run, row.path))),
         here=sum(sizes.values()),
         referred=referred,
-        unused=sum(sizes.values()) - referred,
+        unused=unused,
+        young=young,
+        otherwise=0 if unknown else max(0, sum(sizes.values()) - referred - unused),
+        scratch=sum(file.size for file in scratch_files(store)),
+        removable=plan.bytes,
         inline=sum(inline.values()),
         missing=folders.held(everything)[1],
-        problems=(*living.problems, *problems),
+        problems=(*living.problems, *problems, *unknown),
     )
+
+
+def _what_goes(project: Project) -> tuple[GcPlan, list[Problem]]:
+    """What a collection would take: both are to say the same. Nothing, and why, when that cannot be known."""
+    from gittrack.api.gc import GcPlan, plan_gc
+
+    try:
+        return plan_gc(project), []
+    except GittrackError as error:
+        return GcPlan(), [Problem("what nothing uses", error.message)]
 
 
 def _grouped(runs: Iterable[SavedRun], by: Grouping) -> tuple[list[_Group], list[Problem]]:
@@ -144,7 +178,7 @@ def _grouped(runs: Iterable[SavedRun], by: Grouping) -> tuple[list[_Group], list
         if by != "artifact":
             # A run without artifacts has a place in the table too.
             group = groups.setdefault((experiment,) if by == "experiment" else (experiment, run.id), _Group(run))
-            group.runs.add(run.id)
+            group.count(run)
         for entry in entries:
             if entry.storage == "reference":
                 continue
@@ -203,4 +237,5 @@ def _row(group: _Group, digests: set[str], missing: int, sizes: dict[str, int], 
         inline=sum(group.inline.values()),
         missing=missing,
         deleted=alone and group.first.deleted,
+        deleted_runs=len(group.deleted),
     )

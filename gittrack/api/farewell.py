@@ -73,13 +73,16 @@ def code_text(code: CodeState, *, short: bool = False) -> str:
     return f"{code.commit[:_ID_LENGTH]}, {what}{base}{branch}"
 
 
-def ended_lines(run: SavedRun | ListedRun, first: Sequence[str] = (), errors: int = 0) -> list[str]:
+def ended_lines(
+    run: SavedRun | ListedRun, first: Sequence[str] = (), errors: int = 0, changed: Sequence[str] = ()
+) -> list[str]:
     """What is said at the end of a run: at most eight lines, the last one what to type next.
 
     Args:
         run: the run, ended.
         first: metrics that the settings want to be shown first.
         errors: how many lines its ``errors.log`` has: each was said once only while it ran.
+        changed: data that was not what DVC tracks.
     """
     record = run.record
     short = record.id[:_ID_LENGTH]
@@ -92,6 +95,9 @@ def ended_lines(run: SavedRun | ListedRun, first: Sequence[str] = (), errors: in
         facts.append(("error", record.error))
     if errors:
         facts.append(("not kept", f"{errors} thing{'s' if errors > 1 else ''} that could not be logged as given"))
+    if changed:
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        facts.append(("data", f"{display(changed[0], 36)}{more} not as DVC tracks it: dvc status"))
     room = min(ENDED_LINES - 2 - len(facts), HEADLINES)
     facts += [("metric", metric_text(run, name, _NAME_WIDTH)) for name in chosen_metrics(run, first, room)]
     facts.append(("next", f"gittrack show {short}"))
@@ -104,6 +110,18 @@ def errors_of(journals: Sequence[JournalContents]) -> int:
     """How many lines the ``errors.log`` of a run has that these journals make."""
     operations = (operation for journal in journals for operation in journal.operations if operation["op"] == "log")
     return sum(operation["content"].count(b"\n") for operation in operations if operation["name"] == "errors.log")
+
+
+def changed_inputs(journals: Sequence[JournalContents]) -> list[str]:
+    """The data of a run that was not what DVC tracks when the run looked, as these journals say it; by address."""
+    states: dict[tuple[str, str, str], tuple[str, str]] = {}
+    for journal in journals:
+        for operation in journal.operations:
+            if operation["op"] == "input":
+                item = operation["input"]
+                key = (item["name"], item.get("role", ""), item.get("digest", ""))
+                states[key] = item.get("state", ""), item.get("uri", "")
+    return sorted({uri for state, uri in states.values() if state == "modified"})
 
 
 def ended_line(run: SavedRun | ListedRun, first: Sequence[str] = ()) -> str:

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from sys import maxsize
 from time import time
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from gittrack.api.output_ends import OutputEnds
     from gittrack.api.used_artifacts import UsedArtifact
     from gittrack.core.ids import RunId
-    from gittrack.core.records import LoggedModel
+    from gittrack.core.records import ArtifactEntry, LoggedModel
     from gittrack.core.redact_stream import OutputRedactor
     from gittrack.store.journal_file import JournalWriter
 
@@ -42,6 +43,8 @@ class TakesFiles(Guarded):
     def __init__(self, writer: JournalWriter | None, files: LoggedFiles | None, *, strict: bool) -> None:
         super().__init__(writer, strict=strict)
         self._files = files
+        if files is not None:
+            files.told = partial(self._note_error, "log_artifacts")
         self._output: OutputRedactor | None = None
         self._ends: OutputEnds | None = None
         self._output_lock = threading.RLock()  # re-entered by a signal handler that ends the run
@@ -65,10 +68,24 @@ class TakesFiles(Guarded):
     def log_artifacts(self, directory: str | os.PathLike[str], artifact_path: str | None = None) -> None:
         """Keep every file of a directory, under the names they have in it.
 
-        A link to a file is kept as the content of that file, wherever it lies; a link to a directory is not followed. A
-        link that leads nowhere, or round in a circle, is left out with a warning.
+        A link to a file is kept as the content of that file, wherever it lies. Links to directories, pipes, sockets and
+        devices are left out, which one line says; so is a link that leads nowhere, or round in a circle.
         """
         self._file("log_artifacts", lambda files: files.add_folder(directory, artifact_path))
+
+    def artifacts(self) -> tuple[ArtifactEntry, ...]:
+        """What the run has kept so far, whichever of its processes logged it, as :meth:`SavedRun.artifacts`.
+
+        Nothing for a silent run.
+
+        Raises:
+            CorruptRecordError, StorageError: what the run wrote cannot be read.
+        """
+        if self._closing is None or self._writer is None:
+            return ()
+        from gittrack.api.read import find_run
+
+        return find_run(self._closing.project, self.id).artifacts()
 
     def log_artifact_uri(
         self, uri: str, artifact_path: str | None = None, *, size: int | None = None, digest: str | None = None

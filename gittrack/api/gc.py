@@ -12,17 +12,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gittrack.api.byte_storage import open_bytes_store
-from gittrack.api.bytes_in_use import of_history, of_lost_runs, of_runs, of_unfinished_runs, with_members
+from gittrack.api.bytes_in_use import RunNeeds, of_history, of_lost_runs, of_runs, of_unfinished_runs, with_members
 from gittrack.api.read import list_runs
-from gittrack.api.retention import GivenUp, Retention, given_up
-from gittrack.errors import ConflictError, StorageError
+from gittrack.api.retention import GivenUp, Judged, Retention, judge
+from gittrack.artifacts.given_up import read_given_up, remember_given_up
+from gittrack.errors import ConflictError, GittrackError, StorageError
 from gittrack.store.catalog import read_catalog
 from gittrack.store.locks import exclusive
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
     from gittrack.artifacts.bytes_store import BytesStore
-    from gittrack.artifacts.usage import StoredObject
+    from gittrack.artifacts.usage import ScratchFile, StoredObject
 
 _TRIES = 5
 """How often what is in use is read anew when runs end and are rolled up meanwhile."""
@@ -35,14 +36,20 @@ class GcPlan:
     Attributes:
         garbage: files that nothing refers to, folders' listings first, then the largest first.
         given_up: what runs give up by rules, with the bytes of it that would go.
+        losing: those of the garbage that runs give up; what else is garbage no run refers to.
+        notes: what rules leave alone because they may not mean what they say; a line each.
+        scratch: half-copied files that killed processes left more than a day ago.
         young: files that nothing refers to and that stay, since they were written within the last day.
         kept: how many files are in use.
         kept_bytes: their bytes.
-        missing: folders that runs refer to and whose listing is not here.
+        missing: folders of runs whose listing is not here, and which this clone did not give up.
     """
 
     garbage: tuple[StoredObject, ...] = ()
     given_up: tuple[tuple[GivenUp, int], ...] = ()
+    losing: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+    scratch: tuple[ScratchFile, ...] = ()
     young: tuple[StoredObject, ...] = ()
     kept: int = 0
     kept_bytes: int = 0
@@ -50,8 +57,13 @@ class GcPlan:
 
     @property
     def bytes(self) -> int:
-        """Bytes of all garbage."""
-        return sum(found.size for found in self.garbage)
+        """Bytes of all that would go."""
+        return sum(found.size for found in self.garbage) + sum(file.size for file in self.scratch)
+
+    @property
+    def files(self) -> int:
+        """How many files would go."""
+        return len(self.garbage) + len(self.scratch)
 
 
 @dataclass(slots=True)
@@ -75,7 +87,7 @@ class _Needs:
     """What is in use, and by whom it is given up."""
 
     digests: set[str]
-    given_up: list[GivenUp]
+    judged: Judged
     missing: list[str]
 
 
@@ -90,13 +102,14 @@ def plan_gc(project: Project, retention: Retention | None = None, clock: Callabl
     Raises:
         CorruptRecordError: something cannot be read that may refer to bytes.
         StorageError: the store cannot be read.
+        UsageError: a rule that was typed ranks by a metric that no run has.
     """
     store = open_bytes_store(project)
     return _plan(project, store, retention or Retention(), clock())
 
 
 def _plan(project: Project, store: BytesStore, retention: Retention, now: float) -> GcPlan:
-    from gittrack.artifacts.usage import YOUNG_SECONDS, stored_objects
+    from gittrack.artifacts.usage import YOUNG_SECONDS, scratch_files, stored_objects
 
     # The store is looked at first: what is stored afterwards is in no list, what is stored again gets a new time.
     here = {found.digest: found for found in stored_objects(store)}
@@ -107,11 +120,15 @@ def _plan(project: Project, store: BytesStore, retention: Retention, now: float)
     free = [found for digest, found in here.items() if digest not in needs.digests]
     garbage = [found for found in free if found.digest not in young | young_members]
     kept = [found for digest, found in here.items() if digest in needs.digests]
+    given_up, losing = _with_sizes(store, needs.judged.given_up, garbage)
     return GcPlan(
         garbage=tuple(
             sorted(garbage, key=lambda found: (not found.digest.endswith(".dir"), -found.size, found.digest))
         ),
-        given_up=tuple(_with_sizes(store, needs.given_up, garbage)),
+        given_up=tuple(given_up),
+        losing=frozenset(losing),
+        notes=tuple(needs.judged.notes),
+        scratch=tuple(file for file in scratch_files(store) if file.written < now - YOUNG_SECONDS),
         young=tuple(found for found in free if found.digest in young | young_members),
         kept=len(kept),
         kept_bytes=sum(found.size for found in kept),
@@ -126,23 +143,34 @@ def _needs(project: Project, store: BytesStore, retention: Retention) -> _Needs:
         lost = of_lost_runs(project, catalog)
         if lost is None:
             continue  # runs came and were rolled up meanwhile
-        gives: list[GivenUp] = []
+        judged = Judged()
         if retention.rules or retention.deleted or retention.checkpoints is not None:
             runs = [*list_runs(project, catalog=catalog).runs, *list_runs(project, catalog=catalog, deleted=True).runs]
-            gives = given_up(runs, retention)
-        whole = {item.run.id for item in gives if not item.paths}
-        parts = {item.run.id: item.paths for item in gives if item.paths}
-        found, missing = with_members(
-            store, digests | lost | of_runs(project, catalog, whole, parts) | of_history(project)
-        )
-        return _Needs(found, gives, missing)
+            judged = judge(runs, retention, lambda digest: _paths_in(store, digest))
+        whole = {item.run.id for item in judged.given_up if not item.paths}
+        parts = {item.run.id: item.paths for item in judged.given_up if item.paths}
+        needs = RunNeeds(project)
+        used = digests | lost | of_runs(needs, catalog, whole, parts) | of_history(project)
+        found, missing = with_members(store, used)
+        # Of data that a run read nobody knows here where its listing is, or whether there is one.
+        known = needs.stored - read_given_up(project.layout.root)
+        return _Needs(found, judged, [digest for digest in missing if digest in known])
     raise ConflictError("runs end faster than they can be read", hint="try again when fewer are being logged")
+
+
+def _paths_in(store: BytesStore, folder: str) -> list[str]:
+    from gittrack.artifacts.reading import read_listing
+
+    try:
+        return [file.path for file in read_listing(store, folder, folder)]
+    except GittrackError:
+        return []  # not here, or damaged: nothing of it goes
 
 
 def _with_sizes(
     store: BytesStore, lost: Sequence[GivenUp], garbage: Sequence[StoredObject]
-) -> list[tuple[GivenUp, int]]:
-    """What each gives up with the bytes of it that are here and would go; what gives up nothing is left out."""
+) -> tuple[list[tuple[GivenUp, int]], set[str]]:
+    """What each gives up with the bytes of it that are here and would go, and all their digests."""
     sizes = {found.digest: found.size for found in garbage}
     going: dict[str, set[str]] = {}
     result = []
@@ -156,7 +184,7 @@ def _with_sizes(
             gone |= going[entry.digest]
         if size := sum(sizes[digest] for digest in gone):
             result.append((item, size))
-    return result
+    return result, set().union(*going.values())
 
 
 def collect(
@@ -177,10 +205,10 @@ def collect(
         ConflictError: another collection is at it.
         CorruptRecordError, StorageError: as of :func:`plan_gc`; nothing was removed.
     """
-    from gittrack.artifacts.usage import YOUNG_SECONDS, drop, put_back
+    from gittrack.artifacts.usage import YOUNG_SECONDS, drop, drop_scratch, put_back
 
     done = Collected()
-    if not plan.garbage:
+    if not plan.files:
         return done
     store = open_bytes_store(project)
     with exclusive(project.layout.root / "gc.lock", wait=False) as ours:
@@ -190,7 +218,9 @@ def collect(
         now = clock()
         shown = {found.digest for found in plan.garbage}
         spared: set[str] = set()
-        for found in _plan(project, store, retention or Retention(), now).garbage:
+        present = _plan(project, store, retention or Retention(), now)
+        remember_given_up(project.layout.root, present.losing & shown)  # before they go: a kill must not make them lost
+        for found in present.garbage:
             if found.digest not in shown or found.digest in spared:
                 continue
             try:
@@ -200,6 +230,13 @@ def collect(
                     done.linked += found.size if found.linked else 0
                 elif found.digest.endswith(".dir"):  # stored again just now: its files stay with it
                     spared |= with_members(store, [found.digest])[0]
+            except StorageError as error:
+                done.problems.append(error.message)
+        for file in plan.scratch:
+            try:
+                if drop_scratch(file, now - YOUNG_SECONDS):
+                    done.files += 1
+                    done.bytes += file.size
             except StorageError as error:
                 done.problems.append(error.message)
     return done

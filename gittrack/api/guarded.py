@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MOST_ERRORS = 1000
 """Lines kept in ``errors.log``: a mistake within a training loop must not become the largest file of the run."""
 _LONGEST_ERROR = 2000
+_MOST_SAID = 10
+"""Different messages of one function that are said: a mistake within a training loop may tell its step each time."""
 
 
 def warn(text: str) -> None:
@@ -51,7 +53,7 @@ class Guarded:
         self.strict = strict
         self._writer = writer
         self._status = RunStatus.RUNNING
-        self._warned: set[str] = set()
+        self._said: dict[str, set[str]] = {}
         self._errors = 0
         if writer is not None:
             writer.on_failure = self._note_failure
@@ -111,7 +113,12 @@ class Guarded:
         except Exception as error:
             self._say_once("errors.log", f"errors.log cannot be written: {error}")
 
-    def _say_once(self, key: str, text: str) -> None:
-        if key not in self._warned:
-            self._warned.add(key)
-            warn(f"{display(text)} (said once; all are in the run's errors.log)")
+    def _say_once(self, what: str, text: str) -> None:
+        """Say a message once, and of one function not more than some different ones."""
+        said = self._said.setdefault(what, set())
+        if text in said or len(said) > _MOST_SAID:
+            return
+        said.add(text)
+        if len(said) > _MOST_SAID:
+            text = f"{what}: further errors are not said"
+        warn(f"{display(text)} (said once; all are in the run's errors.log)")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gittrack.api.artifact_paths import MODELS_FOLDER
 from gittrack.api.used_artifacts import UsedArtifact, artifact_of, split_address
 from gittrack.core.models_toml import READY
 from gittrack.core.names import display
@@ -80,7 +81,7 @@ def find_model(address: str, project: Project | None = None) -> FoundModel:
 
     Args:
         address: ``runs:/RUN/name`` or ``RUN:name``; in place of the name the model's id, or the path of a folder among
-            the run's artifacts. Of several models with one name the last is meant.
+            the run's artifacts. Of several models with one name the last is meant; ``name.2`` is the second.
         project: where; around the working directory when None.
 
     Raises:
@@ -98,10 +99,15 @@ def find_model(address: str, project: Project | None = None) -> FoundModel:
     if found is None:
         raise _no_run(address)
     run = find_run(project or Project.open(), found[0])
-    models = [each for each in run.models() if found[1] in (each.name, each.id, each.artifact)]
+    models = [each for each in run.models() if found[1] in (each.name, each.id, each.artifact, _short(each))]
     if not models:
         return FoundModel(_folder(run, found[1]), None)
     return _files_of(run, models[-1])
+
+
+def _short(model: LoggedModel) -> str:
+    """What tells a model from others of its name: ``churn.2``."""
+    return model.artifact.removeprefix(MODELS_FOLDER + "/") or model.name
 
 
 def _no_run(address: str) -> GittrackError:
@@ -116,7 +122,7 @@ def _folder(run: SavedRun, path: str) -> UsedArtifact:
     try:
         return artifact_of(run, path)
     except ArtifactNotFoundError as error:
-        named = ", ".join(f"'{display(model.name, 40)}'" for model in run.models()) or "it logged none"
+        named = ", ".join(f"'{display(_short(model), 40)}'" for model in run.models()) or "it logged none"
         text = f"run '{display(run.name, 60)}' has no model '{display(path, 60)}' (models: {named})"
         raise ArtifactNotFoundError(text, hint=f"gittrack artifact ls {run.id[:8]}") from error
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any
 
+from gittrack.api.artifact_paths import ArtifactPaths
 from gittrack.api.byte_storage import open_bytes_store, public_remote
+from gittrack.api.guarded import warn
 from gittrack.api.kept import Room, entry_size, kept_name
-from gittrack.core.names import MAX_NAME_BYTES, check_artifact_path, display, plain_artifact_path
+from gittrack.api.logged_references import described, given_path
+from gittrack.core.names import MAX_NAME_BYTES, check_artifact_path, plain_artifact_path
 from gittrack.errors import GittrackError, InvalidValueError, StorageError, kind_of
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from gittrack.artifacts.bytes_store import BytesStore
     from gittrack.artifacts.folders import FoundFile
     from gittrack.artifacts.taking import StoredBytes
+    from gittrack.core.records import ArtifactEntry
     from gittrack.store.journal_file import JournalWriter
 
 
@@ -38,9 +42,10 @@ class LoggedFiles:
     Args:
         project: where.
         writer: the run's journal in this process.
+        known: the artifacts that the run has already.
     """
 
-    def __init__(self, project: Project, writer: JournalWriter) -> None:
+    def __init__(self, project: Project, writer: JournalWriter, known: Iterable[ArtifactEntry] = ()) -> None:
         self._project = project
         self._writer = writer
         self._room = Room()
@@ -48,19 +53,23 @@ class LoggedFiles:
         self._inputs: RunInputs | None = None
         self._models: LoggedModels | None = None
         self._remote_is_told = False
+        self._paths = ArtifactPaths(known, self._files_of_folder)
+        self.told: Callable[[str], None] = warn
+        """Told of what is left out though nothing failed."""
 
     def add_path(self, path: str | os.PathLike[str], folder: str | None) -> None:
         """Take a file, or a folder with everything in it under its own name."""
-        source = _path(path)
+        source = given_path(path)
         if source.is_dir():
-            name = source.resolve().name
+            # A link is kept under its own name, a folder as a file; "." and ".." have one as well.
+            name = source.name if source.name not in ("", "..") else source.resolve().name
             self.add_folder(source, _joined(folder, name))
         else:
             self._add_file(source, _joined(folder, source.name))
 
     def add_under(self, path: str | os.PathLike[str], name: str) -> None:
         """Take a file, or a folder with everything in it, under this very name."""
-        source = _path(path)
+        source = given_path(path)
         if source.is_dir():
             self.add_folder(source, name)
         else:
@@ -80,11 +89,14 @@ class LoggedFiles:
             ArtifactNotFoundError: there is no such folder.
             StorageError: some of its files could not be kept; the others are.
         """
-        from gittrack.artifacts.folders import find_files
+        from gittrack.artifacts.folders import LeftOutFiles, find_files
 
-        root = _path(directory)
+        root = given_path(directory)
         refused: list[GittrackError] = []
-        found = find_files(root, lambda _, error: refused.append(error))
+        left_out = LeftOutFiles()
+        found = find_files(root, lambda _, error: refused.append(error), left_out.add)
+        if left_out:
+            self.told(f"of folder '{root}' {left_out} left out: only files are kept")
         if folder is not None:
             self._add_found(root, _kept_path(folder), found, refused)
         else:
@@ -206,6 +218,7 @@ class LoggedFiles:
 
     def forked(self) -> None:
         """Told in a forked child."""
+        self._paths.forked()
         if self._inputs is not None:
             self._inputs.forked()
 
@@ -220,15 +233,17 @@ class LoggedFiles:
         """Write down where a file lies, and what it is; nothing is copied, and no network asked."""
         from gittrack.core.references import name_of_reference
 
-        address, found, known = _described(uri, size, digest)
+        address, found, known = described(uri, size, digest)
         path = _kept_path(name or _joined(folder, name_of_reference(address)))
         entry = {"path": path, "size": found, "digest": known, "media_type": _media_type(path)}
         entry |= {"storage": "reference", "uri": address}
+        self._paths.claim(path)
         self._room.take("artifacts.toml", entry_size(entry))
         self._writer.operation({"op": "artifact", "t": _now(), "artifact": entry})
 
     def _add_file(self, source: Path, name: str) -> None:
         path = _kept_path(name)
+        self._paths.check(path)
         from gittrack.artifacts.taking import take_file
 
         self._record(path, take_file(self._store, source, self._limit))
@@ -243,12 +258,21 @@ class LoggedFiles:
         }
         if stored.files is not None:
             entry["files"] = stored.files
+        self._paths.claim(path, "" if stored.files is None else stored.digest)
         self._room.take("artifacts.toml", entry_size(entry))
         if stored.content is None:
             self._tell_remote()
         self._writer.operation({"op": "artifact", "t": _now(), "artifact": entry}, stored.content)
         if stored.changed:
             raise StorageError(f"'{path}' changed while it was read; what was read is kept", hint="log it again")
+
+    def _files_of_folder(self, digest: str) -> Collection[str]:
+        from gittrack.artifacts.reading import read_listing
+
+        try:
+            return {file.path for file in read_listing(self._store, digest, "the folder")}
+        except GittrackError:
+            return ()  # a run of another clone: what is in it is found out when somebody copies it
 
     def _tell_remote(self) -> None:
         """Write down once where the bytes of pointers will be pushed to: what makes the commit a DVC revision."""
@@ -271,44 +295,6 @@ class LoggedFiles:
 
 def _kept_path(name: str) -> str:
     return kept_name("an artifact", plain_artifact_path(name), check_artifact_path)
-
-
-def _path(path: object) -> Path:
-    if not isinstance(path, str | os.PathLike):
-        raise InvalidValueError(f"{kind_of(path)} is no path")
-    text = os.fspath(path)
-    if not isinstance(text, str) or not text or "\0" in text:
-        raise InvalidValueError(f"{display(repr(text), 60)} is no path")
-    return Path(text)
-
-
-def _described(uri: object, size: object, digest: object) -> tuple[str, int | None, str]:
-    """The address of a reference, its size and its digest, as they are written down."""
-    from gittrack.core.references import ETAG, clean_digest, clean_uri
-
-    known = "" if digest is None else clean_digest(digest)  # type: ignore[arg-type]
-    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 1 << 63):
-        raise InvalidValueError(f"{display(repr(size), 60)} is no number of bytes")
-    local = _local_path(uri)
-    if local is None:
-        return clean_uri(uri), size, known  # type: ignore[arg-type]
-    from gittrack.artifacts.references import describe_local
-
-    address, found, computed = describe_local(local, with_hash=not known or known.startswith(ETAG))
-    if size is not None and size != found:
-        raise InvalidValueError(f"'{local}' has {found} bytes, not {size}")
-    return address, found, computed or known
-
-
-def _local_path(uri: object) -> Path | None:
-    """The file of this machine that a reference is to; None when it is elsewhere."""
-    if isinstance(uri, str) and uri.startswith("file://"):
-        from urllib.parse import unquote
-
-        return _path(unquote(uri.removeprefix("file://").removeprefix("localhost")))
-    if isinstance(uri, os.PathLike) or (isinstance(uri, str) and "://" not in uri):
-        return _path(uri)
-    return None
 
 
 def _joined(folder: object, name: str) -> str:

@@ -10,6 +10,7 @@ from time import time
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from gittrack.api.artifact_paths import MODELS_FOLDER
 from gittrack.api.guarded import warn
 from gittrack.api.kept import Room, checked_text, entry_size, without_secret
 from gittrack.api.points import integer
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from gittrack.api.project import Project
     from gittrack.models.packaging import Packaged
     from gittrack.store.journal_file import JournalWriter
-
-MODELS_FOLDER = "models"
-"""Folder among the artifacts that holds the models, each under its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +57,7 @@ class LoggedModels:
         self._room = room
         self._files = files
         self._taken: dict[RunId, dict[str, str]] = {}
+        self._came_again: set[str] = set()
 
     def add(self, run: RunId, model: object, about: Description) -> LoggedModel:
         """Keep a model: its folder first, so that a model that is named has its files.
@@ -100,7 +99,18 @@ class LoggedModels:
         self._room.take("models.toml", entry_size(row))
         self._writer.operation({"op": "model", "t": now, "model": row})
         _tell(about, packaged)
+        self._tell_of_number(about.name, path)
+        _tell_of_example(model, about, packaged)
         return model_from_table(row)
+
+    def _tell_of_number(self, name: str, path: str) -> None:
+        """Say once of each name that there are several."""
+        if path == f"{MODELS_FOLDER}/{name}" or name in self._came_again:
+            return
+        self._came_again.add(name)
+        shown = display(name, 60)
+        text = f"the run has '{MODELS_FOLDER}/{shown}' already: this model is kept as '{display(path, 80)}'"
+        warn(f"{text}; 'RUN:{shown}' now means it, 'RUN:{display(path[len(MODELS_FOLDER) + 1 :], 60)}' always will")
 
     def _free_path(self, run: RunId, name: str) -> str:
         """Where the model goes: a name that comes again gets a number, which no name can look like."""
@@ -162,6 +172,21 @@ def _text(value: Any) -> str:
 def _kept(key: str, value: object) -> str:
     kept: str = without_secret(key, checked_text("a tag", coerce_scalar(value)))
     return kept
+
+
+def _tell_of_example(model: Any, about: Description, packaged: Packaged) -> None:
+    """Say so when the model has no outputs in its signature because it does not take its example."""
+    predict = getattr(model, "predict", None)
+    if about.input_example is None or about.signature is not None or packaged.signature.get("outputs"):
+        return
+    if not callable(predict):
+        return
+    from gittrack.capture.failure import one_line
+
+    try:
+        predict(about.input_example)
+    except Exception as error:  # of any library
+        warn(f"model '{display(about.name, 60)}' does not take its input_example: {display(one_line(error), 300)}")
 
 
 def _tell(about: Description, packaged: Packaged) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 
 from gittrack.api.project import Project
+from gittrack.core.records import ArtifactEntry
 from gittrack.errors import AmbiguousError, GittrackError, RunActiveError, RunNotFoundError
 from gittrack.store.catalog import read_catalog
 from gittrack.store.integrity import Finding, check
@@ -18,11 +19,13 @@ from gittrack.store.run_reader import read_record
 
 __all__ = [
     "Finding",
+    "Inspection",
     "Recovery",
     "Repair",
     "RollUp",
     "doctor",
     "fsck",
+    "inspect",
     "recover",
     "recover_one",
     "roll_up_now",
@@ -68,40 +71,54 @@ def recover_one(project: Project, address: str, *, force: bool = False) -> Recov
     return results[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a check of everything found.
+
+    Attributes:
+        findings: what is wrong.
+        not_here: how many artifacts have bytes that are not here, which is no fault: a remote may have them.
+        given_up: how many artifacts have bytes that ``gittrack gc`` took by rules.
+    """
+
+    findings: list[Finding]
+    not_here: int = 0
+    given_up: int = 0
+
+
 def fsck(project: Project) -> list[Finding]:
     """Read everything that is stored and report what is wrong; changes nothing."""
-    return [*check(project.repo, project.layout), *_bytes_findings(project)]
+    return inspect(project).findings
 
 
-def _bytes_findings(project: Project) -> list[Finding]:
-    """Artifacts whose bytes, named by a pointer, are missing or damaged in the store."""
+def inspect(project: Project) -> Inspection:
+    """As :func:`fsck`; with it, how many artifacts have bytes that are not here."""
     from gittrack.api.byte_storage import open_bytes_store
-    from gittrack.artifacts.reading import problem_of
+    from gittrack.artifacts.given_up import read_given_up
+    from gittrack.artifacts.soundness import Examination
 
-    store = open_bytes_store(project)
+    examination = Examination(open_bytes_store(project))
+    given_up = read_given_up(project.layout.root)
+    findings = check(project.repo, project.layout)
+    away: dict[str, bool] = {}
+    for id, entry in _stored_artifacts(project):
+        state = examination.of(entry.digest, entry.size or 0)
+        if state.damage:
+            findings.append(Finding(f"run {id}", f"artifact '{entry.path}': {state.damage}", state.mend))
+        elif state.absent:
+            away[entry.digest] = state.absent <= given_up
+    gone = sum(away.values())
+    return Inspection(findings, len(away) - gone, gone)
 
-    @cache  # many runs may share a large folder
-    def problem(digest: str, size: int) -> str:
-        try:
-            return problem_of(store, digest, size)
-        except GittrackError as error:
-            return error.message
 
-    findings = []
+def _stored_artifacts(project: Project) -> Iterator[tuple[str, ArtifactEntry]]:
     for id, commits in read_catalog(project.repo).runs.items():
         for commit in commits:
             try:
                 entries = read_record(project.repo, commit).artifacts
             except GittrackError:
                 continue  # `check` names this run and says why
-            findings += [
-                Finding(f"run {id}", f"artifact '{entry.path}': {found}")
-                for entry in entries
-                if entry.storage == "pointer"
-                and entry.size is not None
-                and (found := problem(entry.digest, entry.size))
-            ]
-    return findings
+            yield from ((id, entry) for entry in entries if entry.storage == "pointer" and entry.size is not None)
 
 
 def _unfinished_bytes(project: Project) -> list[Leftover]:

@@ -12,6 +12,7 @@ import sys
 import zlib
 from typing import Any
 
+from gittrack.core.names import display
 from gittrack.core.values import coerce_scalar
 from gittrack.errors import InvalidValueError, MissingDependencyError, kind_of
 
@@ -25,7 +26,7 @@ def document_bytes(data: object, name: str) -> bytes:
 
     Raises:
         MissingDependencyError: YAML without PyYAML.
-        InvalidValueError: TOML of something that is no table.
+        InvalidValueError: TOML of something that is no table, or holds None.
     """
     plain = _plain(data, 0)
     suffix = _suffix(name)
@@ -41,7 +42,8 @@ def document_bytes(data: object, name: str) -> bytes:
             raise InvalidValueError(f"'{name}' must hold a table, not {kind_of(data)}")
         import tomli_w
 
-        return tomli_w.dumps(_without_none(plain)).encode()
+        _refuse_none(plain, name, "")
+        return tomli_w.dumps(plain).encode()
     return (json.dumps(plain, indent=2, ensure_ascii=False, default=str) + "\n").encode("utf-8", "backslashreplace")
 
 
@@ -55,13 +57,17 @@ def _plain(value: Any, depth: int) -> Any:
     return coerce_scalar(value)
 
 
-def _without_none(value: Any) -> Any:
-    """TOML has no null: keys that are None are left out."""
+def _refuse_none(value: Any, name: str, place: str) -> None:
+    """TOML has no null, and a key that is left out without a word is a value that is lost."""
+    if value is None:
+        text = f"'{name}' cannot hold None, which TOML does not have: '{display(place, 60)}'"
+        raise InvalidValueError(text, hint="log it as .json or .yaml")
     if isinstance(value, dict):
-        return {key: _without_none(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_without_none(item) for item in value if item is not None]
-    return value
+        for key, item in value.items():
+            _refuse_none(item, name, f"{place}.{key}" if place else key)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            _refuse_none(item, name, f"{place}[{number}]")
 
 
 def figure_bytes(figure: Any, name: str) -> bytes:
@@ -90,7 +96,8 @@ def image_bytes(image: Any, name: str) -> bytes:
     """A PIL image in the format of ``name``'s suffix, or an array as PNG.
 
     Raises:
-        InvalidValueError: another object, or an array of another shape.
+        InvalidValueError: another object, an array of another shape or with other numbers, an array whose file is to be
+            of another format.
     """
     if hasattr(image, "save") and hasattr(image, "mode"):
         out = io.BytesIO()
@@ -103,6 +110,9 @@ def image_bytes(image: Any, name: str) -> bytes:
         return figure_bytes(image, name)
     if not hasattr(image, "__array__") and not isinstance(image, list):
         raise InvalidValueError(f"{kind_of(image)} is no image")
+    if _suffix(name) not in ("png", ""):
+        text = f"an array is kept as PNG, and '{display(name, 80)}' is of another format"
+        raise InvalidValueError(text, hint="name it .png, or log PIL.Image.fromarray(image)")
     return _png(image)
 
 
@@ -120,16 +130,37 @@ def _png(image: Any) -> bytes:
         array = numpy.moveaxis(array, 0, 2)  # (channels, height, width)
     if array.ndim != 3 or array.shape[2] not in _CHANNELS or 0 in array.shape:
         raise InvalidValueError(f"an array of shape {array.shape} is no image (height, width[, channels])")
-    if array.dtype == bool:
-        array = array * numpy.uint8(255)
-    elif array.dtype.kind == "f":
-        array = (numpy.nan_to_num(array).clip(0, 1) * 255).round()
-    array = array.clip(0, 255).astype(numpy.uint8)
+    array = _as_bytes(array)
     height, width, channels = array.shape
     rows = b"".join(b"\0" + array[row].tobytes() for row in range(height))
     header = struct.pack(">IIBBBBB", width, height, 8, _CHANNELS[channels], 0, 0, 0)
     chunks = (("IHDR", header), ("IDAT", zlib.compress(rows)), ("IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind.encode(), data) for kind, data in chunks)
+
+
+_ROUNDING = 1e-6
+"""How far beyond 0 and 1 a float may be by what rounding makes of a resized or normalised image."""
+
+
+def _as_bytes(array: Any) -> Any:
+    """Pixels as uint8. Numbers out of their range are refused: a clipped picture looks right and is another."""
+    import numpy
+
+    kind = array.dtype.kind
+    if kind == "b":
+        return array * numpy.uint8(255)
+    if kind not in "uif":
+        raise InvalidValueError(f"an array of {array.dtype} is no image: it holds numbers", hint=_PIXELS)
+    least, most = array.min(), array.max()  # NaN when there is one
+    highest, slack = (1, _ROUNDING) if kind == "f" else (255, 0)
+    if not (least >= -slack and most <= highest + slack):
+        numbers = "floats" if kind == "f" else "whole numbers"
+        text = f"the {numbers} of the image lie between {least} and {most}, not between 0 and {highest}"
+        raise InvalidValueError(text, hint=_PIXELS)
+    return (array.clip(0, 1) * 255).round().astype(numpy.uint8) if kind == "f" else array.astype(numpy.uint8)
+
+
+_PIXELS = "give floats from 0 to 1, or whole numbers from 0 to 255"
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
@@ -140,10 +171,13 @@ def table_bytes(table: Any, name: str) -> bytes:
     """A DataFrame, or a dict of equally long columns, as CSV, JSON records or Parquet.
 
     Raises:
-        InvalidValueError: another object, columns of different lengths.
+        InvalidValueError: another object, columns of different lengths, a suffix of another format.
         MissingDependencyError: Parquet of a dict without pandas, Parquet without pyarrow.
     """
     suffix = _suffix(name)
+    if suffix not in ("csv", "txt", "json", "parquet", ""):
+        text = f"a table is kept as CSV, JSON or Parquet, and '{display(name, 80)}' is of another format"
+        raise InvalidValueError(text, hint="name it .csv, .json or .parquet")
     if isinstance(table, str | bytes) or table is None:
         raise InvalidValueError(f"{kind_of(table)} is no table: give a dict of columns or a DataFrame")
     if not hasattr(table, "to_csv"):

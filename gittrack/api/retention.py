@@ -7,14 +7,22 @@ has ``gittrack.<experiment>.keep`` and ``gittrack.keep``, rules with commas betw
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gittrack.api.project import read_config_file
 from gittrack.config import CONFIG_FILE
 from gittrack.core.names import display
-from gittrack.core.retention import Candidate, KeepRule, kept_by, parse_rule, superseded
+from gittrack.core.retention import (
+    Candidate,
+    KeepRule,
+    kept_by,
+    numbered_siblings,
+    parse_rule,
+    superseded,
+    without_values,
+)
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
     from gittrack.core.ids import RunId
 
 EVERY = "*"
+FilesOf = Callable[[str], Iterable[str]]
 _SECTION, _KEY = "gittrack.", ".keep"
 
 
@@ -35,12 +44,14 @@ class Retention:
         checkpoints: how many checkpoints of a kind a run keeps; None: all.
         runs: only these runs give up checkpoints; empty: all.
         deleted: whether deleted runs give up everything; until then they can be restored whole.
+        typed: the rules were typed just now: one by a metric that no run has is a mistake. Else it keeps, and says so.
     """
 
     rules: Mapping[str, Sequence[KeepRule]] = field(default_factory=dict)
     checkpoints: int | None = None
     runs: frozenset[RunId] = frozenset()
     deleted: bool = False
+    typed: bool = False
 
     def rules_of(self, experiment: str) -> Sequence[KeepRule]:
         """The rules for an experiment, by its present name; empty: it keeps everything."""
@@ -60,6 +71,19 @@ class GivenUp:
     run: SavedRun
     paths: tuple[str, ...]
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What rules decide.
+
+    Attributes:
+        given_up: what each run gives up, newest first.
+        notes: what stays because a rule may not mean what it says, and what no rule looks at; a line each.
+    """
+
+    given_up: Sequence[GivenUp] = ()
+    notes: Sequence[str] = ()
 
 
 def configured_rules(project: Project) -> dict[str, list[KeepRule]]:
@@ -89,36 +113,100 @@ def _list(where: str, value: object) -> list[str]:
     return listed
 
 
-def given_up(runs: Iterable[SavedRun], retention: Retention) -> list[GivenUp]:
-    """What each run gives up by rules, newest first; runs that are not over give up nothing.
+def judge(runs: Iterable[SavedRun], retention: Retention, files_of: FilesOf = lambda _: ()) -> Judged:
+    """What each run gives up by rules; runs that are not over give up nothing, and what is doubtful stays.
 
     Args:
         runs: all runs, deleted ones too.
         retention: the rules.
+        files_of: the paths of the files of a folder, by its digest, as far as they are known here.
+
+    Raises:
+        UsageError: a rule that was typed ranks by a metric that no run has.
     """
     result: list[GivenUp] = []
+    notes: list[str] = []
+    names: set[str] = set()
     by_experiment: dict[str, list[SavedRun]] = {}
     for run in runs:
+        names.add(run.experiment)
         if run.commit is None:
             continue
         if run.deleted:
             result += [GivenUp(run, (), "deleted")] if retention.deleted else []
         else:
-            by_experiment.setdefault(run.record.experiment.name, []).append(run)
-    for experiment, members in by_experiment.items():
-        result += _of_experiment(members, retention.rules_of(experiment), retention)
-    return sorted(result, key=lambda item: (item.run.record.start_time, item.run.id), reverse=True)
+            by_experiment.setdefault(run.experiment, []).append(run)
+    candidates = {name: _candidates(members) for name, members in by_experiment.items()}
+    if retention.typed:
+        _refuse_unknown_metrics(candidates, retention)
+    spared = _alike(names, retention, notes)
+    for name, members in by_experiment.items():
+        rules = () if name in spared else retention.rules_of(name)
+        notes += _unmatched(name, rules, candidates[name])
+        kept = kept_by(rules, candidates[name]) if rules else dict.fromkeys((run.id for run in members), "")
+        why = "not in " + ", ".join(map(str, rules))
+        result += [GivenUp(run, (), why) for run in members if run.id not in kept]
+        if retention.checkpoints is not None:
+            asked = [run for run in members if run.id in kept and (not retention.runs or run.id in retention.runs)]
+            result += _checkpoints(asked, retention.checkpoints, files_of, notes)
+    result.sort(key=lambda item: (item.run.record.start_time, item.run.id), reverse=True)
+    return Judged(result, notes)
 
 
-def _of_experiment(runs: Sequence[SavedRun], rules: Sequence[KeepRule], retention: Retention) -> list[GivenUp]:
-    candidates = [Candidate(run.id, run.record.start_time, run.metrics, run.tags) for run in runs]
-    kept = kept_by(rules, candidates) if rules else dict.fromkeys((run.id for run in runs), "")
-    why = "not in " + ", ".join(map(str, rules))
-    result = [GivenUp(run, (), why) for run in runs if run.id not in kept]
-    if retention.checkpoints is not None:
-        for run in runs:
-            if run.id in kept and (not retention.runs or run.id in retention.runs):
-                pointers = [entry.path for entry in run.artifacts() if entry.storage == "pointer"]
-                if gone := superseded(pointers, retention.checkpoints):
-                    result.append(GivenUp(run, tuple(gone), f"checkpoints before the last {retention.checkpoints}"))
+def _candidates(runs: Iterable[SavedRun]) -> list[Candidate]:
+    return [Candidate(run.id, run.record.start_time, run.metrics, run.tags) for run in runs]
+
+
+def _refuse_unknown_metrics(candidates: Mapping[str, Sequence[Candidate]], retention: Retention) -> None:
+    """A metric that no run has is a typing mistake: nothing is to be done by such a rule."""
+    judged = [(name, rule) for name in candidates for rule in retention.rules_of(name) if rule.kind == "best"]
+    for rule in dict.fromkeys(rule for _, rule in judged):
+        known = {metric for name, each in judged if each == rule for run in candidates[name] for metric in run.metrics}
+        if rule.metric not in known:
+            near = _nearest(rule.metric, sorted(known))
+            hint = f"gittrack gc --keep '{replace(rule, metric=near)}'" if near else "gittrack show @latest"
+            raise UsageError(f"'{rule}': no run has the metric '{display(rule.metric, 80)}'", hint=hint)
+
+
+def _unmatched(experiment: str, rules: Sequence[KeepRule], runs: Sequence[Candidate]) -> list[str]:
+    metrics = dict.fromkeys(rule.metric for rule in without_values(rules, runs))
+    shown = f"experiment '{display(experiment, 80)}' keeps everything: none of its runs has a value of"
+    return [f"{shown} '{display(metric, 80)}', which a keep rule ranks by" for metric in metrics]
+
+
+def _alike(names: Collection[str], retention: Retention, notes: list[str]) -> set[str]:
+    """Experiments that keep everything since rules for another name may be meant for them."""
+    spared: set[str] = set()
+    for unknown in sorted(retention.rules.keys() - {EVERY, *names}):
+        near = _nearest(unknown, sorted(set(names) - retention.rules.keys()))
+        spared |= {near} if near else set()
+        kept = f"; '{display(near, 80)}', which may be meant, keeps everything" if near else ""
+        notes.append(f"there are keep rules for '{display(unknown, 80)}', and no such experiment{kept}")
+    return spared
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(name, known, 1)), "")
+
+
+def _checkpoints(runs: Iterable[SavedRun], count: int, files_of: FilesOf, notes: list[str]) -> list[GivenUp]:
+    result = []
+    folders: dict[str, str] = {}
+    shapes: dict[str, int] = {}
+    for run in runs:
+        pointers = [entry for entry in run.artifacts() if entry.storage == "pointer"]
+        if gone := superseded((entry.path for entry in pointers), count):
+            result.append(GivenUp(run, tuple(gone), f"checkpoints before the last {count}"))
+        shapes |= dict(numbered_siblings(entry.path for entry in pointers))
+        for entry in pointers:
+            if entry.is_folder and superseded(files_of(entry.digest), count):
+                folders.setdefault(entry.path, run.name)
+    for path, name in folders.items():
+        where = f"the folder '{display(path, 80)}' of '{display(name, 80)}'"
+        notes.append(f"not considered: checkpoints in {where}, which is one artifact and stays whole")
+    for shape, number in shapes.items():
+        what = f"{number} files like '{display(shape, 80)}'"
+        notes.append(f"not considered: {what}, whose numbers are not named as steps")
     return result

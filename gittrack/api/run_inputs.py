@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 from gittrack.api.kept import Room, entry_size
 from gittrack.core.names import display
 from gittrack.core.records import Input
-from gittrack.errors import CorruptRecordError, GittrackError, InvalidValueError, NotFoundError, StorageError
+from gittrack.errors import (
+    ArtifactNotFoundError,
+    CorruptRecordError,
+    GittrackError,
+    InvalidValueError,
+    NotFoundError,
+    StorageError,
+)
 
 if TYPE_CHECKING:
     from gittrack.api.data_check import DataCheck, Expected
@@ -129,11 +136,11 @@ class RunInputs:
 
     def add(self, data: object, name: str | None, role: str, digest: str | None, version: str | None) -> None:
         """Record data that the program names; see :meth:`gittrack.Run.log_input`."""
-        from gittrack.capture.inputs import VERSION, describe_object, describe_uri, is_uri
+        from gittrack.capture.inputs import VERSION, describe_object, describe_uri, given_digest, is_uri
 
         if digest and version:
             raise InvalidValueError("an input has a digest or a version, not both")
-        given = digest or (VERSION + version if version else "")
+        given = given_digest(digest or (VERSION + version if version else ""))
         if is_uri(data):
             item = describe_uri(str(data), name, role)
         elif isinstance(data, str | os.PathLike):
@@ -274,9 +281,12 @@ def _size(place: Path) -> int | None:
 
 
 def _ignores_nothing(folder: Path) -> bool:
+    from gittrack.artifacts.taking import open_regular
+
     try:
-        with (folder / ".dvcignore").open("rb") as file:
+        source, _ = open_regular(folder / ".dvcignore")
+        with open(source, "rb") as file:
             lines = file.read(1 << 20).splitlines()
-    except OSError:
+    except (OSError, ArtifactNotFoundError):
         return True
     return all(line.strip().startswith(b"#") or not line.strip() for line in lines)

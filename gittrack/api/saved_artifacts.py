@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from gittrack.api.artifact_paths import MODELS_FOLDER, paths_above
 from gittrack.core.names import display, plain_artifact_path
-from gittrack.errors import (
-    ArtifactNotFoundError,
-    ConflictError,
-    InvalidNameError,
-    NoRemoteError,
-    StorageError,
-)
+from gittrack.errors import ArtifactNotFoundError, ConflictError, GittrackError, InvalidNameError, NoRemoteError
 
 if TYPE_CHECKING:
+    from gittrack.api.copied_artifacts import Copied
     from gittrack.api.project import Project
     from gittrack.api.saved_run import SavedRun
     from gittrack.artifacts.bytes_store import BytesStore
@@ -67,11 +62,13 @@ class SavedArtifacts:
         self._fetches = fetch and not project.config.offline
         self._listings: dict[str, tuple[ListedFile, ...]] = {}
 
-    def files(self, path: str = "") -> list[ArtifactFile]:
+    def files(self, path: str = "", unlisted: dict[str, GittrackError] | None = None) -> list[ArtifactFile]:
         """The files at or below a path, those of folders included, sorted by path.
 
         Args:
-            path: an artifact, a folder among artifacts, or a file or folder within one; ``""`` for all.
+            path: an artifact, a folder among artifacts, a file or folder within one, or a model; ``""`` for all.
+            unlisted: takes the artifacts that are folders and whose files cannot be found out, and why; None: the first
+                of them is raised.
 
         Raises:
             ArtifactNotFoundError: nothing is there, or the listing of a folder is not here.
@@ -79,25 +76,34 @@ class SavedArtifacts:
         """
         wanted = checked_path(self._run, path)
         found: dict[str, ArtifactFile] = {}
-        for file in self._below(wanted):
+        for file in self._below(wanted, unlisted):
             asked = not wanted or file.path == wanted or file.path.startswith(wanted + "/")
             # What was logged below a folder by a name of its own takes the place of the folder's own file.
             if asked and (file.path not in found or file.entry.path == file.path):
                 found[file.path] = file
-        if wanted and not found:
+        if wanted and not found and not unlisted:
             raise no_artifact(self._run, path)
         return [found[name] for name in sorted(found)]
 
-    def _below(self, wanted: str) -> Iterator[ArtifactFile]:
+    def _below(self, wanted: str, unlisted: dict[str, GittrackError] | None) -> Iterator[ArtifactFile]:
         for entry in self._entries.values():
             inside = wanted.startswith(entry.path + "/") or entry.path.startswith(wanted + "/")
             if wanted and entry.path != wanted and not inside:
                 continue
             if entry.is_folder and entry.storage == "pointer":
-                for file in self._listing(entry):
+                for file in self._listed(entry, unlisted):
                     yield ArtifactFile(f"{entry.path}/{file.path}", file.digest, entry)
             else:
                 yield ArtifactFile(entry.path, entry.digest, entry)
+
+    def _listed(self, entry: ArtifactEntry, unlisted: dict[str, GittrackError] | None) -> tuple[ListedFile, ...]:
+        try:
+            return self._listing(entry)
+        except GittrackError as error:
+            if unlisted is None:
+                raise
+            unlisted[entry.path] = error
+            return ()
 
     def _listing(self, entry: ArtifactEntry) -> tuple[ListedFile, ...]:
         """The files of a folder; fetched when that is allowed, and not kept: only whole folders have a listing here."""
@@ -108,9 +114,11 @@ class SavedArtifacts:
                 from gittrack.api.artifact_transfer import open_project_remote
                 from gittrack.artifacts.pulling import fetch_listing
 
-                with self._explained(entry.path):
+                try:
                     remote = open_project_remote(self._project)
-                    self._listings[entry.digest] = fetch_listing(self._store, remote, entry.digest, entry.path)
+                except NoRemoteError as error:
+                    raise _explained(error, entry.path) from error
+                self._listings[entry.digest] = fetch_listing(self._store, remote, entry.digest, entry.path)
             return self._listings[entry.digest]
         return read_listing(self._store, entry.digest, entry.path)
 
@@ -130,7 +138,7 @@ class SavedArtifacts:
         from gittrack.artifacts.reading import open_stored
 
         file = self._one(path)
-        self._bring([file])
+        self._bring(file)
         if file.entry.storage == "inline":
             return io.BytesIO(self._inline(file))
         if file.entry.storage == "reference":
@@ -158,35 +166,65 @@ class SavedArtifacts:
             The copy; ``dest`` itself when ``path`` is ``""``.
 
         Raises:
-            ArtifactNotFoundError, CorruptRecordError: as :meth:`read`.
-            ConflictError: a file is there already, and ``overwrite`` is off; nothing was copied.
+            ArtifactNotFoundError, CorruptRecordError, RemoteError, AuthenticationError: as :meth:`read`. Of several
+                artifacts what can be had is copied all the same, and the first failure raised.
+            ConflictError: a file is there already, and ``overwrite`` is off, or one is a file and a folder at once,
+                or a link there leads out of ``dest``; nothing was copied.
+            CorruptRecordError: a file would lie in ``.git``, or two be one where case is ignored; nothing was copied.
             StorageError: ``dest`` cannot be written.
         """
-        files = self.files(path)
+        done = self.copy(path, dest, overwrite=overwrite)
+        for _, error in done.failures:
+            raise error
+        return done.path
+
+    def copy(self, path: str, dest: Path, *, overwrite: bool = False) -> Copied:
+        """As :meth:`download`; what of several artifacts cannot be copied is told, not raised."""
+        from gittrack.api.copied_artifacts import Copied, check_places, check_side_by_side, made_folder, units
+
         wanted = checked_path(self._run, path)
+        failures: dict[str, GittrackError] = {}
+        files = self.files(wanted, failures)
+        check_side_by_side(files, self._run.id)
         cut = len(wanted.rpartition("/")[0])
-        targets = {file.path: dest / file.path[cut:].lstrip("/") for file in files}
-        taken = [target for target in targets.values() if target.exists() or target.is_symlink()]
+        check_places(dest, [file.path[cut:].lstrip("/") for file in files])
+        taken = [target for file in files if os.path.lexists(target := dest / file.path[cut:].lstrip("/"))]
         if taken and not overwrite:
-            raise ConflictError(f"'{taken[0]}' is there already", hint="choose another folder, or --force")
-        self._bring(files)
+            raise ConflictError(f"'{taken[0]}' is there already", hint="choose another folder, or overwrite=True")
+        missing, count = self._missing(files), 0
+        with made_folder(dest):
+            for unit, members in units(files, wanted, failures).items():
+                if unit in failures:
+                    continue  # a folder of which only what was logged into it is known
+                try:
+                    self._copy_unit(unit, members, dest / unit[cut:].lstrip("/"), missing)
+                    count += 1
+                except GittrackError as error:
+                    failures[unit] = error
+        copy = dest / wanted.rpartition("/")[2] if wanted else dest
+        return Copied(copy, count, tuple(sorted(failures.items())))
+
+    def _copy_unit(
+        self, unit: str, files: list[ArtifactFile], target: Path, missing: Mapping[str, GittrackError]
+    ) -> None:
+        from gittrack.api.copied_artifacts import copy_unit, made_folder
+
         for file in files:
-            self._copy(file, targets[file.path])
-        return dest / wanted.rpartition("/")[2] if wanted else dest
+            if file.entry.storage == "pointer" and file.digest in missing:
+                raise missing[file.digest]
+        with made_folder(target.parent):
+            copy_unit(unit, files, target, self._copy)
 
     def _copy(self, file: ArtifactFile, target: Path) -> None:
         from gittrack.artifacts.reading import appearing, copy_out, write_out
 
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            text = f"cannot make '{target.parent}': {error.strerror}"
-            raise StorageError(text, hint="choose another folder") from error
         if file.entry.storage == "inline":
             write_out(self._inline(file), target)
         elif file.entry.storage == "reference":
             from gittrack.artifacts.references import copy_reference
 
+            if not self._fetches:
+                raise _only_a_reference(file)
             with appearing(target) as opened:
                 copy_reference(self._reference(file), opened)
         else:
@@ -212,22 +250,42 @@ class SavedArtifacts:
         entry = file.entry
         return Reference(entry.path, entry.uri, entry.size, entry.digest, remote_for(self._project, entry.uri))
 
-    def _bring(self, files: list[ArtifactFile]) -> None:
-        """Fetch what is missing here, or fail before anything is copied."""
-        missing = {file.digest: file for file in files if file.entry.storage == "pointer" and not self._is_here(file)}
+    def _bring(self, file: ArtifactFile) -> None:
+        """Fetch one file when it is not here."""
+        if file.entry.storage == "reference" and not self._fetches:
+            raise _only_a_reference(file)
+        for error in self._missing([file]).values():
+            raise error
+
+    def _missing(self, files: list[ArtifactFile]) -> dict[str, GittrackError]:
+        """Fetch what is not here. Of what is not here then, the digest, and why."""
+        absent = {file.digest: file for file in files if file.entry.storage == "pointer" and not self._is_here(file)}
         if not self._fetches:
-            self._refuse(files, list(missing.values()))
-            return
+            return {digest: self._not_here(file) for digest, file in absent.items()}
         from gittrack.artifacts.transfer import Wanted
 
-        wanted = [Wanted(file.digest, file.path) for file in missing.values()]
+        wanted = [Wanted(file.digest, file.path) for file in absent.values()]
         # With the last of its files comes the listing of a folder, by which it is known to be here.
         wanted += [Wanted(entry.digest, entry.path) for entry in self._unlisted(files)]
-        if wanted:
-            from gittrack.api.artifact_transfer import fetch_objects
+        if not wanted:
+            return {}
+        from gittrack.api.artifact_transfer import open_project_remote
+        from gittrack.artifacts.pulling import pull
 
-            with self._explained(wanted[0].what):
-                fetch_objects(self._project, wanted)
+        try:
+            done = pull(self._store, open_project_remote(self._project), wanted)
+        except GittrackError as error:
+            return {digest: _explained(error, file.path) for digest, file in absent.items()}
+        failures = {failure.digest: failure.error for failure in done.failures}
+        return {
+            digest: failures.get(digest) or self._not_here(file)
+            for digest, file in absent.items()
+            if digest in failures or not self._is_here(file)
+        }
+
+    def _not_here(self, file: ArtifactFile) -> ArtifactNotFoundError:
+        text = f"the bytes of '{display(file.path, 80)}' are not here"
+        return ArtifactNotFoundError(text, hint=f"gittrack artifact pull {self._run.id[:8]}")
 
     def _unlisted(self, files: list[ArtifactFile]) -> list[ArtifactEntry]:
         """The folders all of whose files are wanted, and whose listing is not here."""
@@ -242,36 +300,46 @@ class SavedArtifacts:
     def _is_here(self, file: ArtifactFile) -> bool:
         return self._store.has(file.digest, None if file.entry.is_folder else file.entry.size)
 
-    @contextlib.contextmanager
-    def _explained(self, path: str) -> Iterator[None]:
-        """Where there is nowhere to fetch from, what is said is that the bytes are not here."""
-        try:
-            yield
-        except NoRemoteError as error:
-            text = f"the bytes of '{display(path, 80)}' are not here, and {error.message}"
-            raise ArtifactNotFoundError(text, hint=error.hint) from error
 
-    def _refuse(self, files: list[ArtifactFile], missing: list[ArtifactFile]) -> None:
-        for file in files:
-            if file.entry.storage == "reference":
-                text = f"'{display(file.path, 80)}' is only a reference to {display(file.entry.uri, 200)}"
-                raise ArtifactNotFoundError(text, hint="get it from there, or without GITTRACK_OFFLINE")
-        if missing:
-            text = f"the bytes of '{display(missing[0].path, 80)}' are not here"
-            more = "" if len(missing) == 1 else f", nor those of {len(missing) - 1} others"
-            raise ArtifactNotFoundError(text + more, hint=f"gittrack artifact pull {self._run.id[:8]}")
+def _explained(error: GittrackError, path: str) -> GittrackError:
+    """Where there is nowhere to fetch from, what is said is that the bytes are not here."""
+    if not isinstance(error, NoRemoteError):
+        return error
+    text = f"the bytes of '{display(path, 80)}' are not here, and {error.message}"
+    return ArtifactNotFoundError(text, hint=error.hint)
+
+
+def _only_a_reference(file: ArtifactFile) -> ArtifactNotFoundError:
+    text = f"'{display(file.path, 80)}' is only a reference to {display(file.entry.uri, 200)}"
+    return ArtifactNotFoundError(text, hint="get it from there, or without GITTRACK_OFFLINE")
 
 
 def checked_path(run: SavedRun, path: str) -> str:
-    """A path in its plain form; ``""`` stays.
+    """A path in its plain form; ``""`` stays. Where no artifact has it, a model may: its folder is meant then.
 
     Raises:
         ArtifactNotFoundError: no artifact can have that path.
     """
+    if not path:
+        return ""
     try:
-        return plain_artifact_path(path) if path else ""
+        wanted = plain_artifact_path(path)
     except InvalidNameError as error:
         raise no_artifact(run, path) from error
+    around = tuple(paths_above(wanted))
+    for entry in run.artifacts():
+        if entry.path == wanted or entry.path in around or entry.path.startswith(wanted + "/"):
+            return wanted
+    name, _, inner = wanted.partition("/")
+    folder = model_folder(run, name)
+    return "/".join(part for part in (folder, inner) if part) if folder else wanted
+
+
+def model_folder(run: SavedRun, name: str) -> str:
+    """The artifact that is a run's model of this name or id, of several with one name the last; ``""`` when none is."""
+    named = {model.artifact.removeprefix(MODELS_FOLDER + "/"): model.artifact for model in run.models()}
+    named |= {key: model.artifact for model in run.models() for key in (model.name, model.id)}
+    return named.get(name, "")
 
 
 def no_artifact(run: SavedRun, path: str) -> ArtifactNotFoundError:

@@ -25,7 +25,7 @@ from gittrack.store.ownership import Liveness
 
 if TYPE_CHECKING:
     from gittrack.capture.environment import EnvironmentCapture
-    from gittrack.core.records import ParamValue, RunRecord
+    from gittrack.core.records import ArtifactEntry, ParamValue, RunRecord
 
 
 class Request(NamedTuple):
@@ -83,7 +83,7 @@ def begin(project: Project, request: Request, environment: EnvironmentCapture, o
         start["name"],
         start["experiment"]["name"],
         writer=writer,
-        files=_files(project, writer),
+        files=_files(project, writer, () if earlier is None else earlier.record.artifacts),
         closing=Closing(project, writer, False, Flusher(writer), on_end, _goodbye(request, start["parent"])),
         strict=project.config.strict if request.strict is None else request.strict,
         known_steps=None if earlier is None else earlier.steps,
@@ -137,7 +137,7 @@ def join(project: Project, request: Request, on_end: Callable[[Run], None]) -> R
         record.name,
         record.experiment.name,
         writer=writer,
-        files=_files(project, writer),
+        files=_files(project, writer, record.artifacts),
         closing=Closing(project, writer, True, Flusher(writer), on_end),
         strict=project.config.strict if request.strict is None else request.strict,
         known_steps={name: summary.last_step for name, summary in record.metrics.items()},
@@ -387,7 +387,7 @@ def _hold(project: Project, id: RunId, code: CodeState) -> None:
         hold_snapshot(project.repo, id, code.commit)
 
 
-def _files(project: Project, writer: Any) -> Any:
+def _files(project: Project, writer: Any, known: Sequence[ArtifactEntry]) -> Any:
     from gittrack.api.logged_files import LoggedFiles
 
-    return LoggedFiles(project, writer)
+    return LoggedFiles(project, writer, known)

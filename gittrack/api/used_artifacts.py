@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from gittrack.core.ids import RunId
-from gittrack.core.names import display, plain_artifact_path
+from gittrack.core.names import display
 from gittrack.errors import ArtifactNotFoundError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class UsedArtifact:
 
         Raises:
             ArtifactNotFoundError: its bytes are not here.
-            ConflictError: a file is there already; nothing was copied.
+            ConflictError: a file is there already, or cannot lie beside another; nothing was copied.
             CorruptRecordError: the bytes are not those that were logged.
             StorageError: ``dest`` cannot be written.
         """
@@ -90,7 +90,7 @@ def find_artifact(address: str, project: Project | None = None) -> UsedArtifact:
     """The artifact at an address.
 
     Args:
-        address: ``RUN:path``.
+        address: ``RUN:path``; a model's name stands for its folder.
         project: where; around the working directory when None.
 
     Raises:
@@ -119,19 +119,21 @@ _HINT = "gittrack.use_artifact('RUN:path')"
 
 
 def artifact_of(run: SavedRun, path: str) -> UsedArtifact:
-    """The artifact of a run at a path: one that was logged, a folder above several, a file or folder in one.
+    """The artifact of a run at a path: one that was logged, a folder above several, a file or folder in one, a model.
 
     Raises:
         ArtifactNotFoundError: it has none.
         CorruptRecordError: the listing of a folder is damaged.
     """
+    from gittrack.api.saved_artifacts import checked_path
+
+    wanted = checked_path(run, path)
     for entry in run.artifacts():
-        if entry.path == path:
-            return UsedArtifact(run.id, run.name, path, entry.digest, entry.size, run)
+        if entry.path == wanted:
+            return UsedArtifact(run.id, run.name, wanted, entry.digest, entry.size, run)
     from gittrack.core.folder_listing import ListedFile, encode_listing
 
-    files = run._files().files(path)
-    wanted = plain_artifact_path(path)
+    files = run._files().files(wanted)
     if len(files) == 1 and files[0].path == wanted:
         return UsedArtifact(run.id, run.name, wanted, files[0].digest, None, run)
     if any(file.entry.storage == "reference" for file in files):

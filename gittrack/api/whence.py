@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gittrack.core.dvc_pointers import PROJECT_ROLE
 from gittrack.core.ids import RunId
 from gittrack.core.lineage import RunFacts, digests_of, is_content, was_read
 from gittrack.core.names import display
@@ -59,7 +60,8 @@ class Whence:
         size: bytes.
         made: the runs that made them, earliest first.
         read: the runs that read them, earliest first.
-        unseen: how many folders that runs made could not be looked into, since their listings are not here.
+        unseen: how many folders that runs made or read could not be looked into, since their listings are not here.
+        unseen_data: how many of these no run made: no ``gittrack artifact pull`` brings their listings.
     """
 
     path: str
@@ -68,15 +70,17 @@ class Whence:
     made: tuple[Made, ...] = ()
     read: tuple[Read, ...] = ()
     unseen: int = 0
+    unseen_data: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """Runs that made or read some bytes, and how many folders could not be looked into."""
+    """Runs that made or read some bytes, and how many folders could not be looked into; as of :class:`Whence`."""
 
     made: tuple[Made, ...]
     read: tuple[Read, ...]
     unseen: int
+    unseen_data: int
 
 
 def whence(path: str | os.PathLike[str], *, repo: str | os.PathLike[str] | None = None) -> Whence:
@@ -114,7 +118,15 @@ def find_whence(project: Project, path: Path) -> tuple[Whence, Sequence[tuple[st
     found = known_digests(project).of(path)
     digests = [found.digest, *_other_digests(path, known.facts)]
     origins = find_origins(project, digests, known.facts)
-    return Whence(str(path), found.digest, found.size, origins.made, origins.read, origins.unseen), known.problems
+    read = _each_once(origins.read)
+    result = Whence(str(path), found.digest, found.size, origins.made, read, origins.unseen, origins.unseen_data)
+    return result, known.problems
+
+
+def _each_once(reads: Sequence[Read]) -> tuple[Read, ...]:
+    """That data was in the project says nothing more where the run says that it read it."""
+    named = {read.run for read in reads if read.input.role != PROJECT_ROLE}
+    return tuple(read for read in reads if read.input.role != PROJECT_ROLE or read.run not in named)
 
 
 def path_digests(project: Project, path: Path, facts: Sequence[RunFacts]) -> list[str]:
@@ -167,7 +179,7 @@ def find_origins(project: Project, digests: Sequence[str], facts: Sequence[RunFa
         for item in run.inputs:
             if was_read(item):
                 read += [Read(*about, item, member, run.deleted) for member in folders.places(item.digest)]
-    return Origins(tuple(made), tuple(read), len(made_folders & folders.unseen))
+    return Origins(tuple(made), tuple(read), len(folders.unseen), len(folders.unseen - made_folders))
 
 
 class _Folders:

@@ -25,6 +25,8 @@ from gittrack.git.failures import disk_hint
 BLOCK = 1 << 20
 TRUSTED = 0o444
 """The mode by which DVC knows that a file of its cache need not be hashed again."""
+_PERMISSIONS = 0o2777
+_REMOVALS = "removals"
 RENEW_SECONDS = 3600.0
 """Bytes stored again are marked as fresh at most this often."""
 
@@ -84,6 +86,21 @@ class BytesStore:
             return False
         return True
 
+    def removals(self) -> str:
+        """Changes whenever something was removed from the store: what was known to be whole may not be so any more."""
+        try:
+            return (self.root / _REMOVALS).read_text("ascii")
+        except (OSError, UnicodeDecodeError):
+            return ""
+
+    def note_removal(self) -> None:
+        """Write down that something is about to be removed.
+
+        Raises:
+            OSError: the store cannot be written.
+        """
+        (self.root / _REMOVALS).write_text(uuid4().hex, "ascii")
+
     def places(self, digest: str) -> list[Path]:
         """Where the bytes of a digest may lie: in our store, then in DVC's cache when there is one."""
         return [self.path(digest), *([] if self.dvc_cache is None else [_place(self.dvc_cache, digest)])]
@@ -111,7 +128,7 @@ class BytesStore:
                 os.unlink(name)
 
     def keep(self, file: int, name: str, digest: str, *, sync: bool = True) -> None:
-        """Give a temporary file its name; bytes that are here already stay.
+        """Give a temporary file its name, unless the same bytes are here already; damaged ones give way.
 
         Args:
             file, name: as ``temporary`` gave them; the bytes are complete, and ``digest`` is theirs.
@@ -122,18 +139,39 @@ class BytesStore:
             OSError: the store cannot be written.
         """
         target = self.path(digest)
-        if not self.renew(digest, os.fstat(file).st_size):
+        if not (self.renew(digest, os.fstat(file).st_size) and _has_same_bytes(file, target)):
             os.fchmod(file, TRUSTED)
             if sync:
                 os.fsync(file)
+            self.forget_in_dvc(digest)
             _named(os.rename, name, target)
             if sync:
                 _sync_folder(target.parent)
         self.link_to_dvc(digest)
 
+    def has_bytes(self, digest: str, data: bytes) -> bool:
+        """Whether these bytes are here, byte for byte; if so they count as stored just now."""
+        try:
+            return self.renew(digest, len(data)) and self.path(digest).read_bytes() == data
+        except OSError:
+            return False
+
     def link_to_dvc(self, digest: str) -> None:
-        """Make the bytes of a digest known to DVC, where its cache is on the same file system."""
-        link_missing(self, digest)
+        """Make the bytes of a digest known to DVC, where its cache is on the same file system.
+
+        They are here, whatever that cache is like: ``gittrack doctor`` links what could not be linked now.
+        """
+        with contextlib.suppress(OSError):
+            link_missing(self, digest)
+
+    def forget_in_dvc(self, digest: str) -> None:
+        """Take away DVC's name for bytes that are about to be replaced here, when both are one file."""
+        if self.dvc_cache is None:
+            return
+        linked = _place(self.dvc_cache, digest)
+        with contextlib.suppress(OSError):  # not there, or not ours to remove
+            if os.path.samefile(self.path(digest), linked):
+                os.unlink(linked)
 
 
 def link_missing(store: BytesStore, digest: str) -> bool:
@@ -147,7 +185,7 @@ def link_missing(store: BytesStore, digest: str) -> bool:
     try:
         _named(os.link, str(store.path(digest)), _place(store.dvc_cache, digest))
     except FileExistsError:
-        return True
+        return os.path.exists(_place(store.dvc_cache, digest))  # a link to nothing is no file
     except OSError as error:
         # Another file system, or no permission: DVC then gets the bytes from the remote, we have them here.
         if error.errno not in (errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMLINK):
@@ -176,8 +214,38 @@ def _named(make: Callable[[str, Path], None], source: str, target: Path) -> None
     try:
         make(source, target)
     except FileNotFoundError:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent)
         make(source, target)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder with the permissions of the one above: a cache that a group shares stays one."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir()
+        with contextlib.suppress(PermissionError):
+            folder.chmod(folder.parent.stat().st_mode & _PERMISSIONS)
+
+
+def _has_same_bytes(file: int, place: Path) -> bool:
+    """Whether a file here is what an open one is: a flipped bit on the disk must not outlive a sound copy."""
+    try:
+        other = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        position = 0
+        while True:
+            one, two = os.pread(file, BLOCK, position), os.pread(other, BLOCK, position)
+            if one != two:
+                return False
+            if not one:
+                return True
+            position += len(one)
+    finally:
+        os.close(other)
 
 
 def _sync_folder(folder: Path) -> None:

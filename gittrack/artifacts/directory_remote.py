@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +53,9 @@ class DirectoryRemote:
             raise RemoteError(text, hint=hint_of(error)) from error
         if not directory.is_dir():
             what = "is no directory" if directory.exists() else "is not there"
-            hint = f"mount its disk, or: mkdir -p {directory}"
+            hint = f"mount its disk, or: mkdir -p {shlex.quote(str(directory))}"
+            if in_the_way := next((each for each in (directory, *directory.parents) if each.is_file()), None):
+                hint = f"'{in_the_way}' is a file; name a directory"
             raise RemoteError(f"the remote '{directory}' {what}", hint=hint)
         remote = cls(directory, directory / REMOTE_PREFIX)
         if to_send:
@@ -63,6 +66,10 @@ class DirectoryRemote:
     def shown(self) -> str:
         """Its path."""
         return str(self.directory)
+
+    def place(self, digest: str) -> str:
+        """Where it holds a digest; see ``Remote``."""
+        return str(BytesStore(self.root).path(digest))
 
     def present(self, sizes: Mapping[str, int | None]) -> set[str]:
         """Which of these digests it holds, with as many bytes as they must have; see ``Remote``."""
@@ -80,7 +87,7 @@ class DirectoryRemote:
     def _clear_left_files(self) -> None:
         """Remove what killed processes left half-written, on whatever machine: not written to for a day."""
         with contextlib.suppress(OSError):  # others' files may not be ours to remove
-            for entry in os.scandir(self.root / "tmp"):
+            for entry in list(os.scandir(self.root / "tmp")):
                 if time.time() - entry.stat().st_mtime > _LEFT_SECONDS:
                     os.unlink(entry.path)
 

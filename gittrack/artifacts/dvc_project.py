@@ -9,15 +9,17 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gittrack.artifacts.taking import open_regular
 from gittrack.core.dvc_yaml import REMOTE_OPTIONS
 from gittrack.core.redact import redact_url
-from gittrack.errors import CorruptRecordError
+from gittrack.errors import ArtifactNotFoundError, CorruptRecordError
 
 _REMOTE = re.compile(r"""^'?remote\s+"(?P<name>.+)"'?$""")
+_MOST_BYTES = 1 << 20
 _ALIAS = "remote://"
 
 
@@ -30,23 +32,29 @@ class DvcProject:
         cache: the folder of its cache that holds ``files/md5``.
         default: the name of its default remote, ``""`` when it has none.
         remotes: name -> options as they stand in the configuration, with urls made absolute.
+        committed: the default remote by ``.dvc/config`` alone, which everybody has who has the repository; ``""`` when
+            that file names none.
+        committed_remotes: its remotes.
     """
 
     folder: Path
     cache: Path
     default: str = ""
     remotes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    committed: str = ""
+    committed_remotes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
-    def public_remote(self, prefix: str) -> dict[str, str]:
-        """What of the default remote may be written down in a commit; empty without one.
+    def public_remote(self, prefix: str, name: str = "") -> dict[str, str]:
+        """What of a remote may be written down in a commit: nothing that ``.dvc/config`` does not say.
 
         Args:
             prefix: appended to the url: our bytes lie beside DVC's, where ``dvc gc --cloud`` leaves them alone.
+            name: which; the default one when ``""``.
         """
-        options = self.remotes.get(self.default, {})
+        options = self.committed_remotes.get(name or self.committed, {})
         if "url" not in options:
             return {}
-        public = {name: redact_url(options[name]) for name in REMOTE_OPTIONS if name in options}
+        public = {option: redact_url(options[option]) for option in REMOTE_OPTIONS if option in options}
         public["url"] = f"{public['url'].rstrip('/')}/{prefix}"
         return {} if any("\n" in value or "\r" in value for value in public.values()) else public
 
@@ -72,9 +80,16 @@ def find_dvc_project(start: Path, top: Path, environ: Mapping[str, str]) -> DvcP
 
 
 def _read(folder: Path, environ: Mapping[str, str]) -> DvcProject:
+    cache, default, remotes = _merged(folder, _levels(folder, environ))
+    _, shared, committed = _merged(folder, [folder / "config"])
+    return DvcProject(folder, cache, default, remotes, shared, committed)
+
+
+def _merged(folder: Path, files: Iterable[Path]) -> tuple[Path, str, dict[str, dict[str, str]]]:
+    """The cache, the name of the default remote and all remotes, as some files say, later ones over earlier ones."""
     cache, default = folder / "cache", ""
     remotes: dict[str, dict[str, str]] = {}
-    for file in _levels(folder, environ):
+    for file in files:
         for section, options in _sections(file):
             if named := _REMOTE.match(section):
                 remotes.setdefault(named["name"], {}).update(_with_absolute_url(options, file.parent))
@@ -84,7 +99,7 @@ def _read(folder: Path, environ: Mapping[str, str]) -> DvcProject:
                 cache = _absolute(options["dir"], file.parent)
     for options in remotes.values():
         _resolve_alias(options, remotes)
-    return DvcProject(folder, cache, default, remotes)
+    return cache, default, remotes
 
 
 def _levels(folder: Path, environ: Mapping[str, str]) -> Iterator[Path]:
@@ -105,7 +120,7 @@ def _sections(file: Path) -> Iterator[tuple[str, dict[str, str]]]:
 
     parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=("#",), default_section="\0")
     try:
-        parser.read_string(file.read_text("utf-8"), str(file))
+        parser.read_string(_text_of(file), str(file))
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return
     except (configparser.Error, UnicodeDecodeError, OSError) as error:
@@ -113,6 +128,22 @@ def _sections(file: Path) -> Iterator[tuple[str, dict[str, str]]]:
         raise CorruptRecordError(f"DVC's '{file}' cannot be read: {reason}", hint="dvc config --list") from error
     for section in parser.sections():
         yield section, {name: _unquoted(value) for name, value in parser.items(section)}
+
+
+def _text_of(file: Path) -> str:
+    """Its text; whoever one clones from may have made it a link to a pipe or a device: neither waited for nor read."""
+    try:
+        source, state = open_regular(file)
+    except ArtifactNotFoundError as error:
+        if file.exists():
+            raise OSError("it is no regular file") from error
+        raise FileNotFoundError from error
+    try:
+        if state.st_size > _MOST_BYTES:
+            raise OSError(f"it is larger than {_MOST_BYTES >> 20} MiB")
+        return os.read(source, _MOST_BYTES).decode()
+    finally:
+        os.close(source)
 
 
 def _unquoted(value: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from gittrack.artifacts.dvc_options import refuse_untrusted
 from gittrack.artifacts.remote import Errand, Refusals, RemoteAddress, Told
 from gittrack.artifacts.remote_failures import remote_failure
 from gittrack.artifacts.taking import hash_file, open_regular
@@ -22,9 +23,8 @@ from gittrack.errors import CorruptRecordError, GittrackError, MissingDependency
 _VERIFIERS = 4
 _ASKED_TOO = ("0" * 32, "f" * 32)
 """Asked for with the others: of a single object S3 says "not there" where the bucket is missing."""
+_SHOWN_WHILE_WRITTEN = ("http", "https")
 _EXTRAS = {"s3": "s3", "gs": "gs", "azure": "azure", "ssh": "ssh"}
-_RUNS_COMMANDS = ("configpath", "credentialpath")
-"""Options that name a file of AWS settings; ``credential_process`` in one is a command that gets run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,11 @@ class DvcRemote:
         """Its address, without credentials."""
         return self.address.shown
 
+    def place(self, digest: str) -> str:
+        """Where it holds a digest; see ``Remote``."""
+        name = digest.removeprefix("md5:")
+        return f"{self.shown.rstrip('/')}/{REMOTE_PREFIX}/files/md5/{name[:2]}/{name[2:]}"
+
     def present(self, sizes: Mapping[str, int | None]) -> set[str]:
         """Which of these digests it holds; see ``Remote``."""
         if not sizes:
@@ -76,7 +81,22 @@ class DvcRemote:
             raise remote_failure(error, self.address) from error
         except Exception as error:
             raise remote_failure(error, self.address) from error
-        return {f"md5:{name}" for name in found & names}
+        there = {f"md5:{name}" for name in found & names}
+        return self._of_right_size(there, sizes) if self.objects.fs.protocol in _SHOWN_WHILE_WRITTEN else there
+
+    def _of_right_size(self, digests: set[str], sizes: Mapping[str, int | None]) -> set[str]:
+        """Those that are whole: where a file shows while it is written, a kill leaves the beginning of one."""
+
+        def is_whole(digest: str) -> bool:
+            try:
+                found = self.objects.fs.size(self.objects.oid_to_path(digest.removeprefix("md5:")))
+            except Exception as error:
+                raise remote_failure(error, self.address) from error
+            return sizes[digest] is None or found is None or found == sizes[digest]
+
+        ordered = sorted(digests)
+        with ThreadPoolExecutor(_VERIFIERS) as pool:
+            return {digest for digest, whole in zip(ordered, pool.map(is_whole, ordered), strict=True) if whole}
 
     def send(self, errands: Sequence[Errand], told: Told) -> Refusals:
         """Put objects there; see ``Remote``. Each is hashed before it goes."""
@@ -157,9 +177,11 @@ def open_filesystem(address: RemoteAddress) -> tuple[Any, str]:
     from dvc.fs import get_cloud_fs
 
     try:
-        if address.name:
+        if address.name and address.dvc_folder is not None:
             config = Config(dvc_dir=str(address.dvc_folder))
-            _refuse_commands(config, address)
+            refuse_untrusted(config, address.dvc_folder, address.name)
+            if address.elsewhere:
+                config["remote"][address.name.lower()]["url"] = address.url
             kind, options, path = get_cloud_fs(config, name=address.name)
         else:
             kind, options, path = get_cloud_fs({}, url=address.url)
@@ -175,20 +197,9 @@ def open_filesystem(address: RemoteAddress) -> tuple[Any, str]:
         raise remote_failure(error, address) from error
 
 
-def _refuse_commands(config: Any, address: RemoteAddress) -> None:
-    """Whoever clones a repository does not run what it brings: a file in it cannot be the one of AWS settings."""
-    top = os.path.dirname(str(address.dvc_folder))
-    options = config.read("repo").get("remote", {}).get(address.name.lower(), {})
-    for option in _RUNS_COMMANDS:
-        file = os.path.realpath(os.path.join(str(address.dvc_folder), os.path.expanduser(str(options.get(option, "")))))
-        if option in options and file.startswith(os.path.realpath(top) + os.sep):
-            text = f"'.dvc/config' takes the {option} of '{address.name}' from the repository, which could run commands"
-            raise RemoteError(text, hint=f"dvc remote modify --local {address.name} {option} {file}")
-
-
 def _put_by_renaming(fs: Any, source: str, place: str, child: Any) -> None:
     """Where a file shows while it is written, it is written under another name first."""
-    if fs.protocol in ("http", "https"):  # what a PUT makes visible, and when, is the server's business
+    if fs.protocol in _SHOWN_WHILE_WRITTEN:  # what a PUT makes visible, and when, is the server's business
         fs.put_file(source, place, callback=child)
         return
     temporary = f"{place}.{uuid4().hex}.tmp"

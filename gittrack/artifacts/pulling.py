@@ -13,12 +13,12 @@ from uuid import uuid4
 
 from gittrack.artifacts.bytes_store import BytesStore, hint_of
 from gittrack.artifacts.reading import read_listing
-from gittrack.artifacts.remote import Errand, Remote, Told
+from gittrack.artifacts.remote import Errand, Refusals, Remote, Told
 from gittrack.artifacts.taking import hash_file
 from gittrack.artifacts.transfer import FolderPlan, Tally, ToldProgress, Transfer, Wanted, chunks, counted, size_here
 from gittrack.core.folder_listing import MAX_LISTING_BYTES, ListedFile, decode_listing
 from gittrack.core.names import display
-from gittrack.errors import CorruptRecordError, GittrackError, StorageError
+from gittrack.errors import ArtifactNotFoundError, CorruptRecordError, GittrackError, StorageError
 
 _KEEPERS = 8
 
@@ -59,7 +59,7 @@ def fetch_listing(store: BytesStore, remote: Remote, digest: str, what: str) -> 
         refused = remote.fetch([errand], lambda _: None)
         if digest in refused:
             raise refused[digest]
-        return _listing(errand.path, digest, what)
+        return _listing(remote, errand.path, digest, what)
 
 
 @dataclass(slots=True)
@@ -74,6 +74,7 @@ class _Pull:
     files: dict[str, str] = field(default_factory=dict)
     present: set[str] = field(default_factory=set)
     folders: dict[str, tuple[FolderPlan, str]] = field(default_factory=dict)
+    damaged: set[str] = field(default_factory=set)
     stopped: bool = False
 
     def run(self, wanted: Iterable[Wanted]) -> Transfer:
@@ -84,14 +85,23 @@ class _Pull:
         if self.stopped:
             self.tally.untried += len(missing)
         else:
-            self._each(missing, lambda errand: _taken(self.store, errand), self.tally.passed, _KEEPERS)
+            self._each(missing, self._taken, self.tally.passed, _KEEPERS)
         for digest, (folder, path) in self.folders.items():
             if folder.members <= self.present:
-                self.tally.moved_size += os.path.getsize(path)
-                self.tally.moved += 1
-                _keep(self.store, digest, path)
+                self._keep_listing(digest, folder.what, path)
         self.tally.tell()
         return self.tally.result()
+
+    def _keep_listing(self, digest: str, what: str, path: str) -> None:
+        try:
+            size = os.path.getsize(path)
+            self._keep(digest, path)
+        except OSError as error:  # after a pull of days somebody may have cleared what he took for left behind
+            text = f"cannot store the listing of '{what}': {error.strerror}"
+            self.tally.fail(digest, what, StorageError(text, hint="gittrack artifact pull"))
+            return
+        self.tally.moved_size += size
+        self.tally.moved += 1
 
     def _plan(self, wanted: Mapping[str, Wanted]) -> None:
         listings: dict[str, str] = {}
@@ -112,7 +122,7 @@ class _Pull:
         try:
             return read_listing(self.store, wanted.digest, wanted.what)
         except CorruptRecordError:
-            _drop(self.store, wanted.digest)
+            self.damaged.add(wanted.digest)
             return None
 
     def _add_members(self, what: str, members: Iterable[ListedFile]) -> None:
@@ -126,16 +136,17 @@ class _Pull:
         here = size_here(self.store, digest)
         if here is None:
             return
-        damaged = (size is not None and here != size) or (self.check and _digest_of(self.store.path(digest)) != digest)
-        if damaged:
-            _drop(self.store, digest)
+        # A run may name any size: only the hash says what is damaged.
+        doubted = self.check or (size is not None and here != size)
+        if doubted and _digest_of(self.store.path(digest)) != digest:  # it stays until there is better
+            self.damaged.add(digest)
         else:
             self.present.add(digest)
             self.tally.size -= here
 
     def _take_listing(self, errand: Errand) -> int | GittrackError:
         try:
-            members = _listing(errand.path, errand.digest, errand.what)
+            members = _listing(self.remote, errand.path, errand.digest, errand.what)
         except GittrackError as error:
             return error
         self._add_members(errand.what, members)
@@ -149,7 +160,7 @@ class _Pull:
         """Fetch objects, and take what arrived: a number of bytes, or what is wrong with it."""
         errands = [Errand(digest, self.incoming.name(), what) for digest, what in wanted.items()]
         for chunk, rest in chunks(errands):
-            refused = self.remote.fetch(chunk, told)
+            refused = self._told_of_damage(chunk, self.remote.fetch(chunk, told))
             came = [errand for errand in chunk if errand.digest not in refused]
             with ThreadPoolExecutor(workers) as pool:
                 taken = list(pool.map(take, came))
@@ -165,37 +176,44 @@ class _Pull:
                 self.stopped = True
                 break
 
+    def _taken(self, errand: Errand) -> int | GittrackError:
+        """Give what arrived its name, when it is what was asked for: its size, or what is wrong."""
+        try:
+            if _digest_of(errand.path) != errand.digest:
+                return _damaged_there(self.remote, errand.digest, errand.what)
+            size = os.path.getsize(errand.path)
+            self._keep(errand.digest, errand.path)
+        except GittrackError as error:
+            return error
+        except OSError as error:
+            return StorageError(f"cannot store '{errand.what}': {error.strerror}", hint=hint_of(error))
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(errand.path)
+        return size
 
-def _listing(path: str, digest: str, what: str) -> tuple[ListedFile, ...]:
+    def _keep(self, digest: str, path: str) -> None:
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            self.store.keep(file, path, digest)  # in place of what is damaged here
+        finally:
+            os.close(file)
+
+    def _told_of_damage(self, chunk: Sequence[Errand], refused: Refusals) -> Refusals:
+        """Of what is damaged here and not there at all, say both."""
+        for errand in chunk:
+            if errand.digest in self.damaged and isinstance(refused.get(errand.digest), ArtifactNotFoundError):
+                text = f"the bytes of '{errand.what}' are damaged here, and not at '{self.remote.shown}': they stay"
+                hint = "gittrack artifact push, where they are sound"
+                refused[errand.digest] = CorruptRecordError(text, hint=hint)
+        return refused
+
+
+def _listing(remote: Remote, path: str, digest: str, what: str) -> tuple[ListedFile, ...]:
     if os.path.getsize(path) > MAX_LISTING_BYTES or _digest_of(path) != digest.removesuffix(".dir"):
-        raise _damaged_there(what)
+        raise _damaged_there(remote, digest, what)
     with open(path, "rb") as file:
         return decode_listing(file.read())
-
-
-def _taken(store: BytesStore, errand: Errand) -> int | GittrackError:
-    """Give what arrived its name, when it is what was asked for: its size, or what is wrong."""
-    try:
-        if _digest_of(errand.path) != errand.digest:
-            return _damaged_there(errand.what)
-        size = os.path.getsize(errand.path)
-        _keep(store, errand.digest, errand.path)
-    except GittrackError as error:
-        return error
-    except OSError as error:
-        return StorageError(f"cannot store '{errand.what}': {error.strerror}", hint=hint_of(error))
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(errand.path)
-    return size
-
-
-def _keep(store: BytesStore, digest: str, path: str) -> None:
-    file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        store.keep(file, path, digest)
-    finally:
-        os.close(file)
 
 
 def _digest_of(path: str | Path) -> str:
@@ -206,22 +224,9 @@ def _digest_of(path: str | Path) -> str:
         os.close(file)
 
 
-def _damaged_there(what: str) -> CorruptRecordError:
-    text = f"the bytes of '{what}' at the remote are damaged; they are not taken"
-    return CorruptRecordError(text, hint="remove them there, then gittrack artifact push, where they are sound")
-
-
-def _drop(store: BytesStore, digest: str) -> None:
-    """Let go of damaged bytes, under DVC's name for them too when those are the same."""
-    path = store.path(digest)
-    try:
-        if store.dvc_cache is not None:
-            linked = BytesStore(store.dvc_cache).path(digest)
-            if linked.exists() and path.samefile(linked):
-                linked.unlink()
-        path.unlink()
-    except OSError as error:
-        raise StorageError(f"cannot write '{path}': {error.strerror}", hint=hint_of(error)) from error
+def _damaged_there(remote: Remote, digest: str, what: str) -> CorruptRecordError:
+    text = f"the bytes of '{what}' are damaged at the remote, in '{remote.place(digest)}': they are not taken"
+    return CorruptRecordError(text, hint="remove that file there, then gittrack artifact push, where they are sound")
 
 
 class _Incoming:

@@ -45,6 +45,9 @@ class Remote(Protocol):
     def shown(self) -> str:
         """Its address, without credentials."""
 
+    def place(self, digest: str) -> str:
+        """Where it holds a digest, fit to be shown to whoever is to look there."""
+
     def present(self, sizes: Mapping[str, int | None]) -> set[str]:
         """Which of these digests it holds.
 
@@ -70,11 +73,15 @@ class RemoteAddress:
         url: a URL, or the absolute path of a directory; may hold credentials.
         name: the DVC remote of that name; ``""`` when it is none.
         dvc_folder: the ``.dvc`` folder whose configuration knows that name.
+        endpoint: the endpoint that this configuration has for it; may hold credentials.
+        elsewhere: whether the url is another one than that remote's own, whose other options count all the same.
     """
 
     url: str
     name: str = ""
     dvc_folder: Path | None = None
+    endpoint: str = ""
+    elsewhere: bool = False
 
     @property
     def directory(self) -> Path | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from gittrack.artifacts.bytes_store import hint_of
-from gittrack.core.redact import redact_text
+from gittrack.core.redact import redact_text, redact_url
 from gittrack.errors import ArtifactNotFoundError, AuthenticationError, GittrackError, RemoteError, StorageError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def remote_failure(
     if what and not sending and isinstance(error, FileNotFoundError) and not _names(error) & _NOWHERE:
         text = f"the bytes of '{what}' are not at '{address.shown}'"
         return ArtifactNotFoundError(text, hint="gittrack artifact push, where they are")
-    return _failure(error, place, _check(address), _sign_in(address), sending=sending)
+    return _failure(error, place, _check(address), _sign_in(address), _endpoint(address), sending=sending)
 
 
 def reference_failure(error: BaseException, shown: str) -> GittrackError:
@@ -65,7 +65,9 @@ def reference_failure(error: BaseException, shown: str) -> GittrackError:
     return _failure(error, f"'{shown}'", "try again", "sign in with the tool of that place", sending=False)
 
 
-def _failure(error: BaseException, place: str, check: str, sign_in: str, *, sending: bool) -> GittrackError:
+def _failure(
+    error: BaseException, place: str, check: str, sign_in: str, unreached: str = "", *, sending: bool
+) -> GittrackError:
     if isinstance(error, GittrackError):
         return error
     names = _names(error)
@@ -80,7 +82,7 @@ def _failure(error: BaseException, place: str, check: str, sign_in: str, *, send
     if names & _SIGN_IN:
         return AuthenticationError(f"{place} does not let us in: {said}", hint=sign_in)
     if names & _NOT_REACHED:
-        return RemoteError(f"{place} cannot be reached: {said}", hint=check)
+        return RemoteError(f"{place} cannot be reached: {said}", hint=unreached or check)
     return RemoteError(f"{place} failed: {said}", hint=check)
 
 
@@ -117,6 +119,13 @@ def _is_full(error: BaseException, texts: set[str]) -> bool:
     return full or any(word in text for text in texts for word in _FULL)
 
 
+def _endpoint(address: RemoteAddress) -> str:
+    """What to look at when nobody answers where an endpoint is set; empty without one."""
+    if not address.endpoint:
+        return ""
+    return f"dvc remote modify {address.name} endpointurl URL; now it is '{redact_url(address.endpoint)}'"
+
+
 def _sign_in(address: RemoteAddress) -> str:
     if address.name and address.url.startswith("s3://"):
         return f"dvc remote modify --local {address.name} profile NAME, or access_key_id and secret_access_key"
@@ -128,4 +137,6 @@ def _sign_in(address: RemoteAddress) -> str:
 
 
 def _check(address: RemoteAddress) -> str:
-    return f"dvc remote modify {address.name} url URL" if address.name else "gittrack config artifact_remote URL"
+    if address.name and not address.elsewhere:
+        return f"dvc remote modify {address.name} url URL"
+    return "gittrack config artifact_remote URL"

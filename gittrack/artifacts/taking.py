@@ -49,7 +49,7 @@ def take_bytes(store: BytesStore, data: bytes, inline_limit: int) -> StoredBytes
     digest = md5_of(data)
     if len(data) <= inline_limit:
         return StoredBytes(len(data), digest, data)
-    if store.renew(digest, len(data)):
+    if store.has_bytes(digest, data):
         store.link_to_dvc(digest)
     else:
         with store.temporary() as (file, name):
@@ -76,7 +76,9 @@ def take_file(store: BytesStore, path: Path, inline_limit: int) -> StoredBytes:
             stored = take_bytes(store, _read_all(source), inline_limit)
         else:
             stored = _take_large(store, source)
-        return StoredBytes(stored.size, stored.digest, stored.content, changed=_has_changed(source, before))
+        return StoredBytes(
+            stored.size, stored.digest, stored.content, changed=stored.changed or has_changed(source, before)
+        )
     except OSError as error:
         raise StorageError(f"cannot store '{path}': {error.strerror}", hint=hint_of(error)) from error
     finally:
@@ -137,14 +139,14 @@ def _read_all(file: int) -> bytes:
 
 def _take_large(store: BytesStore, source: int) -> StoredBytes:
     with store.temporary() as (file, name):
-        _copy(source, file)
+        whole = _copy(source, file)
         size, digest = hash_file(file)
         store.keep(file, name, digest)
-    return StoredBytes(size, digest)
+    return StoredBytes(size, digest, changed=not whole)
 
 
-def _copy(source: int, target: int) -> None:
-    """Copy a file's data and leave its holes holes; the file system may share the extents."""
+def _copy(source: int, target: int) -> bool:
+    """Copy a file's data and leave its holes holes; the file system may share the extents. False: it was cut then."""
     size = os.fstat(source).st_size
     position = 0
     while position < size:
@@ -155,12 +157,17 @@ def _copy(source: int, target: int) -> None:
             if error.errno == errno.ENXIO:  # only a hole is left
                 break
             start, end = position, size
-        _copy_range(source, target, start, end)
+        reached = _copy_range(source, target, start, end)
+        if reached < end:
+            os.ftruncate(target, reached)
+            return False
         position = end
     os.ftruncate(target, size)
+    return True
 
 
-def _copy_range(source: int, target: int, start: int, end: int) -> None:
+def _copy_range(source: int, target: int, start: int, end: int) -> int:
+    """Copy what lies from one position to another; up to where there was something."""
     cloning = True
     while start < end:
         count = 0
@@ -174,10 +181,12 @@ def _copy_range(source: int, target: int, start: int, end: int) -> None:
         if not cloning:
             count = os.pwrite(target, os.pread(source, min(end - start, BLOCK), start), start)
         if not count:
-            return  # cut while it was copied
+            return start
         start += count
+    return start
 
 
-def _has_changed(file: int, before: os.stat_result) -> bool:
+def has_changed(file: int, before: os.stat_result) -> bool:
+    """Whether an open file was written to since it was opened."""
     now = os.fstat(file)
     return (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns)

@@ -63,6 +63,8 @@ class Transfer:
         present: objects that were where they should be already.
         failures: what was not moved.
         untried: objects that were not tried because everything before them failed.
+        given_up: objects that were not moved because ``gittrack gc`` gave them up here, by rules: no failure.
+        remotes: the places, as they may be shown.
     """
 
     moved: int = 0
@@ -70,6 +72,8 @@ class Transfer:
     present: int = 0
     failures: tuple[Failure, ...] = ()
     untried: int = 0
+    given_up: int = 0
+    remotes: tuple[str, ...] = ()
 
 
 ToldProgress = Callable[[Progress], None]

@@ -50,7 +50,7 @@ def stored_objects(store: BytesStore) -> Iterator[StoredObject]:
     top = store.root / "files" / "md5"
     for folder in _folders(top):
         try:
-            for entry in os.scandir(folder):
+            for entry in list(os.scandir(folder)):
                 digest = f"md5:{folder.name}{entry.name}"
                 if ARTIFACT_DIGEST.fullmatch(digest):
                     with contextlib.suppress(FileNotFoundError):
@@ -64,11 +64,57 @@ def stored_objects(store: BytesStore) -> Iterator[StoredObject]:
 
 def _folders(top: Path) -> list[Path]:
     try:
-        return [Path(entry.path) for entry in os.scandir(top) if len(entry.name) == 2 and entry.is_dir()]
+        return [Path(entry.path) for entry in list(os.scandir(top)) if len(entry.name) == 2 and entry.is_dir()]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise StorageError(f"cannot read '{top}': {error.strerror}", hint=hint_of(error)) from error
+
+
+class ScratchFile(NamedTuple):
+    """A file that is being written, or was when its process was killed: where, and how many bytes."""
+
+    path: Path
+    size: int
+    written: float
+
+
+def scratch_files(store: BytesStore) -> list[ScratchFile]:
+    """Temporary files of the store.
+
+    Raises:
+        StorageError: their folder cannot be read.
+    """
+    found = []
+    folder = store.root / "tmp"
+    try:
+        for entry in list(os.scandir(folder)):
+            with contextlib.suppress(FileNotFoundError):
+                state = entry.stat(follow_symlinks=False)
+                if entry.is_file(follow_symlinks=False):
+                    found.append(ScratchFile(Path(entry.path), state.st_size, state.st_mtime))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StorageError(f"cannot read '{folder}': {error.strerror}", hint=hint_of(error)) from error
+    return sorted(found)
+
+
+def drop_scratch(file: ScratchFile, older_than: float) -> bool:
+    """Remove a temporary file, unless it was written to since; whether it is gone by this call.
+
+    Raises:
+        StorageError: it cannot be removed.
+    """
+    try:
+        if os.stat(file.path).st_mtime >= older_than:
+            return False
+        os.unlink(file.path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StorageError(f"cannot remove '{file.path}': {error.strerror}", hint=hint_of(error)) from error
+    return True
 
 
 def members_of(store: BytesStore, digest: str) -> frozenset[str] | None:
@@ -108,6 +154,7 @@ def drop(store: BytesStore, digest: str, older_than: float) -> bool:
     aside = store.root / ASIDE / f"{digest.removeprefix('md5:')}-{uuid4().hex[:8]}"
     try:
         aside.parent.mkdir(exist_ok=True)
+        store.note_removal()
         os.rename(place, aside)
         if os.stat(aside).st_mtime >= older_than:
             _return(aside, place)

@@ -12,8 +12,14 @@ from gittrack.core.redact import redact_url
 from gittrack.errors import InvalidValueError
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_PLAIN_DIGEST = re.compile(r"[a-z0-9-]{1,40}:[0-9a-f]{1,128}(?:\.dir)?")
 VERSION = "version:"
 """What the digest of a table begins with of which a version or snapshot id is known, not its bytes."""
+
+
+def given_digest(text: str) -> str:
+    """A digest or version as somebody gave it: hex digits as they are, of anything else no more than is no secret."""
+    return text if _PLAIN_DIGEST.fullmatch(text) else safe_text(text)
 
 
 def is_uri(data: object) -> bool:

@@ -93,6 +93,7 @@ def _run_facts(run: SavedRun, now: int) -> dict[str, str]:
     record = run.record
     return {
         "id": run.id,
+        "run commit": run.commit or "",
         "experiment": record.experiment.name,
         "status": status_text(run),
         "error": record.error,

@@ -162,6 +162,10 @@ def disk_usage(usage: DiskUsage, by: str) -> dict[str, Any]:
         "here": usage.here,
         "referred": usage.referred,
         "unused": usage.unused,
+        "young": usage.young,
+        "otherwise": usage.otherwise,
+        "scratch": usage.scratch,
+        "removable": usage.removable,
         "inline": usage.inline,
         "missing": usage.missing,
         "problems": [problem(item) for item in usage.problems],
@@ -184,6 +188,8 @@ def collection(plan: GcPlan, collected: Collected | None) -> dict[str, Any]:
             }
             for item, size in plan.given_up
         ],
+        "notes": list(plan.notes),
+        "scratch": {"files": len(plan.scratch), "bytes": sum(file.size for file in plan.scratch)},
         "young": {"files": len(plan.young), "bytes": sum(found.size for found in plan.young)},
         "kept": {"files": plan.kept, "bytes": plan.kept_bytes},
         "missing_folders": list(plan.missing),
@@ -203,6 +209,8 @@ def transfer(done: Transfer) -> dict[str, Any]:
         "size": done.size,
         "present": done.present,
         "untried": done.untried,
+        "given_up": done.given_up,
+        "remotes": list(done.remotes),
         "failures": [
             {"digest": each.digest, "what": each.what, "reason": each.error.message, "mend": each.error.hint}
             for each in done.failures

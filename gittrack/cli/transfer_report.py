@@ -25,7 +25,17 @@ _WORST_FIRST = (4, 6, 1, 5, 2, 3)
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[ToldProgress | None]:
-    """Something to tell of progress, drawn on stderr where that is a terminal; else None."""
+    """Something to tell of progress, drawn on stderr where that is a terminal; else None. Says what Ctrl-C leaves."""
+    try:
+        with _bar(label) as told:
+            yield told
+    except KeyboardInterrupt:
+        say("stopped; the same command does the rest")
+        raise
+
+
+@contextmanager
+def _bar(label: str) -> Iterator[ToldProgress | None]:
     if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
@@ -49,17 +59,26 @@ def _shown(progress: Progress | None) -> str:
 
 
 def report(done: Transfer, verb: str, remote: str) -> None:
-    """Say what a transfer came to: a line for each failure, then the sum."""
-    for failure in done.failures[:MOST_FAILURES]:
-        say(f"error: {failure.error.message}", role="bad")
-    more = len(done.failures) - MOST_FAILURES
+    """Say what a transfer came to: a line for each cause of failures, then the sum."""
+    causes: dict[str, int] = {}
+    for failure in done.failures:
+        causes[failure.error.message] = causes.get(failure.error.message, 0) + 1
+    for message, count in list(causes.items())[:MOST_FAILURES]:
+        say(f"error: {message}" + (f" ({plural(count, 'object')})" if count > 1 else ""), role="bad")
+    more = sum(list(causes.values())[MOST_FAILURES:])
     if more > 0:
         say(f"error: and {more} more like these; all of them: --json", role="bad")
     if done.untried:
         say(f"stopped: {plural(done.untried, 'object')} not tried")
+    if done.given_up:
+        say(f"given up by 'gittrack gc', so not {verb}: {plural(done.given_up, 'object')}")
+    remote = ", ".join(done.remotes) or remote
     size = f" ({format_size(done.size)})" if done.moved else ""
-    there = f", {done.present} already there" if done.present else ""
-    say(f"{verb} {plural(done.moved, 'object')}{size}{there}: {remote}")
+    there = f", {done.present} already {'here' if verb == 'pulled' else 'there'}" if done.present else ""
+    if verb == "pulled" and not done.moved and not done.failures:  # then nothing was asked of the remote
+        say(f"nothing to pull{there}; '{remote}' was not asked" if there else "nothing to pull")
+    else:
+        say(f"{verb} {plural(done.moved, 'object')}{size}{there}: {remote}")
     hints = dict.fromkeys(failure.error.hint for failure in done.failures if failure.error.hint)
     for hint in list(hints)[:3]:
         click.echo(f"hint: {display(hint)}", err=True)

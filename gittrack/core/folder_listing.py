@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gittrack.core.names import display, plain_artifact_path
+from gittrack.core.written_paths import first_clash
 from gittrack.errors import CorruptRecordError, InvalidNameError
 
 MAX_LISTING_BYTES = 512 << 20
@@ -85,15 +86,8 @@ def _digest(md5: object) -> str:
 
 def _check_tree(files: list[ListedFile]) -> None:
     """No file twice, and none that is also a folder."""
-    paths = {file.path for file in files}
-    if len(paths) < len(files):
-        raise CorruptRecordError("the listing of a folder holds a path twice", hint="gittrack fsck")
-    folders: set[str] = set()
-    for path in paths:
-        folder = path.rpartition("/")[0]
-        while folder and folder not in folders:
-            folders.add(folder)
-            folder = folder.rpartition("/")[0]
-    if both := folders & paths:
-        shown = display(min(both), 80)
-        raise CorruptRecordError(f"the listing of a folder holds '{shown}' as a file and as a folder")
+    clash = first_clash((file.path, file.path) for file in files)
+    if clash is not None:
+        how = "twice" if clash[0] == clash[1] else "as a file and as a folder"
+        text = f"the listing of a folder holds '{display(clash[0], 80)}' {how}"
+        raise CorruptRecordError(text, hint="gittrack fsck")

@@ -1,10 +1,10 @@
 """Names: what people may call things, and the file names in a run's tree that stand for them.
 
 A metric or an artifact may be called almost anything; its file must live in git and on every file system. Each part
-between slashes is encoded by itself (``docs/format.md``): ASCII letters, digits and ``._-`` stay, every other byte of
-its UTF-8 becomes ``%XX``, and so do characters that would mislead somebody (a leading dot, a trailing ``.csv``, the
-first letter of ``nul``). Since everything beyond ASCII is encoded, a name in NFC and the same name in NFD are two names
-with two files, on every system. The encoding is reversible, except for parts so long that they are cut.
+between slashes is encoded by itself (``docs/format.md``): ASCII letters, digits, blanks and ``._-=+,()@`` stay, every
+other byte of its UTF-8 becomes ``%XX``, and so do characters that would mislead somebody (a leading dot, a trailing
+``.csv``, the first letter of ``nul``). Since everything beyond ASCII is encoded, a name in NFC and the same name in NFD
+are two names with two files, on every system. The encoding is reversible, except for parts so long that they are cut.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ ARTIFACTS_FOLDER = "artifacts"
 
 _SHORTEST_CREDENTIAL = 16
 
-_ENCODED = re.compile(rb"[^A-Za-z0-9._\-]")
+_ENCODED = re.compile(rb"[^A-Za-z0-9._\-=+,()@ ]")
 _ESCAPE = re.compile(rb"%([0-9A-F]{2})")
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.IGNORECASE)
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9]) *(?:\.|\Z)", re.IGNORECASE)
 _DVC_NAME = re.compile(r"(?:\.dvc|\Advc\.yaml|\Advc\.lock)\Z", re.IGNORECASE)
+_GITS_OWN = re.compile(r"(?:\A|/)(?:\.git|git~1)[ .]*(?:/|\Z)", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -115,9 +116,12 @@ def check_artifact_path(path: str) -> str:
     """``path`` as an artifact is kept under: in its plain form (:func:`plain_artifact_path`), without credentials.
 
     Raises:
-        InvalidNameError: it has no plain form.
+        InvalidNameError: it has no plain form, or would lie in ``.git`` where somebody downloads it.
     """
-    return _without_credentials(plain_artifact_path(path))
+    plain = plain_artifact_path(path)
+    if _GITS_OWN.search(plain):
+        raise InvalidNameError(f"the path of an artifact must not lie in '.git': '{display(path, 80)}'")
+    return _without_credentials(plain)
 
 
 def plain_artifact_path(path: str) -> str:
@@ -160,16 +164,16 @@ def encode_component(text: str, *, capitals: bool = False, suffix: str = "") -> 
         capitals: encode capitals too, for parts that differ from a sibling in the case of ASCII letters only.
         suffix: what files get at their end, lower case with its dot, so that no folder may end in it.
 
-    >>> encode_component("val loss"), encode_component(".git"), encode_component("nul"), encode_component("é")
-    ('val%20loss', '%2Egit', '%6Eul', '%C3%A9')
+    >>> encode_component("lr=0.1 (b)"), encode_component(".git"), encode_component("nul"), encode_component("é")
+    ('lr=0.1 (b)', '%2Egit', '%6Eul', '%C3%A9')
     """
     encoded = _ENCODED.sub(_escape, _utf8("a file", text)).decode()
     if capitals:
         encoded = re.sub(r"(%..)|([A-Z])", lambda match: match[1] or f"%{ord(match[2]):02X}", encoded)
-    if encoded.startswith(".") or _DEVICE.match(encoded):
+    if encoded.startswith((".", " ")) or _DEVICE.match(encoded):
         encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"
-    if encoded.endswith("."):
-        encoded = encoded[:-1] + "%2E"  # Windows drops it
+    if encoded.endswith((".", " ")):
+        encoded = f"{encoded[:-1]}%{ord(encoded[-1]):02X}"  # Windows drops it
     if _DVC_NAME.search(encoded) or (suffix and encoded.casefold().endswith(suffix)):
         head, _, extension = encoded.rpartition(".")
         encoded = f"{head}%2E{extension}"
@@ -193,8 +197,8 @@ def decode_component(encoded: str) -> str:
     Raises:
         InvalidNameError: it was cut, or it is none of ours.
 
-    >>> decode_component("val%20loss")
-    'val loss'
+    >>> decode_component("100 %25")
+    '100 %'
     """
     # A "%" at the end adds nothing: it stands for the empty part, or tells a file from the folder of the same name.
     try:

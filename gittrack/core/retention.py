@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Literal
 
 from gittrack.core.ids import RunId
@@ -105,11 +106,20 @@ def _is_lower_better(metric: str) -> bool | None:
     return None if lower == higher else lower
 
 
+def without_values(rules: Sequence[KeepRule], runs: Sequence[Candidate]) -> list[KeepRule]:
+    """The rules that rank by a metric of which none of these runs has a value: they keep all of them."""
+    return [rule for rule in rules if rule.kind == "best" and not any(_has_metric(run, rule.metric) for run in runs)]
+
+
+def _has_metric(run: Candidate, metric: str) -> bool:
+    return not math.isnan(run.metrics.get(metric, math.nan))
+
+
 def kept_by(rules: Sequence[KeepRule], runs: Iterable[Candidate]) -> dict[RunId, str]:
     """The runs of one experiment that keep their bytes.
 
     Args:
-        rules: what one of them keeps is kept.
+        rules: what one of them keeps is kept. One that ranks by a metric which no run has keeps all.
         runs: all runs of the experiment that count, in any order.
 
     Returns:
@@ -130,7 +140,9 @@ def _chosen(rule: KeepRule, newest: Sequence[Candidate]) -> Sequence[Candidate]:
         return newest[: rule.count]
     if rule.kind == "best":
         sign = 1 if rule.lowest else -1
-        ranked = [run for run in newest if not math.isnan(run.metrics.get(rule.metric, math.nan))]
+        ranked = [run for run in newest if _has_metric(run, rule.metric)]
+        if not ranked:
+            return newest  # such a rule says nothing about these runs: a typing mistake must not empty them
         return sorted(ranked, key=lambda run: sign * run.metrics[rule.metric])[: rule.count]  # stable: newest first
     if rule.kind == "tagged":
         return [run for run in newest if _has_tag(run.tags, rule.key, rule.value)]
@@ -162,6 +174,30 @@ def parse_checkpoints(text: str) -> int:
     if found is None or int(found[1]) == 0:
         raise UsageError(f"'{display(text, 80)}' does not say which checkpoints stay", hint="--checkpoints last:3")
     return int(found[1])
+
+
+_NUMBER = re.compile(r"[0-9]+")
+
+
+def numbered_siblings(paths: Iterable[str]) -> list[tuple[str, int]]:
+    """Files that look like checkpoints and are none to :func:`superseded`: they differ in numbers not named as steps.
+
+    Returns:
+        How each group is called, with ``#`` for the numbers, and how many there are in it.
+
+    >>> numbered_siblings(["weights.09.h5", "weights.10.h5", "step-1.pt", "step-2.pt", "notes2.txt"])
+    [('weights.#.h5', 2)]
+    """
+    groups: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for path in paths:
+        plain = _FRACTION.sub("=#", path)
+        if not _STEP.search(path) and _NUMBER.search(plain):
+            groups.setdefault(tuple(_NUMBER.split(plain)), []).append(tuple(_NUMBER.findall(plain)))
+    found = []
+    for texts, numbers in groups.items():
+        shown = [each[0] if len(set(each)) == 1 else "#" for each in zip(*numbers, strict=True)]
+        found.append(("".join(map("".join, zip_longest(texts, shown, fillvalue=""))), len(numbers)))
+    return sorted((shape, count) for shape, count in found if count > 1)
 
 
 def superseded(paths: Iterable[str], count: int) -> list[str]:

@@ -43,8 +43,8 @@ class RunBody:
         series: metric name -> points.
         environment: file name under ``environment/`` -> bytes.
         logs: file name under ``logs/`` -> bytes.
-        contents: artifact path -> the bytes of its inline blob; or, taken over from an earlier commit, the id of the
-            blob or pointer.
+        contents: path of an inline artifact -> its bytes; or, taken over from an earlier commit, the id of the blob.
+            Pointers are made anew each time: they hold the name of their file, and that may change with its siblings.
         dvc_remote: where the bytes of pointers are pushed to: ``url``, and what else DVC needs to read from there;
             empty when the project has no DVC remote.
         kept: files at these paths are taken over unchanged (from the commit a resumed run continues, or of a kind this
@@ -116,7 +116,7 @@ def _artifact_files(body: RunBody) -> Files:
         if entry.storage == "pointer":
             folder, _, name = path.rpartition("/")
             ignored.setdefault(folder, []).append(name)
-            files[path + ".dvc"] = body.contents.get(entry.path) or pointer_bytes(entry, name)
+            files[path + ".dvc"] = pointer_bytes(entry, name)
         else:
             files[path] = body.contents[entry.path]
     for folder, names in ignored.items():

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from gittrack.core.ids import ObjectId
 from gittrack.core.records import Person
+from gittrack.core.written_paths import is_gits_own
 from gittrack.errors import CorruptRecordError, InvalidNameError, InvalidValueError
 
 MODE_FILE = 0o100644
@@ -43,7 +44,7 @@ def is_unsafe_part(part: str) -> bool:
     """Whether a file of that name could leave its directory or meddle with ``.git`` when checked out."""
     if not part or part in {".", ".."} or "/" in part or "\0" in part:
         return True
-    return part.rstrip(" .").lower() in {".git", "git~1"}
+    return is_gits_own(part)
 
 
 def parse_tree(id: ObjectId, data: bytes) -> list[tuple[int, str, ObjectId]]:

@@ -18,6 +18,7 @@ from gittrack.models.requirements import requirements
 
 MLMODEL = "MLmodel"
 _MOST_BYTES = 1 << 20
+_DEEPEST = 40
 _MODULES = {"python_function": "pyfunc"}
 _DATA_KEYS = ("pickled_model", "data", "model_data")
 
@@ -156,10 +157,28 @@ def _document(folder: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ValueError(f"more than {_MOST_BYTES} bytes")
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        text = path.read_text(encoding="utf-8")
+        _check_plain(yaml, text)
+        document = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  the fast safe one
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError, yaml.YAMLError) as error:
         raise CorruptRecordError(f"the model's MLmodel is damaged: {_first_line(error)}") from error
     return document if isinstance(document, dict) else {}
+
+
+def _check_plain(yaml: Any, text: str) -> None:
+    """Refuse what makes a short text a long computation; MLflow reads the file again, without such a check.
+
+    Raises:
+        ValueError: merged tables, which double with each line, or deeper nesting than a model has.
+    """
+    depth = 0
+    for event in yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        if isinstance(event, yaml.ScalarEvent) and (event.value == "<<" or str(event.tag).endswith("merge")):
+            raise ValueError("it merges tables")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError(f"it is nested more than {_DEEPEST} deep")
 
 
 def _facts(table: Mapping[Any, Any]) -> dict[str, str]:

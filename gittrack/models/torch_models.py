@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gittrack.core.names import display
-from gittrack.errors import CorruptRecordError
-from gittrack.models.flavour import Facts, class_name, descends_from, is_installed
+from gittrack.errors import CorruptRecordError, UsageError
+from gittrack.models.flavour import Facts, class_name, descends_from, is_installed, needs_trust
+
+_SAFE_FROM = (2, 6)
+"""The version of PyTorch from which reading only tensors runs no code."""
 
 
 class TorchModels:
@@ -58,9 +62,16 @@ class TorchModels:
             if form == "state_dict":
                 import torch
 
+                if not trust and _version(torch) < _SAFE_FROM:  # CVE-2025-32434
+                    raise needs_trust(f"PyTorch {display(torch.__version__, 20)} runs code in files of tensors")
                 return torch.load(data, map_location="cpu", weights_only=True)
         except Exception as error:  # PyTorch raises many kinds
-            if isinstance(error, ImportError):
+            if isinstance(error, ImportError | UsageError):
                 raise
             raise CorruptRecordError(f"the tensors cannot be read: {display(str(error), 200)}") from error
         return None
+
+
+def _version(torch: Any) -> tuple[int, ...]:
+    numbers = re.match(r"([0-9]+)\.([0-9]+)", str(torch.__version__))
+    return (0, 0) if numbers is None else (int(numbers[1]), int(numbers[2]))

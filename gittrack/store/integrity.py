@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, replace
 
+from gittrack.core.dvc_pointers import MAX_POINTER_BYTES, parse_pointer
 from gittrack.core.ids import ObjectId, RunId
 from gittrack.core.message import decode_message, listed_form
 from gittrack.core.parsed_refs import parse_ref
@@ -23,7 +24,7 @@ from gittrack.store.catalog import read_catalog
 from gittrack.store.done import done_runs
 from gittrack.store.layout import Layout
 from gittrack.store.live import list_live
-from gittrack.store.run_reader import read_record, read_series
+from gittrack.store.run_reader import artifact_files, read_record, read_series
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +117,26 @@ def _run(repo: Repository, id: RunId, commit: ObjectId) -> Iterable[Finding]:
                 continue  # points that a later version keeps outside git are no damage
             if not _same_summary(summarise(series), summary):
                 yield Finding(where, f"the summary of metric '{name}' is not that of its points")
+        for path, reason in _wrong_pointers(repo, commit, record):
+            yield Finding(where, f"the DVC pointer of artifact '{path}' {reason}")
     except (GittrackError, ValueError) as error:
         yield Finding(where, str(error))
+
+
+def _wrong_pointers(repo: Repository, commit: ObjectId, record: RunRecord) -> Iterable[tuple[str, str]]:
+    """Pointers that name other bytes than the run does, or another file than the one they lie beside."""
+    files = artifact_files(record)
+    for entry in record.artifacts:
+        if entry.storage != "pointer":
+            continue
+        data = repo.objects.read_file(commit, files[entry.path], limit=MAX_POINTER_BYTES)
+        if data is None:
+            yield entry.path, "is not there"
+            continue
+        name = files[entry.path].rpartition("/")[2].removesuffix(".dvc")
+        found = [(out.path, out.digest, out.size) for out in parse_pointer(data.decode())]
+        if found != [(name, entry.digest, entry.size)]:
+            yield entry.path, "names something else"
 
 
 def _same_record(one: RunRecord, other: RunRecord) -> bool:

@@ -65,13 +65,13 @@ def read_artifact(repo: Repository, commit: ObjectId, record: RunRecord, path: s
     if entry is None or entry.storage != "inline":
         text = f"run '{record.name}' has no inline artifact '{path}'"
         raise ArtifactNotFoundError(text, hint=f"gittrack show {record.id[:8]}")
-    data = repo.objects.read_file(commit, _artifact_paths(record)[path], limit=SERIES_FILE)
+    data = repo.objects.read_file(commit, artifact_files(record)[path], limit=SERIES_FILE)
     if data is None:
         raise CorruptRecordError(f"run {record.id} has no file for artifact '{path}'", hint="gittrack fsck")
     return data
 
 
-def _artifact_paths(record: RunRecord) -> dict[str, str]:
+def artifact_files(record: RunRecord) -> dict[str, str]:
     """Where the bytes of each artifact, or its pointer, lie in the run's tree."""
     paths = artifact_paths(entry.path for entry in record.artifacts)
     return {
@@ -90,7 +90,8 @@ def read_body(repo: Repository, commit: ObjectId) -> RunBody:
     """
     record = read_record(repo, commit)
     blobs = {entry.path: entry.id for entry in repo.objects.list_tree(commit)}
-    artifacts = _artifact_paths(record)
+    artifacts = artifact_files(record)
+    inline = {entry.path for entry in record.artifacts if entry.storage == "inline"}
     environment = _folder(repo, blobs, "environment/", SMALL_FILE)
     logs = _folder(repo, blobs, "logs/", SERIES_FILE)
     return RunBody(
@@ -98,7 +99,7 @@ def read_body(repo: Repository, commit: ObjectId) -> RunBody:
         series=_all_series(repo, blobs, record),
         environment=environment,
         logs=logs,
-        contents={name: blobs[path] for name, path in artifacts.items() if path in blobs},
+        contents={name: blobs[path] for name, path in artifacts.items() if name in inline and path in blobs},
         dvc_remote=decode_remote(repo.objects.read_file(commit, CONFIG_FILE, limit=SMALL_FILE) or b""),
         kept={path: id for path, id in blobs.items() if path.partition("/")[0] not in _REWRITTEN},
     )

@@ -6,6 +6,7 @@ import datetime
 import io
 import json
 import os
+import socket
 import sys
 import tomllib
 
@@ -92,7 +93,7 @@ def test_one_file_of_a_folder_that_cannot_be_kept_does_not_take_the_others_with_
 def test_names_that_would_mislead_git_or_dvc_come_back_as_they_were(keep, repo, git):
     with gittrack.start_run(strict=True) as run:
         names = [
-            ".git/config",
+            ".github/config",
             "data.dvc",
             "dvc.yaml",
             ".gitignore",
@@ -103,7 +104,7 @@ def test_names_that_would_mislead_git_or_dvc_come_back_as_they_were(keep, repo, 
             "-rf",
             "a b/ü",
             "a",
-            "a.txt/b",
+            "A.txt.d/b",
         ]
         for name in names:
             run.log_text(name, name)
@@ -142,7 +143,10 @@ DOCUMENT = {
 
 @pytest.mark.parametrize("name", ["a.json", "a.yaml", "a.yml", "a.toml", "a.txt"])
 def test_documents_are_json_yaml_or_toml_by_their_suffix(keep, name):
-    found, errors = keep("log_dict", DOCUMENT, name)
+    given = dict(DOCUMENT)
+    if name == "a.toml":  # which has no null
+        given["a"] = [each for each in DOCUMENT["a"] if each is not None]
+    found, errors = keep("log_dict", given, name)
     assert errors == []
     read = {"yaml": yaml.safe_load, "yml": yaml.safe_load, "toml": lambda text: tomllib.loads(text.decode())}
     data = read.get(name.rpartition(".")[2], json.loads)(found[name])
@@ -225,9 +229,24 @@ RGB = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
         (Tensor(RGB), RGB),
         (Image.fromarray(RGB), RGB),
         (RGB[:, :, 0].tolist(), RGB[:, :, 0]),
-        (np.array([[np.nan, 2.0]]), np.array([[0, 255]])),
+        (np.array([[-1e-7, 1 + 1e-7]]), np.array([[0, 255]])),
+        (np.array([[0, 255]]), np.array([[0, 255]])),
     ],
-    ids=["rgb", "grey", "one", "floats", "bools", "rgba", "chw", "tensor chw", "tensor", "pil", "list", "nan"],
+    ids=[
+        "rgb",
+        "grey",
+        "one",
+        "floats",
+        "bools",
+        "rgba",
+        "chw",
+        "tensor chw",
+        "tensor",
+        "pil",
+        "list",
+        "rounding",
+        "ints",
+    ],
 )
 def test_images_come_back_pixel_by_pixel(keep, image, expected):
     found, errors = keep("log_image", image, "a.png")
@@ -247,6 +266,44 @@ def test_images_are_named_by_key_and_step(keep):
 def test_what_is_no_image_is_said(keep, image):
     found, errors = keep("log_image", image, "a.png")
     assert (found, len(errors)) == ({}, 1)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ([[0.0, 2.0]], "floats of the image lie between 0.0 and 2.0, not between 0 and 1"),
+        ([[-0.5, 1.0]], "floats of the image lie between -0.5 and 1.0"),
+        ([[np.nan, 0.5]], "between nan and nan"),
+        ([[0.0, np.inf]], "between 0.0 and inf"),
+        ([[0, 1000]], "whole numbers of the image lie between 0 and 1000, not between 0 and 255"),
+        ([[-1, 5]], "between -1 and 5"),
+        ([["a", "b"]], "is no image"),
+        ([[1j, 2]], "an array of complex128 is no image"),
+    ],
+)
+def test_pixels_out_of_their_range_are_refused_not_clipped(keep, numbers, said):
+    found, (error,) = keep("log_image", np.array(numbers), "a.png")
+    assert found == {}
+    assert said in error
+
+
+def test_an_array_is_never_kept_under_the_name_of_another_format(keep):
+    found, (error,) = keep("log_image", RGB, "i.jpg")
+    assert (found, error) == ({}, "log_image: an array is kept as PNG, and 'i.jpg' is of another format")
+    assert list(keep("log_image", RGB, "without suffix")[0]) == ["without suffix"]
+
+
+@pytest.mark.parametrize("name", ["t.xlsx", "t.tsv", "t.CSV.gz"])
+def test_a_table_is_never_kept_under_the_name_of_another_format(keep, name):
+    found, (error,) = keep("log_table", pd.DataFrame({"a": [1]}), name)
+    assert (found, "is kept as CSV, JSON or Parquet" in error) == ({}, True)
+    assert keep("log_table", {"a": [1]}, name)[0] == {}
+
+
+def test_toml_that_cannot_hold_a_value_is_refused(keep):
+    found, (error,) = keep("log_dict", {"a": {"n": None}, "b": 1}, "d.toml")
+    assert (found, error) == ({}, "log_dict: 'd.toml' cannot hold None, which TOML does not have: 'a.n'")
+    assert "'b[1]'" in keep("log_dict", {"b": [1, None]}, "d.toml")[1][0]
 
 
 FRAME = pd.DataFrame({"a": [1, 2], "b": ["x", None], "c": [0.5, float("nan")]})
@@ -350,7 +407,42 @@ def test_a_link_to_a_file_is_kept_as_its_content_wherever_that_lies(repo, tmp_pa
     saved = gittrack.get_run("it")
     assert paths_of(saved) == ("inner", "outer", "real.txt")
     assert (saved.artifact("inner"), saved.artifact("outer")) == (b"real", b"weights")
-    assert "log_artifacts" not in capfd.readouterr().err
+    (said,) = [line for line in capfd.readouterr().err.splitlines() if "log_artifacts" in line]
+    assert f"of folder '{folder}' 1 link to a folder ('directory') is left out" in said
+
+
+def test_what_is_no_file_in_a_folder_is_counted_in_one_line(repo, tmp_path, capfd):
+    folder = tmp_path / "made"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "real.txt").write_text("real")
+    os.mkfifo(folder / "fifo")
+    os.mkfifo(folder / "sub" / "fifo")
+    (folder / "latest").symlink_to(folder / "sub")
+    with socket.socket(socket.AF_UNIX) as server:
+        os.chdir(folder)
+        server.bind("socket")
+        os.chdir(repo)
+        with gittrack.start_run("it", strict=True) as run:  # nothing failed
+            run.log_artifact(folder)
+    saved = gittrack.get_run("it")
+    assert paths_of(saved) == ("made/real.txt",)
+    (said,) = [line for line in capfd.readouterr().err.splitlines() if "left out" in line]
+    (kept,) = errors_of(saved)
+    for line in (said, kept):
+        for part in ("2 pipes", "1 socket", "1 link to a folder", "are left out"):
+            assert part in line
+
+
+def test_a_link_to_a_folder_is_kept_under_its_own_name_as_one_to_a_file_is(repo, monkeypatch):
+    (repo / "step-7" / "sub").mkdir(parents=True)
+    (repo / "step-7" / "a.txt").write_text("a")
+    (repo / "latest").symlink_to("step-7")
+    monkeypatch.chdir(repo / "step-7")
+    with gittrack.start_run("it") as run:
+        run.log_artifact(repo / "latest")
+        run.log_artifact(repo / "latest" / "sub" / "..", "up")
+        run.log_artifact(".", "here")
+    assert paths_of(gittrack.get_run("it")) == ("here/step-7/a.txt", "latest/a.txt", "up/step-7/a.txt")
 
 
 def test_a_link_that_leads_nowhere_or_in_a_circle_is_a_warning(repo, tmp_path, capfd):
@@ -365,5 +457,7 @@ def test_a_link_that_leads_nowhere_or_in_a_circle_is_a_warning(repo, tmp_path, c
         run.log_artifacts(folder)
     saved = gittrack.get_run("it")
     assert (saved.status.value, paths_of(saved)) == ("finished", ("real.txt",))
-    (warning,) = [line for line in capfd.readouterr().err.splitlines() if "log_artifacts" in line]
+    lines = [line for line in capfd.readouterr().err.splitlines() if "log_artifacts" in line]
+    assert "1 link to a folder ('self') is left out" in lines.pop(0)
+    (warning,) = lines
     assert "3 files of" in warning and "leads nowhere" in warning

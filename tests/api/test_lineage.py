@@ -182,3 +182,34 @@ def test_a_damaged_run_hides_no_other(story, repo, git):
     found, problems = find_whence(Project.open(), story / "model.bin")
     assert [made.name for made in found.made] == ["train"]
     assert [where for where, _ in problems] == [f"run {broken.id}"]
+
+
+def test_a_folder_that_runs_read_and_whose_listing_is_not_here_may_hold_the_file(repo, git, tmp_path):
+    data = tmp_path / "digits"
+    data.mkdir()
+    (data / "x.npy").write_bytes(b"x" * 1000)
+    (data / "y.npy").write_bytes(b"y" * 1000)
+    for name in ("one", "two"):
+        with gittrack.start_run(name=name, strict=True) as run:
+            run.log_input(data, role="train")
+    clone = tmp_path / "clone"
+    git("clone", "-q", str(repo), str(clone))
+    git("fetch", "-q", "origin", "+refs/runs/inbox/*:refs/runs/inbox/*", cwd=clone)
+    found = gittrack.whence(data / "x.npy", repo=clone)
+    assert (found.made, found.read, found.unseen, found.unseen_data) == ((), (), 1, 1)
+    assert [read.name for read in gittrack.whence(data, repo=clone).read] == ["one", "two"]
+
+
+def test_a_run_that_says_it_read_data_of_the_project_is_listed_once(repo, git):
+    (repo / ".dvc").mkdir()
+    (repo / ".dvc" / "config").write_text("")
+    (repo / "data.csv").write_bytes(b"data")
+    (repo / "data.csv.dvc").write_text(f"outs:\n- md5: {md5(b'data')[4:]}\n  size: 4\n  hash: md5\n  path: data.csv\n")
+    git("add", "data.csv.dvc", cwd=repo)
+    git("commit", "-qm", "data", cwd=repo)
+    with gittrack.start_run(name="says", strict=True) as run:
+        run.log_input("data.csv", role="train")
+    with gittrack.start_run(name="had", strict=True):
+        pass
+    found = gittrack.whence("data.csv").read
+    assert [(read.name, read.input.role) for read in found] == [("says", "train"), ("had", "project")]

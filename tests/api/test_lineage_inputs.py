@@ -124,6 +124,18 @@ def test_what_dvc_tracks_is_recorded_with_its_hash_and_whether_it_is_what_lies_t
     assert states(recorded())["data/raw"] == ["verified"]
 
 
+def test_a_run_says_at_its_end_that_its_data_is_not_what_dvc_tracks(repo, dvc, project_env):
+    (repo / "data" / "raw").mkdir(parents=True)
+    (repo / "data" / "raw" / "a").write_text("a")
+    (repo / "data" / "train.csv").write_text("train")
+    dvc("add", "-q", "data/raw", "data/train.csv")
+    (repo / "data" / "train.csv").write_text("other\n")
+    (repo / "data" / "raw" / "a").write_text("other too")
+    program = "import gittrack\nwith gittrack.start_run() as run: run.log_input('data/train.csv', role='train')"
+    done = subprocess.run([sys.executable, "-c", program], env=project_env, capture_output=True, text=True, check=True)
+    assert "  data       data/raw and 1 more not as DVC tracks it: dvc status\n" in done.stderr
+
+
 def test_a_project_without_dvc_records_nothing_and_remembers_nothing(repo):
     track(repo / "a.csv")
     assert recorded() == {}
@@ -378,6 +390,15 @@ def test_a_table_elsewhere_is_its_address_and_its_version(repo):
         run.log_input("lakefs://repo/main/t", version=5)
     assert [item.digest for item in gittrack.get_run(run.id).record.inputs] == ["version:a", "version:b"]
     assert len(errors_of(gittrack.get_run(run.id))) == 2
+
+
+def test_a_given_digest_or_version_is_kept_without_its_secrets(repo):
+    with gittrack.start_run() as run:
+        run.log_input("delta://lake/a", digest="https://u:PASSWORD@h/x")
+        run.log_input("delta://lake/b", version="token=ghp_abcdefghijklmnopqrstuvwxyz0123456789")
+        run.log_input("delta://lake/c", digest="sha256:" + "ab" * 32)
+    digests = [item.digest for item in gittrack.get_run(run.id).record.inputs]
+    assert digests == ["https://h/x", "version:token=***", "sha256:" + "ab" * 32]
 
 
 def test_data_in_memory_is_its_content_and_schema(repo):

@@ -8,9 +8,18 @@ import signal
 import pytest
 
 import gittrack
+from gittrack.api.maintain import fsck
+from gittrack.api.project import Project
+from gittrack.core.records import Person
 from gittrack.errors import ParamConflictError, RunActiveError, RunNotFoundError
 
 from .conftest import errors_of, paths_of
+
+
+def write(path, text):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
 
 
 def first_run(name: str = "long") -> gittrack.Run:
@@ -23,6 +32,40 @@ def first_run(name: str = "long") -> gittrack.Run:
         run.log_metric("loss", "bad")
         run.log_output(b"line one\n")
     return run
+
+
+def test_pointers_keep_naming_their_files_when_siblings_change_how_those_are_called(repo, git):
+    big = "x" * 100_000
+    with gittrack.start_run(strict=True) as run:
+        run.log_text(big, "Model.bin")
+        run.log_artifacts(write(repo.parent / "folder" / "x.bin", big + "y").parent, "a")
+    with gittrack.start_run(run_id=run.id, strict=True) as again:
+        again.log_text(big + "z", "model.bin")
+        again.log_text(big + "b", "a/b.bin")
+    saved = gittrack.get_run(run.id)
+    files = git("ls-tree", "-r", "--name-only", saved.commit, "artifacts/", cwd=repo).split()
+    pointers = [file for file in files if file.endswith(".dvc")]
+    assert pointers == [f"artifacts/{name}.dvc" for name in ("%4Dodel.bin", "a%", "a/b.bin", "model.bin")]
+    for file in pointers:
+        name = file.rpartition("/")[2].removesuffix(".dvc")
+        assert f'  path: "{name}"\n' in saved.file(file).decode()
+    assert fsck(Project.open()) == []
+
+
+def test_a_pointer_that_names_another_file_is_found(repo, git):
+    with gittrack.start_run(strict=True) as run:
+        run.log_text("x" * 100_000, "model.bin")
+    commit = gittrack.get_run(run.id).commit
+    store = Project.open().repo.objects
+    found = store.read_commit(commit)
+    files = {entry.path: entry.id for entry in store.list_tree(commit)}
+    pointer = store.read_file(commit, "artifacts/model.bin.dvc")
+    files["artifacts/model.bin.dvc"] = store.write_blob(pointer.replace(b'"model.bin"', b'"other.bin"'))
+    tree = store.write_tree(files)
+    wrong = store.write_commit(tree, found.parents, found.message, Person("Ann", "ann@example.com"), 0)
+    git("update-ref", f"refs/runs/inbox/{run.id}", wrong, cwd=repo)
+    problems = [finding.reason for finding in fsck(Project.open())]
+    assert problems == ["the DVC pointer of artifact 'model.bin' names something else"]
 
 
 @pytest.mark.parametrize("address", ["id", "prefix", "name", "@latest"])

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 
 import gittrack
 from gittrack.api.annotate import delete_run
 from gittrack.api.disk_usage import disk_usage
+from gittrack.api.gc import plan_gc
 from gittrack.api.project import Project
+from gittrack.artifacts.taking import md5_of
 from gittrack.cli.main import main
 
-from .conftest import SIZE, stored_files
+from .conftest import SIZE, bytes_of, stored_files
 
 
 def rows(by):
@@ -86,3 +89,65 @@ def test_the_command_prints_a_table_and_json(repo, logged, store, capfd):
     assert [(row["path"], row["here"]) for row in document["rows"]] == [("a.bin", SIZE), ("small.bin", SIZE)]
     assert document["here"] == sum(store.path(digest).stat().st_size for digest in stored_files(store))
     assert main(["du", "--by", "run"]) == 0
+
+
+def say(capfd, *words):
+    capfd.readouterr()
+    assert main(["du", *words]) == 0
+    said = capfd.readouterr()
+    return said.out, said.err
+
+
+def test_what_is_used_by_nothing_is_what_gc_would_take(repo, logged, aged, git, store, capfd):
+    id = logged("continued", {"a.bin": "before"})
+    with gittrack.start_run(run_id=id, strict=True) as run:
+        run.log_text(bytes_of("after"), "a.bin")
+    other = logged("on a branch", {"data.bin": "data"})
+    lost = logged("lost", {"b.bin": "lost"})
+    (repo / "data.dvc").write_text(f"outs:\n- md5: {md5_of(bytes_of('data'))[4:]}\n  hash: md5\n  path: data\n")
+    git("add", "data.dvc", cwd=repo)
+    git("commit", "-qm", "data", cwd=repo)
+    for gone in (other, lost):
+        git("update-ref", "-d", f"refs/runs/inbox/{gone}", cwd=repo)
+        for path in (repo / ".git" / "gittrack" / "done").glob(f"{gone}-*"):
+            path.unlink()
+    for make_old, young in ((False, SIZE), (True, 0)):
+        if make_old:
+            aged()
+        usage, plan = disk_usage(Project.open()), plan_gc(Project.open())
+        assert (usage.unused, usage.young, usage.otherwise) == (SIZE, young, 2 * SIZE)
+        assert usage.removable == plan.bytes == SIZE - young
+        err = say(capfd)[1]
+        assert "200 kB of it for branches, or what runs read or had before, 100 kB used by nothing" in err
+        assert ("next: gittrack gc --dry-run" in err) == make_old
+
+
+def test_no_command_names_itself_as_the_next(repo, logged, capfd):
+    logged("a", {"a.bin": "a"})
+    assert "next: gittrack du" not in say(capfd, "--by", "artifact")[1]
+    assert "next: gittrack du --by artifact" in say(capfd, "--by", "run")[1]
+
+
+def test_deleted_runs_are_marked_in_every_table(repo, logged, capfd):
+    delete_run(Project.open(), logged("gone", {"a.bin": "a"}, experiment="churn"))
+    logged("here", {"b.bin": "b"}, experiment="churn")
+    assert "2 (1 deleted)" in say(capfd)[0]
+    assert "a.bin (of a deleted run)" in say(capfd, "--by", "artifact")[0]
+    assert "gone (deleted)" in say(capfd, "--by", "run")[0]
+
+
+def test_what_a_killed_process_left_half_copied_is_counted(repo, logged, store, capfd):
+    logged("a", {"a.bin": "a"})
+    (store.root / "tmp" / "half").write_bytes(bytes(3 * SIZE))
+    assert disk_usage(Project.open()).scratch == 3 * SIZE
+    err = say(capfd)[1]
+    assert "half-copied files hold 300 kB" in err
+    assert "next: gittrack du" in err, "it may still be written"
+    os.utime(store.root / "tmp" / "half", (1, 1))
+    assert "next: gittrack gc --dry-run" in say(capfd)[1]
+
+
+def test_what_cannot_be_read_is_said_and_the_rest_is_counted(repo, logged, git, capfd):
+    logged("a", {"a.bin": "a"})
+    git("update-ref", "refs/runs/local/2026-01", "HEAD", cwd=repo)  # no ledger
+    assert "warning: what nothing uses is not counted: not every run can be read" in say(capfd)[1]

@@ -154,7 +154,10 @@ def test_a_deleted_run_keeps_its_bytes_until_asked_otherwise(repo, logged, aged,
     assert gittrack.get_run(id).artifacts()[0].path == "a.bin"
 
 
-@pytest.mark.parametrize("kind", ["branch", "tag", "merge only", "stash", "index", "lock", "earlier commit", "folder"])
+KINDS = ["branch", "tag", "merge only", "stash", "older stash", "index", "lock", "earlier commit", "folder", "amended"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_the_history_of_the_project_refers_to_stays(repo, logged, aged, git, kind):
     id = logged("one", {"data": {"x": "data"}} if kind == "folder" else {"data.bin": "data"})
     entry = gittrack.get_run(id).artifacts()[0]
@@ -164,8 +167,12 @@ def test_what_the_history_of_the_project_refers_to_stays(repo, logged, aged, git
     name = folder / ("dvc.lock" if kind == "lock" else "data.dvc")
     name.write_text(pointer)
     git("add", "-A", cwd=repo)
-    if kind == "stash":
+    if kind in ("stash", "older stash"):
         git("stash", cwd=repo)
+        if kind == "older stash":
+            (repo / "train.py").write_text("later\n")
+            git("stash", "push", "--include-untracked", cwd=repo)
+            assert git("stash", "list", cwd=repo).count("\n") == 2
     elif kind == "tag":
         git("checkout", "-q", "--detach", cwd=repo)
         git("commit", "-qm", "data", cwd=repo)
@@ -186,12 +193,38 @@ def test_what_the_history_of_the_project_refers_to_stays(repo, logged, aged, git
         git("commit", "-qm", "without", cwd=repo)
     elif kind != "index":
         git("commit", "-qm", "data", cwd=repo)
+    if kind == "amended":
+        git("rm", "-q", "deep/er/data.dvc", cwd=repo)
+        git("commit", "-q", "--amend", "--allow-empty", "-m", "without", cwd=repo)
     if kind == "earlier commit":
         git("rm", "-q", "deep/er/data.dvc", cwd=repo)
         git("commit", "-qm", "without", cwd=repo)
     lose(git, repo, id)
     aged()
     assert plan_gc(Project.open()).garbage == ()
+
+
+@pytest.mark.parametrize("place", [".", "deep/er"])
+@pytest.mark.parametrize("worktree", [False, True], ids=["here", "in another worktree"])
+@pytest.mark.parametrize("staged", [False, True], ids=["untracked", "staged"])
+def test_data_that_is_not_committed_yet_stays(repo, logged, aged, git, place, worktree, staged):
+    id = logged("one", {"data.bin": "data"})
+    top = repo
+    if worktree:
+        top = repo.parent / "other"
+        git("worktree", "add", "--quiet", "-b", "other", str(top), cwd=repo)
+    (top / place).mkdir(parents=True, exist_ok=True)
+    pointer = top / place / "dvc.lock"
+    pointer.write_text(f"stages:\n  s:\n    outs:\n    - path: data\n      md5: {digest('data')[4:]}\n")
+    if staged:
+        git("add", "-A", cwd=top)
+    lose(git, repo, id)
+    aged()
+    assert plan_gc(Project.open()).garbage == ()
+    if staged:
+        git("reset", "-q", cwd=top)
+    pointer.unlink()
+    assert len(plan_gc(Project.open()).garbage) == 1
 
 
 @pytest.mark.parametrize("bare", [False, True])
@@ -394,8 +427,8 @@ class TestCommand:
         assert stored_files(store) == set()
         assert cli("gc")[2] == "gittrack: nothing to remove; in use are 0 files, 0 B: gittrack du\n"
 
-    @pytest.mark.parametrize(("typed", "left"), [("n\n", 1), ("", 1), ("y\n", 0)])
-    def test_it_asks(self, repo, logged, aged, git, store, cli, monkeypatch, typed, left):
+    @pytest.mark.parametrize(("typed", "ends"), [("n\n", 1), ("", 130), ("y\n", 0)])
+    def test_it_asks(self, repo, logged, aged, git, store, cli, monkeypatch, typed, ends):
         lose(git, repo, logged("gone", {"a.bin": "gone"}))
         aged()
         terminal = io.StringIO(typed)
@@ -403,7 +436,8 @@ class TestCommand:
         monkeypatch.setattr(sys, "stdin", terminal)
         code, _, err = cli("gc")
         assert "remove 1 file, 100 kB? [y/N]" in err
-        assert (code, len(stored_files(store))) == (130 if left else 0, left)
+        assert (code, len(stored_files(store))) == (ends, int(ends != 0))
+        assert ("nothing was removed" in err) == (typed == "n\n")
 
     def test_rules_show_who_gives_up_what_and_why(self, repo, logged, aged, store, cli):
         for number in range(4):

@@ -73,9 +73,9 @@ def test_last_keeps_so_many_and_none_that_is_older_than_one_it_drops(count, foun
 def test_best_keeps_so_many_and_none_that_is_worse_than_one_it_drops(count, lowest, found):
     kept = kept_by([KeepRule("best", count, "loss", lowest)], found)
     ranked = [run for run in found if not math.isnan(run.metrics.get("loss", math.nan))]
-    assert len(kept) == min(count, len(ranked))
+    assert len(kept) == (min(count, len(ranked)) if ranked else len(found)), "a metric that no run has empties nothing"
     sign = 1 if lowest else -1
-    worst = max((sign * run.metrics["loss"] for run in found if run.id in kept), default=-math.inf)
+    worst = max((sign * run.metrics["loss"] for run in ranked if run.id in kept), default=-math.inf)
     assert all(sign * run.metrics["loss"] >= worst for run in ranked if run.id not in kept)
 
 

@@ -7,10 +7,11 @@ import os
 import pytest
 
 import gittrack
+from gittrack.api.artifact_paths import ArtifactPaths
 from gittrack.api.maintain import fsck
 from gittrack.api.project import Project
 from gittrack.api.saved_artifacts import SavedArtifacts
-from gittrack.errors import ArtifactNotFoundError, ConflictError, CorruptRecordError
+from gittrack.errors import ArtifactNotFoundError, ConflictError, CorruptRecordError, StorageError
 
 
 @pytest.fixture
@@ -140,7 +141,94 @@ def test_bytes_that_are_missing_or_damaged_are_told_before_anything_is_copied(re
     weights.write_bytes(data[:-1] + b"x")
     with pytest.raises(CorruptRecordError):
         saved.download("model", tmp_path / "out")
-    assert "data/weights.bin" not in contents(tmp_path / "out" / "model")
+    assert not (tmp_path / "out").exists()
+
+
+def damage(digest):
+    path = Project.open().layout.bytes_store / "files" / "md5" / digest[4:6] / digest[6:]
+    path.chmod(0o644)
+    path.write_bytes(b"x" * path.stat().st_size)
+
+
+def test_a_folder_with_a_damaged_file_never_appears_half(repo, model, tmp_path):
+    saved = logged(lambda run: run.log_artifact(model))
+    damage(SavedArtifacts(Project.open(), saved).files("model/data")[0].digest)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("mine")
+    for path in ("model", "model/data", ""):
+        with pytest.raises(CorruptRecordError):
+            saved.download(path, out)
+        assert contents(out) == {"mine.txt": b"mine"}
+        assert [each.name for each in out.iterdir()] == ["mine.txt"]
+    (out / "model").mkdir()
+    (out / "model" / "MLmodel").write_text("mine too")
+    with pytest.raises(CorruptRecordError):
+        saved.download("model", out, overwrite=True)
+    assert contents(out) == {"mine.txt": b"mine", "model/MLmodel": b"mine too"}
+
+
+def test_of_several_artifacts_what_can_be_had_is_copied(repo, model, tmp_path):
+    def log(run):
+        run.log_artifact(model)
+        run.log_text("late", "model/late.txt")
+        run.log_text("x" * 200_000, "big.txt")
+        run.log_text("small", "notes/small.txt")
+
+    saved = logged(log)
+    damage(SavedArtifacts(Project.open(), saved).files("model/MLmodel")[0].digest)
+    done = SavedArtifacts(Project.open(), saved).copy("", tmp_path / "out")
+    assert [(path, type(error)) for path, error in done.failures] == [("model", CorruptRecordError)]
+    assert sorted(contents(tmp_path / "out")) == ["big.txt", "notes/small.txt"]
+    assert not (tmp_path / "out" / "model").exists()
+
+
+def test_a_folder_whose_listing_is_gone_is_not_begun(repo, model, tmp_path):
+    def log(run):
+        run.log_artifact(model)
+        run.log_text("late", "model/late.txt")
+        run.log_text("small", "notes/small.txt")
+
+    saved = logged(log)
+    for listing in Project.open().layout.bytes_store.rglob("*.dir"):
+        listing.unlink()
+    done = SavedArtifacts(Project.open(), saved).copy("", tmp_path / "out")
+    assert [path for path, _ in done.failures] == ["model"]
+    assert sorted(contents(tmp_path / "out")) == ["notes/small.txt"]
+    with pytest.raises(ArtifactNotFoundError, match="not here"):
+        saved.download("model/MLmodel", tmp_path / "two")
+    assert not (tmp_path / "two").exists()
+
+
+def test_a_path_that_is_file_and_folder_in_a_foreign_run_is_refused_before_anything_is_copied(
+    repo, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(ArtifactPaths, "claim", lambda *_: None)
+    monkeypatch.setattr(ArtifactPaths, "check", lambda *_: None)
+
+    def log(run):
+        run.log_text("x", "a.txt")
+        run.log_text("x", "f")
+        run.log_text("y", "f/g")
+
+    saved = logged(log)
+    with pytest.raises(ConflictError, match="'f' is a file and a folder at once") as caught:
+        saved.download("", tmp_path / "out")
+    assert caught.value.hint == f"gittrack artifact get {saved.id[:8]} f/g"
+    assert not (tmp_path / "out").exists()
+    assert saved.download("f/g", tmp_path / "out").read_text() == "y"
+
+
+def test_a_hint_of_python_names_what_python_has(repo, tmp_path):
+    saved = logged(lambda run: run.log_text("x", "a.txt"))
+    (tmp_path / "a.txt").write_text("mine")
+    with pytest.raises(ConflictError) as caught:
+        saved.download("a.txt", tmp_path)
+    assert caught.value.hint == "choose another folder, or overwrite=True"
+    (tmp_path / "a.txt").unlink()
+    with pytest.raises(StorageError) as other:
+        saved.download("a.txt", repo / "train.py")
+    assert other.value.hint == "choose another folder"
 
 
 @pytest.mark.parametrize("path", ["absent", "model/absent", "model/MLmodel/x", "../model", "/model", "mod"])

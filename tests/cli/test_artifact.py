@@ -176,6 +176,50 @@ def test_get_of_damage_ends_with_6(cli, run, tmp_path):
     assert not (tmp_path / "out" / "weights.bin").exists()
 
 
+def test_get_has_what_can_be_had_and_ends_as_the_first_failure(cli, run, remote, tmp_path):
+    weights = next(path for path in local().glob("files/md5/*/*") if path.read_bytes()[:1] == b"b")
+    weights.chmod(0o644)
+    weights.write_bytes(b"x" * LARGE)
+    out = tmp_path / "out"
+    answer = cli("artifact", "get", run, "-o", str(out), "--json")
+    shown = json.loads(answer.out)
+    assert (shown["run"], shown["copy"], shown["copied"]) == (run, str(out), 2)
+    assert [(each["path"], each["exit_code"]) for each in shown["failures"]][1] == ("model", 6)
+    assert [each["path"] for each in shown["failures"]] == ["far.bin", "model"]
+    assert answer.code == shown["failures"][0]["exit_code"] != 0
+    assert [line.split(":")[1] for line in answer.err.splitlines() if "error" in line] == [" error", " error"]
+    got = sorted(path.relative_to(out).as_posix() for path in out.rglob("*"))
+    assert got == ["notes", "notes/today.txt", "weights.bin"]
+
+
+def test_get_that_copies_nothing_leaves_no_folder(cli, run, tmp_path):
+    shutil.rmtree(local())
+    answer = cli("artifact", "get", run, "weights.bin", "-o", str(tmp_path / "new" / "out"))
+    assert (answer.code, answer.out) == (3, "")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "old").mkdir()
+    answer = cli("artifact", "get", run, "weights.bin", "-o", str(tmp_path / "old"))
+    assert (answer.code, answer.out) == (3, "")
+
+
+def test_the_hint_of_get_is_an_option_of_get(cli, run, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "today.txt").write_text("mine")
+    answer = cli("artifact", "get", run, "notes/today.txt", "-o", str(tmp_path / "out"))
+    assert "--force" in answer.err
+    assert "overwrite" not in answer.err
+
+
+def test_get_writes_one_file_to_stdout(cli, run):
+    answer = cli("artifact", "get", run, "weights.bin", "-o", "-")
+    assert (answer.code, answer.out, answer.err) == (0, "w" * LARGE, "")
+    assert cli("artifact", "get", run, "model/a.txt", "-o", "-").out == "alpha"
+    assert not Path("-").exists()
+    for words, code in (((), 2), (("model",), 3), (("notes/today.txt", "--json"), 2)):
+        answer = cli("artifact", "get", run, *words, "-o", "-")
+        assert (answer.code, answer.out) == (code, "")
+
+
 def test_open_hands_a_copy_to_the_program_for_such_files(cli, run, tmp_path, monkeypatch):
     programs = tmp_path / "programs"
     programs.mkdir()
@@ -244,10 +288,62 @@ def test_add_takes_folders_names_and_addresses(cli, run, repo, tmp_path):
     assert paths == expected
 
 
-def test_add_replaces_what_has_that_name(cli, run, repo):
+def test_add_replaces_what_has_that_name_only_when_told_to(cli, run, repo):
     (repo / "today.txt").write_text("other")
-    assert cli("artifact", "add", run, "today.txt", "--as", "notes/today.txt").code == 0
+    before = gittrack.get_run(run)
+    answer = cli("artifact", "add", run, "today.txt", "--as", "notes/today.txt")
+    assert answer.code == 5
+    assert "has another 'notes/today.txt' already" in answer.err
+    assert "or --force" in answer.err
+    assert gittrack.get_run(run).commit == before.commit
+    assert cli("artifact", "add", run, "today.txt", "--as", "notes/today.txt", "--force").code == 0
     assert gittrack.get_run(run).artifact("notes/today.txt") == b"other"
+
+
+def test_add_of_what_is_there_already_makes_no_commit(cli, run, tmp_path):
+    before = gittrack.get_run(run)
+    (tmp_path / "today.txt").write_text("note")
+    for words in (
+        ("model",),
+        ("weights.bin",),
+        ("today.txt", "--as", "notes/today.txt"),
+    ):
+        answer = cli("artifact", "add", run, str(tmp_path / words[0]), *words[1:])
+        assert (answer.code, "is already there, in run 'first'" in answer.err) == (0, True)
+    assert gittrack.get_run(run).commit == before.commit
+    assert cli("artifact", "add", run, "https://host/x/y.bin").code == 0
+    after = gittrack.get_run(run).commit
+    assert cli("artifact", "add", run, "https://host/x/y.bin").code == 0
+    assert gittrack.get_run(run).commit == after
+    assert cli("artifact", "add", run, "https://other/x/y.bin").code == 5
+
+
+def test_add_treats_a_file_of_a_folder_as_any_other(cli, run, repo, tmp_path):
+    before = gittrack.get_run(run).commit
+    (repo / "a.txt").write_text("beta")
+    assert cli("artifact", "add", run, "a.txt", "--as", "model/a.txt").code == 5
+    assert "already there" in cli("artifact", "add", run, str(tmp_path / "model" / "a.txt"), "--as", "model/a.txt").err
+    assert gittrack.get_run(run).commit == before
+    assert cli("artifact", "add", run, "a.txt", "--as", "model/a.txt", "--force").code == 0
+    assert gittrack.get_run(run).artifact("model/a.txt") == b"beta"
+    assert cli("artifact", "add", run, "a.txt", "--as", "model/new.txt").code == 0
+
+
+def test_add_of_a_folder_adds_what_is_new_in_it(cli, run, repo):
+    (repo / "notes").mkdir()
+    (repo / "notes" / "today.txt").write_text("note")
+    (repo / "notes" / "late.txt").write_text("late")
+    answer = cli("artifact", "add", run, "notes", "--json")
+    shown = json.loads(answer.out)
+    assert (shown["added"], shown["present"]) == (["notes/late.txt"], ["notes/today.txt"])
+    assert (shown["run"], shown["commit"]) == (run, gittrack.get_run(run).commit)
+
+
+@pytest.mark.parametrize("name", ["notes", "weights.bin/x"])
+def test_add_never_makes_a_file_the_folder_of_another(cli, run, repo, name):
+    before = gittrack.get_run(run).commit
+    assert cli("artifact", "add", run, "train.py", "--as", name, "--force").code == 5
+    assert gittrack.get_run(run).commit == before
 
 
 @pytest.mark.parametrize(
@@ -331,6 +427,8 @@ def test_push_and_pull_say_what_they_did(cli, run, remote):
         "size": sum(path.stat().st_size for path in local().glob("files/md5/*/*")),
         "present": 0,
         "untried": 0,
+        "given_up": 0,
+        "remotes": [str(remote)],
         "failures": [],
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,30 @@ def test_whence_names_who_made_and_who_read_a_file(cli, repo):
     shape = json.loads(cli("whence", "found", "--json").out)["whence"]
     assert [made["name"] for made in shape["made"]] == ["train"]
     assert [read["input"]["role"] for read in shape["read"]] == ["model"]
+
+
+@pytest.mark.usefixtures("story")
+def test_whence_leads_to_the_run_that_made_a_file_first(cli, repo):
+    with gittrack.start_run(name="again", strict=True) as run:
+        run.log_text("weights", "copy.txt")
+    (repo / "found").write_text("weights")
+    first = gittrack.get_run("train").id
+    assert cli("whence", "found").err.endswith(f"next: gittrack lineage {first[:8]}\n")
+
+
+def test_whence_does_not_deny_what_it_could_not_look_into(cli, repo):
+    folder = repo / "digits"
+    folder.mkdir()
+    (folder / "x.npy").write_bytes(b"x" * 1000)
+    with gittrack.start_run(name="reader", strict=True) as run:
+        run.log_input(folder, role="train")
+    shutil.rmtree(repo / ".git" / "gittrack" / "known-data", ignore_errors=True)
+    answer = cli("whence", "digits/x.npy")
+    assert answer.code == 3
+    assert "1 folder that runs read could not be looked into" in answer.err
+    assert "no run made or read" not in answer.err
+    assert "hint: gittrack whence digits\n" in answer.err
+    assert cli("whence", "digits").code == 0
 
 
 @pytest.mark.usefixtures("story")

@@ -40,14 +40,15 @@ def test_the_page_says_everything_about_a_run(cli, run):
     assert (answer.code, answer.err) == (0, "")
     page = sections(settled(answer.out))
     facts = page.pop("whole  finished")
-    assert facts[:5] == [
+    assert facts[:6] == [
         "  id          <id>",
+        "  run commit  <id>",
         "  experiment  digits",
         "  status      finished",
         "  started     <time> (<age>)",
         "  duration    <duration>",
     ]
-    assert facts[5] == "  author      Test User <test@example.com>"
+    assert facts[6] == "  author      Test User <test@example.com>"
     environment = page.pop("environment")
     assert any(line.startswith("  python     cpython 3.") for line in environment)
     assert any(re.fullmatch(r"  packages   \d+ packages", line) for line in environment)

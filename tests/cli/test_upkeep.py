@@ -73,7 +73,11 @@ class TestFsck:
         record("one", {"loss": [1.0]})
         answer = cli("fsck")
         assert (answer.code, answer.out, answer.err) == (0, "", "gittrack: everything that is stored is sound\n")
-        assert json.loads(cli("fsck", "--json").out) == {"schema": 1, "findings": []}
+        assert json.loads(cli("fsck", "--json").out) == {
+            "schema": 1,
+            "findings": [],
+            "artifacts": {"not_here": 0, "given_up": 0},
+        }
 
     def test_damage_is_found_with_exit_code_6_and_the_command_that_mends_it(self, cli, record, repo):
         record("one")

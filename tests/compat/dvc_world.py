@@ -101,6 +101,7 @@ def python(code: str, cwd: Path, home: Path | None = None) -> str:
 
 MODEL = os.urandom(150_000)
 PART = b"part of a folder\n" * 9000
+CHECKPOINT = "epoch=3-step=100 (best, v1+).ckpt"
 
 
 def log_runs(work: Path) -> tuple[gittrack.SavedRun, gittrack.SavedRun]:
@@ -115,6 +116,7 @@ def log_runs(work: Path) -> tuple[gittrack.SavedRun, gittrack.SavedRun]:
             for step in range(3):
                 run.log_metric("train/loss", lr / (step + 1), step)
             run.log_text(MODEL, "model.bin")
+            run.log_text(PART, CHECKPOINT)
             run.log_artifact(folder)
             run.log_text(f"lr was {lr}\n", "note.txt")
         found.append(gittrack.get_run(run.id))

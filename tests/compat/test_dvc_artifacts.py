@@ -15,6 +15,7 @@ from gittrack.api.maintain import doctor, fsck, roll_up_now
 from gittrack.api.project import Project
 
 from .dvc_world import (
+    CHECKPOINT,
     MODEL,
     PART,
     dvc,
@@ -71,6 +72,7 @@ def gets(url: str, rev: str, out: Path, *more: str) -> list[list[str]]:
         ["get", url, "artifacts/dataset", "--rev", rev, "-o", str(out / "dataset"), *more],
         ["get", url, "artifacts/dataset/deep/part.bin", "--rev", rev, "-o", str(out / "part.bin"), *more],
         ["get", url, "artifacts/note.txt", "--rev", rev, "-o", str(out / "note.txt")],
+        ["get", url, f"artifacts/{CHECKPOINT}", "--rev", rev, "-o", str(out / "named.ckpt"), *more],
     ]
 
 
@@ -80,6 +82,7 @@ def has_all(out: Path) -> bool:
     assert (out / "dataset" / "readme.txt").read_text() == "read me\n"
     assert (out / "part.bin").read_bytes() == PART
     assert (out / "note.txt").read_text() == "lr was 0.1\n"
+    assert (out / "named.ckpt").read_bytes() == PART
     return True
 
 
@@ -128,10 +131,11 @@ def test_a_run_in_the_clone_is_a_revision_to_dvc(tmp_path, git, monkeypatch):
     )
     assert has_all(tmp_path)
     assert {"artifacts/dataset/deep/part.bin", "artifacts/note.txt", "params.toml"} <= set(listed.out.split())
-    assert set(only.out.split()) == {
+    assert set(only.out.splitlines()) == {
         "artifacts/dataset/deep/part.bin",
         "artifacts/dataset/readme.txt",
         "artifacts/model.bin",
+        f"artifacts/{CHECKPOINT}",
     }
     compared(rev, f"runs/inbox/{two.id}", where)
     compared(one.commit, two.commit[:12], where)

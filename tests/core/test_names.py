@@ -41,7 +41,7 @@ tricky = st.lists(
 names = st.one_of(unicode, tricky, st.text("aA", min_size=100, max_size=300))
 name_sets = st.lists(names, max_size=12, unique=True)
 
-SAFE = re.compile(r"[A-Za-z0-9_\-%][A-Za-z0-9._\-%~]*")
+SAFE = re.compile(r"[A-Za-z0-9_\-%=+,()@][A-Za-z0-9._\-%~=+,()@ ]*")
 DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
 
 
@@ -60,8 +60,8 @@ def assert_safe(path: str) -> None:
     for part in parts:
         assert SAFE.fullmatch(part), part
         assert len(part) <= 155
-        assert not part.endswith(".")
-        assert part.split(".")[0].casefold() not in DEVICES
+        assert not part.endswith((".", " "))
+        assert part.split(".")[0].rstrip(" ").casefold() not in DEVICES
         assert not part.casefold().startswith((".git", ".dvc"))
         assert part.casefold() not in ("dvc.yaml", "dvc.lock")
 
@@ -142,8 +142,11 @@ def is_artifact_path(path: str) -> bool:
     ("name", "path"),
     [
         ("train/loss", "metrics/train/loss.csv"),
-        ("val loss", "metrics/val%20loss.csv"),
-        ("f1@0.5", "metrics/f1%400.5.csv"),
+        ("val loss", "metrics/val loss.csv"),
+        (" loss ", "metrics/%20loss%20.csv"),
+        ("nul .x", "metrics/%6Eul .x.csv"),
+        ("lr=0.1,b=(2)+3", "metrics/lr=0.1,b=(2)+3.csv"),
+        ("f1@0.5", "metrics/f1@0.5.csv"),
         ("..", "metrics/%2E%2E.csv"),
         ("../../x", "metrics/%2E%2E/%2E%2E/x.csv"),
         ("/", "metrics/%/%.csv"),
@@ -186,7 +189,7 @@ def test_a_long_part_is_cut_and_ends_in_its_hash() -> None:
         decode_component(long)
 
 
-@pytest.mark.parametrize("encoded", ["a/b", "a b", "%4c", "%G0", "a%2", "%FF", "é", "a~b", "a%%"])
+@pytest.mark.parametrize("encoded", ["a/b", "a:b", "%4c", "%G0", "a%2", "%FF", "é", "a~b", "a%%"])
 def test_what_is_no_encoded_part_is_refused(encoded: str) -> None:
     with pytest.raises(InvalidNameError):
         decode_component(encoded)

@@ -139,10 +139,12 @@ def test_a_stored_file_is_a_pointer_beside_a_gitignore_that_names_it() -> None:
     assert "artifacts/out/model.pt" not in files
 
 
-def test_a_pointer_taken_over_from_an_earlier_commit_stays_the_object_it_was() -> None:
-    entry = ArtifactEntry("model.pt", 7, "md5:" + "ab" * 16, "application/octet-stream", "pointer")
-    body = RunBody(replace(SMALL, artifacts=(entry,)), contents={"model.pt": ObjectId("c" * 40)})
-    assert encode_tree(body)["artifacts/model.pt.dvc"] == "c" * 40
+def test_a_pointer_names_the_file_that_it_lies_beside():
+    small, capital = (ArtifactEntry(name, 7, "md5:" + "ab" * 16, "", "pointer") for name in ("model.pt", "Model.pt"))
+    files = encode_tree(RunBody(replace(SMALL, artifacts=(small,))))
+    assert b'path: "model.pt"' in files["artifacts/model.pt.dvc"]
+    files = encode_tree(RunBody(replace(SMALL, artifacts=(small, capital))))
+    assert b'path: "%4Dodel.pt"' in files["artifacts/%4Dodel.pt.dvc"]
 
 
 def test_an_artifact_may_be_called_as_dvc_or_git_call_their_own_files() -> None:

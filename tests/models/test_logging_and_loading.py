@@ -28,6 +28,7 @@ from gittrack.errors import (
     RunNotFoundError,
     UsageError,
 )
+from gittrack.models.torch_models import TorchModels
 from tests.models.conftest import library, logged
 
 
@@ -88,6 +89,51 @@ def test_models_of_one_name_lie_side_by_side_and_the_last_is_meant(repo, model, 
     first = saved.models()[0]
     for address in (f"{saved.id}:{first.id}", f"{saved.id}:models/churn", f"runs:/{saved.id}/models/churn"):
         assert coefficients(gittrack.load_model(address)) == coefficients(model)
+
+
+def test_that_a_name_came_again_is_said_once_and_each_model_has_an_address(repo, model, table, no_mlflow, capfd):
+    rows, classes = table
+    other = type(model)(C=0.01).fit(rows, classes)
+    third = type(model)(C=0.001).fit(rows, classes)
+    saved = logged((model, "net"), (other, "net"), (third, "net"))
+    said = [line for line in capfd.readouterr().err.splitlines() if "already" in line]
+    assert len(said) == 1
+    assert "the run has 'models/net' already: this model is kept as 'models/net.2'" in said[0]
+    for name, meant in (("net", third), ("net.2", other), ("net.3", third), ("models/net", model)):
+        assert coefficients(gittrack.load_model(f"{saved.id}:{name}")) == coefficients(meant), name
+    with pytest.raises(ArtifactNotFoundError, match=r"models: 'net', 'net\.2', 'net\.3'"):
+        gittrack.load_model(f"{saved.id}:net.4")
+
+
+def test_a_models_name_is_an_address_wherever_an_artifacts_path_is(repo, model, no_mlflow, tmp_path):
+    with gittrack.start_run(strict=True) as run:
+        run.log_model(model, "churn")
+        run.log_model(model, "digits")
+        run.log_text("mine", "digits")
+    saved = gittrack.get_run(run.id)
+    copy = saved.download("churn", tmp_path / "out")
+    assert copy == tmp_path / "out" / "churn"
+    assert (copy / "gittrack-model.toml").is_file()
+    assert saved.artifact("churn/gittrack-model.toml") == (copy / "gittrack-model.toml").read_bytes()
+    with gittrack.start_run(strict=True) as user:
+        used = user.use_artifact(f"{run.id}:churn")
+        assert (used.path, used.digest) == ("models/churn", saved.models()[0].digest)
+        assert used.download(tmp_path / "used").is_dir()
+        assert user.use_artifact(f"{run.id}:digits").read() == b"mine"
+    assert saved.artifact("digits") == b"mine"
+    with pytest.raises(ArtifactNotFoundError):
+        saved.download("churns", tmp_path / "out")
+
+
+def test_an_example_that_the_model_does_not_take_is_said(repo, model, table, no_mlflow, capfd):
+    rows, classes = table
+    model.fit(rows.to_numpy(), classes)
+    saved = logged((model, "churn"), input_example="foo")
+    assert saved.models()[0].status == "ready"
+    (said,) = [line for line in capfd.readouterr().err.splitlines() if "input_example" in line]
+    assert "model 'churn' does not take its input_example: ValueError" in said
+    logged((model, "churn"), input_example=rows.to_numpy()[:2])
+    assert "input_example" not in capfd.readouterr().err
 
 
 def test_threads_that_log_one_name_at_once_get_a_path_each(repo, model, no_mlflow):
@@ -321,6 +367,46 @@ def test_a_strangers_folder_runs_nothing_without_trust(repo, no_mlflow, flavour,
     with pytest.raises((UsageError, CorruptRecordError)):
         gittrack.load_model(address)
     assert not (repo / "exploded").exists()
+
+
+DOUBLING = "a0: &a0 {x: 1, y: 2}\n" + "".join(
+    f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}, *a{n - 1}, *a{n - 1}, *a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 14)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        DOUBLING,
+        "flavors: !!bool x",
+        'flavors: !!timestamp "x"',
+        'flavors: !!int ""',
+        "flavors: " + "[" * 60 + "]" * 60,
+        "flavors: " + "{a: " * 5000,
+        "flavors: !!python/object/apply:os.mkdir [exploded]",
+        "x" * (1 << 21),
+    ],
+    ids=["doubling", "bool", "timestamp", "int", "deep", "deeper", "object", "huge"],
+)
+def test_a_forged_mlmodel_is_refused_at_once(repo, no_mlflow, text, capfd):
+    library("yaml")
+    address = logged_folder(folder_of(repo, {"MLmodel": text, "model.pkl": b"x"}))
+    with pytest.raises(CorruptRecordError, match="MLmodel is damaged"):
+        gittrack.load_model(address)
+    assert not (repo / "exploded").exists()
+
+
+def test_an_old_pytorch_reads_tensors_only_with_trust(repo, no_mlflow, monkeypatch):
+    torch = library("torch")
+    files = io.BytesIO()
+    torch.save({"w": torch.zeros(2)}, files)
+    folder = folder_of(repo, {"model.pt": files.getvalue()})
+    facts = {"file": "model.pt", "format": "state_dict"}
+    assert set(TorchModels().read(folder / "model.pt", facts, trust=False)) == {"w"}
+    monkeypatch.setattr(torch, "__version__", "2.5.1+cu121")
+    with pytest.raises(UsageError, match=r"PyTorch 2\.5\.1\+cu121 runs code"):
+        TorchModels().read(folder / "model.pt", facts, trust=False)
+    assert set(TorchModels().read(folder / "model.pt", facts, trust=True)) == {"w"}
 
 
 def skops_file(schema):

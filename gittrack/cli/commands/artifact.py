@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from gittrack.cli.session import Session
-from gittrack.cli.terminal import say
+from gittrack.cli.terminal import print_data, say
 from gittrack.core.names import display
 
 if TYPE_CHECKING:
     from gittrack.api.artifact_listing import ListedArtifact
     from gittrack.api.artifact_transfer import Transfer
+    from gittrack.api.copied_artifacts import Copied
     from gittrack.api.project import Project
     from gittrack.api.read import SavedRun
     from gittrack.cli.render import Cell
+    from gittrack.errors import GittrackError
 
 SHORT_DIGEST = 12
 REMOTE = click.option(
@@ -129,16 +134,87 @@ def _facts(item: ListedArtifact, run: SavedRun) -> dict[str, str]:
 @command.command("get")
 @click.argument("run", metavar="RUN")
 @click.argument("path", metavar="[PATH]", default="")
-@click.option("-o", "--output", "folder", metavar="DIR", default=".", help="Copy into this folder; made when missing.")
+@click.option(
+    "-o", "--output", "folder", metavar="DIR", default=".", help="Copy into this folder; - writes one file to stdout."
+)
 @click.option("--force", is_flag=True, help="Replace files that are there already.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def get_command(session: Session, run: str, path: str, folder: str, force: bool) -> None:
-    """Copy an artifact, or all of them, out of a run. What is not here is fetched first; every byte is checked."""
+def get_command(session: Session, run: str, path: str, folder: str, force: bool, as_json: bool) -> None:
+    """Copy an artifact, or all of them, out of a run. What is not here is fetched first; every byte is checked.
+
+    Of several artifacts what can be had is copied, with a line for each that cannot.
+    """
     from gittrack.api.read import find_run
 
-    found = find_run(session.recovered(), run)
-    copy = found.download(path, folder, overwrite=force)
-    click.echo(display(str(copy)))
+    project = session.recovered()
+    found = find_run(project, run)
+    if folder == "-":
+        _write_out(found, path, as_json)
+        return
+    from pathlib import Path
+
+    from gittrack.api.saved_artifacts import SavedArtifacts
+
+    with _force_in_hint():
+        done = SavedArtifacts(project, found, fetch=True).copy(path, Path(folder), overwrite=force)
+    if as_json:
+        from gittrack.cli import shapes
+
+        shapes.print_json(run=found.id, copy=str(done.path), copied=done.count, failures=_failures(done))
+    elif done.count or not done.failures:
+        click.echo(display(str(done.path)))
+    _tell_failures([error for _, error in done.failures])
+
+
+def _write_out(run: SavedRun, path: str, as_json: bool) -> None:
+    """The bytes of one file, checked, to stdout."""
+    from shutil import copyfileobj
+
+    from gittrack.errors import UsageError
+
+    if not path or as_json:
+        text = "with '-o -' one file is written to stdout" + (", and nothing else" if as_json else ": name it")
+        raise UsageError(text, hint=f"gittrack artifact ls {run.id[:8]}")
+    with run.open(path) as stream:
+        print_data("", end="")  # is there a stdout?
+        copyfileobj(stream, sys.stdout.buffer)
+
+
+def _failures(done: Copied) -> list[dict[str, object]]:
+    return [
+        {"path": path, "message": error.message, "hint": error.hint, "exit_code": error.exit_code}
+        for path, error in done.failures
+    ]
+
+
+def _tell_failures(errors: Sequence[GittrackError]) -> None:
+    """A line for each cause, and the exit code of the first."""
+    from gittrack.cli.transfer_report import MOST_FAILURES
+
+    if not errors:
+        return
+    causes = Counter(error.message for error in errors)
+    for message, count in list(causes.items())[:MOST_FAILURES]:
+        say(f"error: {message}" + (f" ({count} artifacts)" if count > 1 else ""), role="bad")
+    if len(causes) > MOST_FAILURES:
+        say(f"error: and {len(causes) - MOST_FAILURES} more like these; all of them: --json", role="bad")
+    for hint in list(dict.fromkeys(error.hint for error in errors if error.hint))[:3]:
+        click.echo(f"hint: {display(hint)}", err=True)
+    sys.exit(errors[0].exit_code)
+
+
+@contextmanager
+def _force_in_hint() -> Iterator[None]:
+    """What Python calls ``overwrite=True`` is ``--force`` here."""
+    from gittrack.errors import ConflictError
+
+    try:
+        yield
+    except ConflictError as error:
+        if error.hint is not None:
+            error.hint = error.hint.replace("overwrite=True", "--force")
+        raise
 
 
 @command.command("open")
@@ -163,15 +239,27 @@ def open_command(session: Session, run: str, path: str) -> None:
 @click.argument("run", metavar="RUN")
 @click.argument("path", metavar="PATH")
 @click.option("--as", "name", metavar="NAME", help="Its path among the run's artifacts; its base name by default.")
+@click.option("--force", is_flag=True, help="Let it take the place of what the run has under that path.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def add_command(session: Session, run: str, path: str, name: str | None) -> None:
+def add_command(session: Session, run: str, path: str, name: str | None, force: bool, as_json: bool) -> None:
     """Add a file, a folder, or a URI as a reference, to a run that has ended. How and when it ended stays as it was."""
     from gittrack.api.added_artifacts import add_artifact
 
-    found, added = add_artifact(session.recovered(), run, path, name)
-    for each in added:
-        say(f"added '{each}' to run '{found.name}'")
-    say(f"next: gittrack artifact ls {found.id[:8]}")
+    with _force_in_hint():
+        done = add_artifact(session.recovered(), run, path, name, overwrite=force)
+    if as_json:
+        from gittrack.cli import shapes
+
+        shapes.print_json(run=done.run.id, commit=done.run.commit, added=done.added, present=done.present)
+        return
+    for each in done.added:
+        say(f"added '{each}' to run '{done.run.name}'")
+    for each in done.present:
+        say(f"'{each}' is already there, in run '{done.run.name}'")
+    if not done.added and not done.present:
+        say(f"nothing to add: '{path}' holds no files")
+    say(f"next: gittrack artifact ls {done.run.id[:8]}")
 
 
 @command.command("push")

@@ -14,15 +14,21 @@ from gittrack.errors import FormatError
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
-    """Check everything that is stored. Changes nothing; the exit code is 6 when something is wrong."""
-    from gittrack.api.maintain import fsck
+    """Check everything that is stored. Changes nothing; the exit code is 6 when something is wrong.
+
+    Bytes of artifacts that are not in this clone are counted, and are no fault.
+    """
+    from gittrack.api.maintain import inspect
+    from gittrack.cli.render import plural
 
     session: Session = context.obj
-    findings = fsck(session.project())
+    found = inspect(session.project())
+    findings = found.findings
     if as_json:
         from gittrack.cli import shapes
 
-        shapes.print_json(findings=[shapes.finding(item) for item in findings])
+        counts = {"not_here": found.not_here, "given_up": found.given_up}
+        shapes.print_json(findings=[shapes.finding(item) for item in findings], artifacts=counts)
     elif findings:
         session.stdout.show([f"{display(item.where)}: {display(item.reason)}" for item in findings], session.environ)
         for mend in sorted({item.mend for item in findings if item.mend}):
@@ -32,4 +38,8 @@ def command(context: click.Context, as_json: bool) -> None:
             say(f"no command here mends {lasting} of these; another clone or a backup may hold what is lost")
     else:
         say("everything that is stored is sound")
+    if found.given_up:
+        say(f"the bytes of {plural(found.given_up, 'artifact')} were given up by 'gittrack gc'")
+    if found.not_here:
+        say(f"the bytes of {plural(found.not_here, 'artifact')} are not here: gittrack artifact pull")
     context.exit(FormatError.exit_code if findings else 0)

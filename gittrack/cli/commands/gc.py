@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from gittrack.cli.session import Session
-from gittrack.cli.terminal import say
+from gittrack.cli.terminal import Terminal, say
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
     from gittrack.api.gc import Collected, GcPlan
     from gittrack.api.project import Project
     from gittrack.api.retention import Retention
+    from gittrack.cli.render import Cell, Column
     from gittrack.core.retention import KeepRule
 
 
@@ -55,14 +56,20 @@ def command(
     project = session.recovered()
     if runs and checkpoints is None:
         raise UsageError("RUN is for --checkpoints only", hint=f"gittrack gc --checkpoints last:3 {runs[0][:80]}")
-    retention = _retention(project, runs, deleted, _rules(project, configured, keep, experiment), checkpoints)
+    rules = _rules(project, configured, keep, experiment)
+    retention = _retention(project, runs, deleted, rules, checkpoints, typed=bool(keep))
     plan = plan_gc(project, retention)
     if not as_json:
         _show(session, plan)
+    for note in plan.notes:
+        say(note)
     collected = None
-    if plan.garbage and not dry_run:
-        if not yes:
-            _ask(plan)
+    if plan.files and not dry_run:
+        if plan.given_up:
+            say("what is on no remote is lost for good: gittrack artifact push", role="warning")
+        if not yes and not _confirmed(plan):
+            say("nothing was removed")
+            raise SystemExit(1)
         collected = collect(project, plan, retention)
     if as_json:
         from gittrack.cli import shapes
@@ -103,6 +110,8 @@ def _retention(
     deleted: bool,
     rules: dict[str, list[KeepRule]],
     checkpoints: str | None,
+    *,
+    typed: bool,
 ) -> Retention:
     from gittrack.api.read import find_run
     from gittrack.api.retention import Retention
@@ -113,11 +122,12 @@ def _retention(
         checkpoints=None if checkpoints is None else parse_checkpoints(checkpoints),
         runs=frozenset(find_run(project, address).id for address in runs),
         deleted=deleted,
+        typed=typed,
     )
 
 
 def _show(session: Session, plan: GcPlan) -> None:
-    from gittrack.cli.render import Cell, Column, table
+    from gittrack.cli.render import Cell, Column
     from gittrack.core.sizes import format_size
 
     rows = [
@@ -136,24 +146,41 @@ def _show(session: Session, plan: GcPlan) -> None:
         *(Column("GIVES UP", least=12), Column("WHY", least=12)),
     ]
     if rows:
-        session.stdout.show(table(columns, rows, session.stdout), session.environ)
+        session.stdout.show(_lines(columns, rows, session.stdout), session.environ)
+
+
+def _lines(columns: list[Column], rows: list[list[Cell]], terminal: Terminal) -> list[str]:
+    """A table; where the screen is too narrow, what is given up and why stand below each run: they are never cut."""
+    from gittrack.cli.render import GAP, table
+    from gittrack.core.names import cell_width, display
+
+    texts = [[column.title for column in columns], *([cell.text for cell in row] for row in rows)]
+    widths = [max(cell_width(display(text)) for text in texts_of) for texts_of in zip(*texts, strict=True)]
+    if terminal.width is None or sum(widths) + len(GAP) * (len(widths) - 1) <= terminal.width:
+        return table(columns, rows, terminal)
+    title, *lines = table(columns[:4], [row[:4] for row in rows], terminal)
+    found = [title]
+    for line, (*_, paths, why) in zip(lines, rows, strict=True):
+        found += [line, f"{GAP}gives up {display(paths.text)}", GAP + terminal.paint(display(why.text), "faint")]
+    return found
 
 
 def _summary(plan: GcPlan) -> str:
     from gittrack.cli.render import plural
     from gittrack.core.sizes import format_size
 
+    if not plan.garbage:
+        return f"{plural(len(plan.scratch), 'half-copied file')}, {format_size(plan.bytes)}"
     linked = sum(found.size for found in plan.garbage if found.linked)
     stays = f" ({format_size(linked)} of it has a second name in DVC's cache: dvc gc frees it)" if linked else ""
-    return f"{plural(len(plan.garbage), 'file')}, {format_size(plan.bytes)}{stays}"
+    copying = f", with {plural(len(plan.scratch), 'half-copied file')}" if plan.scratch else ""
+    return f"{plural(plan.files, 'file')}, {format_size(plan.bytes)}{copying}{stays}"
 
 
-def _ask(plan: GcPlan) -> None:
+def _confirmed(plan: GcPlan) -> bool:
     if not sys.stdin.isatty():
         raise UsageError(f"nobody is there to be asked about {_summary(plan)}", hint=_again())
-    if plan.given_up:
-        say("what is on no remote is lost for good: gittrack artifact push", role="warning")
-    click.confirm(f"remove {_summary(plan)}?", abort=True, err=True)
+    return click.confirm(f"remove {_summary(plan)}?", err=True)
 
 
 def _again() -> str:
@@ -179,7 +206,7 @@ def _say_end(plan: GcPlan, collected: Collected | None) -> None:
         say(f"{plural(len(plan.young), 'file')} ({size}) that nothing refers to stay: written within the last day")
     if plan.missing:
         say(f"the files of {plural(len(plan.missing), 'folder')} of runs are not here: gittrack artifact pull")
-    if collected is None and plan.garbage:
+    if collected is None and plan.files:
         say(f"nothing is removed; would go: {_summary(plan)}; to do it, the same without --dry-run")
     elif collected is None:
         say(f"nothing to remove; in use are {plural(plan.kept, 'file')}, {format_size(plan.kept_bytes)}: gittrack du")

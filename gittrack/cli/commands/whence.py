@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 def command(context: click.Context, file: str, as_json: bool) -> None:
     """Name the runs that made or read a file or folder, whatever it is called here.
 
-    It is found by its hash: as an artifact or an input, or as a file of a folder that is one. The exit code is 3 when
-    no run knows it.
+    It is found by its hash: as an artifact or an input, or as a file of a folder that is one, where the folder's
+    listing is in this clone. The exit code is 3 when no run is known to know it.
     """
     from gittrack.api.whence import find_whence
 
@@ -38,20 +39,32 @@ def command(context: click.Context, file: str, as_json: bool) -> None:
         session.stdout.show(_lines(found, project.now(), session.stdout), session.environ)
     for where, reason in problems:
         say(f"warning: cannot read {where}: {reason}", role="warning")
-    if found.unseen:
-        from gittrack.cli.render import plural
-
-        say(
-            f"warning: {plural(found.unseen, 'folder')} could not be looked into: gittrack artifact pull",
-            role="warning",
-        )
+    _say_unseen(found)
     if not found.made and not found.read:
         if as_json:
             context.exit(NotFoundError.exit_code)
+        if found.unseen:
+            text = (
+                f"no run is known to have made or read '{file}' ({found.digest}); not every folder could be looked into"
+            )
+            raise NotFoundError(text, hint=f"gittrack whence {shlex.quote(_folder_of(file))}")
         raise NotFoundError(f"no run made or read '{file}' ({found.digest})", hint="gittrack ls")
-    newest = (found.made or found.read)[-1]
     if not as_json:
-        say(f"next: gittrack lineage {newest.run[:8]}")
+        say(f"next: gittrack lineage {(found.made[0] if found.made else found.read[-1]).run[:8]}")
+
+
+def _say_unseen(found: Whence) -> None:
+    from gittrack.cli.render import plural
+
+    if made := found.unseen - found.unseen_data:
+        say(f"warning: {plural(made, 'folder')} could not be looked into: gittrack artifact pull", role="warning")
+    if found.unseen_data and not found.made and not found.read:
+        what = f"{plural(found.unseen_data, 'folder')} that runs read could not be looked into"
+        say(f"warning: {what}: their listings are not in this clone", role="warning")
+
+
+def _folder_of(file: str) -> str:
+    return str(Path(file).parent)
 
 
 def _lines(found: Whence, now: int, terminal: Terminal) -> list[str]:

@@ -53,7 +53,7 @@ def terms(keys: Sequence[SortKey], names: NameNumbers) -> list[Term]:
 def _term(key: SortKey, names: NameNumbers, alias: str) -> Term:
     place = place_of(key.field, names)
     if place is None:  # no run has it
-        return Term("", (), str(NOTHING), "NULL", key.descending)
+        return Term("", (), f"abs({NOTHING})", "NULL", key.descending)  # a bare number would mean a column
     if place.table == "run":
         column = f"r.{place.column}"
         rank = f"CASE WHEN coalesce({column}, '') = '' THEN {NOTHING} ELSE {VALUE} END"

@@ -150,7 +150,7 @@ _TABLES_OF_RUNS = {
 def _run_row(n: int, run: IndexedRun) -> Sequence[Any]:
     record, code = run.record, run.record.code
     end = run.now if record.end_time is None else record.end_time
-    duration = None if end is None else end - record.start_time
+    duration = None if end is None else max(end - record.start_time, 0)
     words = "\n".join((record.name, record.note, *run.comments)).casefold()
     return (
         *(n, record.id, record.name, record.experiment.id, record.experiment.name, record.status.value),

@@ -38,6 +38,7 @@ EXIT_CODES = (
     ("1", "failed"),
     ("2", "wrong usage"),
     ("3", "not found, or ambiguous"),
+    ("4", "sign-in needed: the remote did not take the credentials, or has none"),
     ("5", "conflict: somebody else changed it first, or a process is writing it"),
     ("6", "stored data is damaged, or was written by a newer gittrack"),
     ("130", "interrupted"),

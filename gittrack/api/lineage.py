@@ -21,7 +21,7 @@ from gittrack.core.lineage import (
     run_node,
 )
 from gittrack.core.names import display
-from gittrack.core.records import ArtifactEntry, Input
+from gittrack.core.records import ARTIFACT_DIGEST, ArtifactEntry, Input
 from gittrack.errors import AmbiguousError, GittrackError, InvalidNameError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -152,8 +152,8 @@ def _asked(project: Project, facts: Sequence[RunFacts], target: str) -> Asked:
     if not target:
         raise NotFoundError("nothing is named", hint="gittrack lineage @latest")
     found = _by_uri(facts, target) or _by_run(project, target) or _by_artifact(project, facts, target)
-    found = found or _by_digest(facts, target, whole=True) or _by_path(project, facts, target)
-    found = found or _by_digest(facts, target, whole=False)
+    found = found or _by_digest(project, facts, target, whole=True) or _by_path(project, facts, target)
+    found = found or _by_digest(project, facts, target, whole=False)
     if found is None:
         text = f"'{display(target, 80)}' is neither a run nor a file nor a hash that a run knows"
         raise NotFoundError(text, hint="gittrack ls")
@@ -186,6 +186,8 @@ def _by_run(project: Project, target: str) -> Asked | None:
 
 
 def _by_artifact(project: Project, facts: Sequence[RunFacts], target: str) -> Asked | None:
+    from gittrack.api.read import find_run
+    from gittrack.api.saved_artifacts import model_folder
     from gittrack.api.used_artifacts import split_address
 
     parts = split_address(target)
@@ -193,22 +195,27 @@ def _by_artifact(project: Project, facts: Sequence[RunFacts], target: str) -> As
     if parts is None or run is None:
         return None
     id = run.roots[0].partition(":")[2]
-    path = _model_folder(project, id, parts[1]) or parts[1].strip("/")
+    path = model_folder(find_run(project, id), parts[1]) or parts[1].strip("/")
     paths = [entry.path for each in facts if each.id == id for entry in each.artifacts]
     if path not in paths and not any(path.startswith(each + "/") or each.startswith(path + "/") for each in paths):
         raise NotFoundError(f"run {id[:8]} has no artifact '{display(path, 80)}'", hint=f"gittrack show {id[:8]}")
     return Asked((artifact_node(id, path),))
 
 
-def _model_folder(project: Project, run: str, name: str) -> str:
-    """The artifact that holds a run's model of that name, the last of several; ``""`` when there is none."""
-    from gittrack.api.read import find_run
+def _inside_folders(project: Project, facts: Sequence[RunFacts], digest: str) -> Asked | None:
+    """A file that lies in folders that runs made or read, by its whole hash."""
+    from gittrack.api.whence import find_origins
 
-    folders = [model.artifact for model in find_run(project, run).models() if name in (model.name, model.id)]
-    return folders[-1] if folders else ""
+    if not ARTIFACT_DIGEST.fullmatch(digest):
+        return None
+    origins = find_origins(project, [digest], facts)
+    node = data_node(digest)
+    made = [Edge(artifact_node(each.run, f"{each.path}/{each.member}"), node) for each in origins.made if each.member]
+    read = [Edge(node, data_node(each.input.digest), "in") for each in origins.read if each.member]
+    return Asked((node,), tuple(dict.fromkeys(made + read))) if made or read else None
 
 
-def _by_digest(facts: Sequence[RunFacts], target: str, *, whole: bool) -> Asked | None:
+def _by_digest(project: Project, facts: Sequence[RunFacts], target: str, *, whole: bool) -> Asked | None:
     match = _DIGEST.fullmatch(target)
     if match is None or (whole and match[1] is None):
         return None
@@ -223,6 +230,9 @@ def _by_digest(facts: Sequence[RunFacts], target: str, *, whole: bool) -> Asked 
     if found:
         digest = found.pop()
         return Asked((data_node(digest),), tuple(_uses(facts, digest)))
+    inside = _inside_folders(project, facts, f"{algorithm or 'md5'}:{value}")
+    if inside is not None:
+        return inside
     if whole:
         raise NotFoundError(f"no run knows '{display(target, 80)}'", hint="gittrack ls")
     return None

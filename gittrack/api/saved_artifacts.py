@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gittrack.api.saved_run import SavedRun
     from gittrack.artifacts.bytes_store import BytesStore
     from gittrack.artifacts.references import Reference
+    from gittrack.artifacts.remote import Remote
     from gittrack.core.folder_listing import ListedFile
     from gittrack.core.records import ArtifactEntry
 
@@ -111,11 +112,10 @@ class SavedArtifacts:
 
         if self._fetches and not self._store.has(entry.digest):
             if entry.digest not in self._listings:
-                from gittrack.api.artifact_transfer import open_project_remote
                 from gittrack.artifacts.pulling import fetch_listing
 
                 try:
-                    remote = open_project_remote(self._project)
+                    remote = self._remote()
                 except NoRemoteError as error:
                     raise _explained(error, entry.path) from error
                 self._listings[entry.digest] = fetch_listing(self._store, remote, entry.digest, entry.path)
@@ -230,6 +230,12 @@ class SavedArtifacts:
         else:
             copy_out(self._store, file.digest, target, file.path)
 
+    def _remote(self) -> Remote:
+        """Where the bytes of the run's artifacts are: the remote of the DVC project that it was made in comes first."""
+        from gittrack.api.artifact_transfer import open_project_remote
+
+        return open_project_remote(self._project, directory=self._run.record.code.directory)
+
     def _one(self, path: str) -> ArtifactFile:
         wanted = checked_path(self._run, path)
         for file in self.files(path):
@@ -269,11 +275,10 @@ class SavedArtifacts:
         wanted += [Wanted(entry.digest, entry.path) for entry in self._unlisted(files)]
         if not wanted:
             return {}
-        from gittrack.api.artifact_transfer import open_project_remote
         from gittrack.artifacts.pulling import pull
 
         try:
-            done = pull(self._store, open_project_remote(self._project), wanted)
+            done = pull(self._store, self._remote(), wanted)
         except GittrackError as error:
             return {digest: _explained(error, file.path) for digest, file in absent.items()}
         failures = {failure.digest: failure.error for failure in done.failures}

@@ -255,6 +255,17 @@ def test_what_is_fetched_for_a_run_comes_from_where_it_was_made(packages, monkey
     assert open_project_remote(Project.open(), directory="pkg/a/gone/since").shown == str(packages.parent / "remote-a")
 
 
+@pytest.mark.parametrize("where", ["", "pkg", "pkg/a", "pkg/b"])
+def test_an_artifact_is_had_from_the_remote_of_where_its_run_was_made(packages, monkeypatch, cli, tmp_path, where):
+    monkeypatch.chdir(packages)
+    push_bytes(Project.open(), gittrack.runs())
+    digest = only_digest("sub")
+    Project.open().layout.bytes_store.joinpath("files/md5", digest[4:6], digest[6:]).unlink()
+    monkeypatch.chdir(packages / where)
+    assert cli("artifact", "get", "sub", "m.bin", "-o", str(tmp_path / "out"))[0] == 0
+    assert (tmp_path / "out" / "m.bin").read_bytes() == bytes_of("a")
+
+
 @pytest.mark.parametrize("hostile", ["../outside", "/", "..", "\0", "a" * 300, "pkg/link", "pkg/a/../../../outside"])
 def test_a_directory_that_a_run_names_outside_the_work_tree_counts_for_nothing(packages, monkeypatch, hostile):
     monkeypatch.chdir(packages)

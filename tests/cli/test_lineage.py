@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -146,3 +147,17 @@ def test_it_is_cut_to_the_terminal_by_nothing_but_the_pager(in_terminal, story):
     shown, code = in_terminal("whence", "raw.csv")
     assert code == 0
     assert "train" in shown
+
+
+def test_a_hash_is_looked_for_inside_folders_too(cli, repo, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "weights.bin").write_bytes(b"w" * 100_000)
+    with gittrack.start_run(name="maker", strict=True) as run:
+        run.log_artifact(folder)
+    digest = hashlib.md5(b"w" * 100_000).hexdigest()
+    answer = cli("lineage", digest, "--up")
+    assert answer.code == 0, answer.err
+    assert "artifact model/weights.bin of " in answer.out
+    assert "run maker" in answer.out
+    assert cli("lineage", digest[:-1] + ("0" if digest[-1] != "0" else "1")).code == 3

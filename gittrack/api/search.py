@@ -112,9 +112,10 @@ class _Answer:
             if self._live:
                 pages.append([(hit.position, hit) for hit in self._among_live()])
             descending = [key.descending for key in self._question.order]
-            chosen = merged(pages, descending, self._question.limit) if self._live else hits
-            more = self._limit is not None and len(chosen) > self._limit
-            chosen = chosen[: self._limit]
+            if self._live:
+                hits = [hit for _, hit in merged(pages, descending, self._question.limit)]
+            more = self._limit is not None and len(hits) > self._limit
+            chosen = hits[: self._limit]
             stored = {run.id: run for run in stored_runs(sql, [hit for hit in chosen if hit.id not in self._live])}
             runs = [self._live.get(hit.id) or _saved(self._project, sql, stored[hit.id]) for hit in chosen]
             told = (*problems_of(problems(sql)), *self._problems)

@@ -167,5 +167,5 @@ def _translated(path: Path | None) -> Iterator[None]:
             raise DamagedIndexError(f"'{path}' lacks a table") from error
         text = f"cannot use the index '{path}': {error}"
         raise StorageError(text, hint=f"free some disk space, or rm {path}*") from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise DamagedIndexError(f"'{path}' is damaged: {error}") from error

@@ -20,7 +20,7 @@ CREATE TABLE listing (
     run TEXT NOT NULL, commit_id TEXT NOT NULL, ref INTEGER NOT NULL,
     PRIMARY KEY (run, commit_id, ref)) WITHOUT ROWID;
 CREATE TABLE event (
-    subject TEXT NOT NULL, commit_id TEXT NOT NULL, ref INTEGER NOT NULL, data BLOB NOT NULL,
+    subject TEXT NOT NULL, commit_id TEXT NOT NULL, ref INTEGER NOT NULL, data BLOB NOT NULL, checksum INTEGER NOT NULL,
     PRIMARY KEY (subject, commit_id, ref)) WITHOUT ROWID;
 CREATE INDEX event_ref ON event (ref);
 CREATE TABLE problem (ref INTEGER, run TEXT, place TEXT NOT NULL, reason TEXT NOT NULL);

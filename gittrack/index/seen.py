@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gittrack.core.ids import ObjectId, RefName, RunId
+from gittrack.index.database import DamagedIndexError
 
 Connection = sqlite3.Connection
 Rows = Iterable[tuple[str, ObjectId]]
@@ -81,8 +83,8 @@ def list_runs(sql: Connection, number: int, rows: Rows, touched: Touched) -> Non
 def list_events(sql: Connection, number: int, events: Iterable[SeenEvent], touched: Touched) -> None:
     """Write down which events a ref lists."""
     for event in events:
-        row = (event.subject, event.commit, number, event.data)
-        sql.execute("INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?)", row)
+        row = (event.subject, event.commit, number, event.data, _checksum(event.subject, event.data))
+        sql.execute("INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?, ?)", row)
         touched.subjects.add(event.subject)
 
 
@@ -98,9 +100,19 @@ def commits_of(sql: Connection, id: RunId) -> dict[ObjectId, set[str]]:
 
 
 def events_of(sql: Connection, subject: str) -> list[bytes]:
-    """The files of all events about a subject, each once."""
-    rows = sql.execute("SELECT data FROM event WHERE subject = ? GROUP BY commit_id", (subject,))
-    return [data for (data,) in rows]
+    """The files of all events about a subject, each once.
+
+    Raises:
+        DamagedIndexError: one is not what was written.
+    """
+    rows = sql.execute("SELECT data, checksum FROM event WHERE subject = ? GROUP BY commit_id", (subject,)).fetchall()
+    if any(_checksum(subject, data) != kept for data, kept in rows):
+        raise DamagedIndexError(f"the index is damaged: an event about {subject} is not what was written")
+    return [data for data, _ in rows]
+
+
+def _checksum(subject: str, data: bytes) -> int:
+    return zlib.crc32(subject.encode() + b"\0" + data)
 
 
 def note_problem(sql: Connection, place: str, reason: str, *, ref: int | None = None, run: RunId | None = None) -> None:

@@ -21,6 +21,7 @@ from gittrack.api.read import _all_runs
 from gittrack.api.run_index import ask
 from gittrack.api.search import Search, count_runs, search
 from gittrack.core.query.parser import parse_query
+from gittrack.errors import UsageError
 from gittrack.git.file_system import is_network
 from gittrack.store.catalog import read_catalog
 
@@ -182,7 +183,7 @@ def test_code_that_changed_is_found(repo, git):
     assert names("code.changed('train.py')") == ["committed", "dirty"]
     assert names("code.changed('new')") == ["new file"]
     assert names("code.changed('train.py', 'HEAD')") == ["clean"]
-    with pytest.raises(gittrack.GittrackError, match="is no revision"):
+    with pytest.raises(UsageError, match="is no revision"):
         names("code.changed('train.py', 'nowhere')")
 
 

@@ -102,6 +102,7 @@ class _Refresh:
         self._refs = refs
         self._touched = seen.Touched(set(), set())
         self._names: dict[ExperimentId, str | None] = {}
+        self._subjects: frozenset[str] = frozenset()
         self._writer = IndexWriter(sql)
 
     def run(self, progress: Progress | None) -> None:
@@ -180,14 +181,14 @@ class _Refresh:
                 ids[RunId(key)] = None
             elif kind == "experiment":
                 ids.update(dict.fromkeys(seen.runs_of_experiment(self._sql, key)))
-        for number, id in enumerate(ids):
+        self._subjects = seen.subjects(self._sql)
+        for number, (id, listed) in enumerate(seen.commits_of(self._sql, list(ids))):
             if progress is not None:
                 progress(number, len(ids))
-            self._read_run(id)
+            self._read_run(id, listed)
         self._writer.flush()
 
-    def _read_run(self, id: RunId) -> None:
-        listed = seen.commits_of(self._sql, id)
+    def _read_run(self, id: RunId, listed: dict[ObjectId, set[str]]) -> None:
         try:
             if listed:
                 self._writer.write_run(self._indexed(id, current_commits(self._repo, listed)))
@@ -207,6 +208,8 @@ class _Refresh:
         name = self._present_name(record.experiment.id)
         if name is not None:
             record = replace(record, experiment=replace(record.experiment, name=name))
+        if f"run:{id}" not in self._subjects:
+            return IndexedRun(record, commit, tuple(others), document)
         state = fold(run_body(record), self._events(f"run:{id}"))
         record = replace(record, name=state.value("name") or "", note=state.value("note") or "", tags=state.tags)
         comments = tuple(event.value or "" for event in state.sets.get("comment", ()))

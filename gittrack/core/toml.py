@@ -16,6 +16,7 @@ from gittrack.errors import CorruptRecordError, InvalidValueError
 MAX_BYTES = 8 << 20
 MAX_DEPTH = 64
 MAX_INTEGER_BITS = 14_000
+_LARGEST = 1 << MAX_INTEGER_BITS
 """Python refuses to write more than 4,300 decimal digits, but reads hexadecimal ones without end."""
 
 # Strings and comments, as tomllib reads them: what is inside them nests nothing. An unfinished one reaches as far as it
@@ -132,12 +133,17 @@ def check_values(table: Mapping[str, Any], depth: int, what: str) -> None:
     """
     level: list[Any] = [table]
     for _ in range(depth + 1):
-        inner = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
-        if any(isinstance(child, int) and child.bit_length() > MAX_INTEGER_BITS for child in inner):
-            raise _damaged(what, f"an integer of more than {MAX_INTEGER_BITS} bits")
-        level = [child for child in inner if isinstance(child, (dict, list))]
-        if not level:
+        inner: list[Any] = []
+        for item in level:
+            for child in item.values() if type(item) is dict else item:
+                kind = type(child)  # parsers make no subclasses, and every run that is listed passes here
+                if kind is dict or kind is list:
+                    inner.append(child)
+                elif kind is int and not -_LARGEST < child < _LARGEST:
+                    raise _damaged(what, f"an integer of more than {MAX_INTEGER_BITS} bits")
+        if not inner:
             return
+        level = inner
     raise _damaged(what, f"nested deeper than {depth}")
 
 

@@ -58,6 +58,7 @@ class IndexWriter:
         self._waiting: dict[str, list[Sequence[Any]]] = {table: [] for table in _INSERTS}
         self._count = 0
         self._next = int(connection.execute("SELECT coalesce(max(n), 0) + 1 FROM run").fetchone()[0])
+        self._is_new = self._next == 1
 
     def write_run(self, run: IndexedRun) -> None:
         """Put a run in, in place of what is there of it."""
@@ -100,6 +101,8 @@ class IndexWriter:
         self._forget(id)
 
     def _forget(self, id: RunId) -> int | None:
+        if self._is_new:  # each run comes once
+            return None
         found = self._sql.execute("SELECT n FROM run WHERE id = ?", (id,)).fetchone()
         if found is None:
             return None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gittrack.core.ids import ObjectId, RefName, RunId
 from gittrack.index.database import DamagedIndexError
 
 Connection = sqlite3.Connection
+_SOME = 500
 Rows = Iterable[tuple[str, ObjectId]]
 
 
@@ -88,15 +89,21 @@ def list_events(sql: Connection, number: int, events: Iterable[SeenEvent], touch
         touched.subjects.add(event.subject)
 
 
-def commits_of(sql: Connection, id: RunId) -> dict[ObjectId, set[str]]:
-    """A run's commits and in whose names they are listed."""
-    found: dict[ObjectId, set[str]] = {}
-    rows = sql.execute(
-        "SELECT commit_id, writer FROM listing JOIN ref ON ref.id = listing.ref WHERE run = ? ORDER BY commit_id", (id,)
-    )
-    for commit, writer in rows:
-        found.setdefault(ObjectId(commit), set()).add(writer)
-    return found
+def commits_of(sql: Connection, ids: Sequence[RunId]) -> Iterator[tuple[RunId, dict[ObjectId, set[str]]]]:
+    """Each run with its commits, and in whose names each is listed; a run that nobody lists has none."""
+    text = "SELECT run, commit_id, writer FROM listing JOIN ref ON ref.id = listing.ref WHERE run IN "
+    for start in range(0, len(ids), _SOME):
+        some = ids[start : start + _SOME]
+        found: dict[RunId, dict[ObjectId, set[str]]] = {id: {} for id in some}
+        rows = sql.execute(f"{text} ({', '.join('?' * len(some))}) ORDER BY run, commit_id", some).fetchall()
+        for run, commit, writer in rows:
+            found[RunId(run)].setdefault(ObjectId(commit), set()).add(writer)
+        yield from found.items()
+
+
+def subjects(sql: Connection) -> frozenset[str]:
+    """What there are events about."""
+    return frozenset(subject for (subject,) in sql.execute("SELECT DISTINCT subject FROM event"))
 
 
 def events_of(sql: Connection, subject: str) -> list[bytes]:

@@ -299,11 +299,11 @@ from gittrack.api import run_index
 from gittrack.api.project import Project
 seen = []
 original = run_index._Refresh._read_run
-def killed(self, id):
+def killed(self, id, listed):
     seen.append(id)
     if len(seen) == 3:
         os.kill(os.getpid(), signal.SIGKILL)
-    original(self, id)
+    original(self, id, listed)
 run_index._Refresh._read_run = killed
 run_index.ask(Project.open(), lambda index: None)
 """

@@ -55,6 +55,10 @@ class ActiveRuns:
                 return run
         return self._of_thread() if self._all else None
 
+    def any_active(self) -> bool:
+        """Whether any run of this process is active, in whichever thread or task."""
+        return any(begun.run.active for begun in list(self._all))
+
     def _of_thread(self) -> Run | None:
         """The latest run that this thread began and no task has for itself, else the latest of the main thread."""
         thread = threading.current_thread()

@@ -94,7 +94,7 @@ def run_command(project: Project, request: CommandRequest) -> CommandResult:
     ended: list[Run] = []
     run = begin(project, asked, EnvironmentCapture(), ended.append)
     code = _execute(project, run, request.command)
-    return CommandResult(find_run(project, run.id), code)
+    return CommandResult(find_run(project, run.id, index=False), code)
 
 
 def _around(project: Project) -> RunId | None:

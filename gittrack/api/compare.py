@@ -10,25 +10,14 @@ from typing import TypeVar
 from gittrack.api.compared_facts import VALUES, FactReader, Value, unread_problem
 from gittrack.api.directions import directions_of
 from gittrack.api.project import Project
-from gittrack.api.read import (
-    Problem,
-    _all_runs,
-    _listed,
-    _match,
-    _recovered,
-    events_by_subject,
-    list_runs,
-)
+from gittrack.api.read import Problem, _recovered, find_listed, list_runs
 from gittrack.api.saved_run import SavedRun
-from gittrack.core.address import parse_address
 from gittrack.core.compare import section_of_key, side_by_side
 from gittrack.core.comparison import SECTIONS, Absence, ComparedRun, Comparison, Delta, Group, Row, Section
 from gittrack.core.directions import Direction, Directions
-from gittrack.core.ids import RunId
 from gittrack.core.normalise import METHODS, Method, check_weight, parse_weights
 from gittrack.core.statistics import Statistics
 from gittrack.errors import UsageError
-from gittrack.store.catalog import read_catalog
 
 __all__ = [
     "METHODS",
@@ -49,7 +38,6 @@ __all__ = [
     "compare_runs",
 ]
 
-_RUN_ID_LENGTH = 32
 _Text = TypeVar("_Text", bound=str)
 
 
@@ -111,7 +99,7 @@ def choose_runs(
         ExperimentNotFoundError: there is no such experiment.
     """
     wanted = ([] if baseline is None else [baseline]) + list(addresses)
-    runs = _at_addresses(project, wanted)
+    runs = find_listed(project, wanted)
     problems: tuple[Problem, ...] = ()
     if experiment is not None:
         listing = list_runs(project, experiment=experiment)
@@ -121,21 +109,6 @@ def choose_runs(
     once = {run.id: run for run in reversed(runs)}
     ordered = dict.fromkeys(run.id for run in runs)
     return ChosenRuns(tuple(once[id] for id in ordered), baseline is not None, problems)
-
-
-def _at_addresses(project: Project, addresses: Sequence[str]) -> list[SavedRun]:
-    if not addresses:
-        return []
-    catalog = read_catalog(project.repo)
-    parsed = [parse_address(address) for address in addresses]
-    whole = [RunId(address.prefix) for address in parsed if address.prefix and len(address.prefix) == _RUN_ID_LENGTH]
-    settled = [id for id in whole if id in catalog.runs and not project.layout.live_run(id).exists()]
-    if len(settled) == len(addresses):  # full ids: only those runs are read
-        events = events_by_subject(catalog)
-        known = {id: _listed(project, catalog, events, id) for id in dict.fromkeys(settled)}
-        return [known[id] for id in settled]
-    found, _ = _all_runs(project, catalog)
-    return [_match(project, address, found, False) for address in parsed]
 
 
 def compare_runs(project: Project, chosen: ChosenRuns, how: Comparing) -> Comparison:
@@ -231,7 +204,7 @@ def compare(
 def _chosen(project: Project, runs: Sequence[SavedRun | str], baseline: SavedRun | str | None) -> ChosenRuns:
     every = runs if baseline is None else [baseline, *runs]
     texts = [run for run in every if isinstance(run, str)]
-    named = iter(_at_addresses(project, texts))
+    named = iter(find_listed(project, texts))
     resolved = [next(named) if isinstance(run, str) else run for run in every]
     chosen = choose_runs(project, found=resolved)
     return replace(chosen, has_baseline=baseline is not None)

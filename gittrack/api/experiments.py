@@ -6,7 +6,7 @@ an event.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,9 @@ from gittrack.api.project import Project
 from gittrack.core.events import Folded, fold
 from gittrack.core.ids import ExperimentId
 from gittrack.core.names import check_experiment_name, display
-from gittrack.core.records import Subject
+from gittrack.core.records import Event, Subject
 from gittrack.errors import AmbiguousError, ConflictError, ExperimentNotFoundError
+from gittrack.index.lookups import ExperimentRuns
 from gittrack.store.catalog import Catalog, read_catalog
 
 if TYPE_CHECKING:
@@ -50,28 +51,47 @@ def list_experiments(project: Project, catalog: Catalog | None = None) -> list[E
         project: where.
         catalog: what git holds, if it has just been read.
     """
-    from gittrack.api.read import list_runs
+    from gittrack.api.read import list_runs, may_ask_index
 
+    if catalog is None and may_ask_index():
+        from gittrack.api.indexed_runs import known_experiments
+
+        return _listed(*known_experiments(project))
     catalog = read_catalog(project.repo) if catalog is None else catalog
     return of_runs(catalog, list_runs(project, catalog=catalog).runs)
 
 
 def of_runs(catalog: Catalog, runs: Iterable[SavedRun]) -> list[Experiment]:
     """The experiments of some runs and of all events, by name."""
-    events = experiment_events(catalog)
-    names: dict[ExperimentId, str] = {}
-    counts: dict[ExperimentId, int] = {}
-    latest: dict[ExperimentId, int] = {}
-    for run in sorted(runs, key=lambda run: (run.record.start_time, run.id)):  # the newest run's name counts
-        ref = run.record.experiment
-        names[ref.id] = ref.name
-        counts[ref.id] = counts.get(ref.id, 0) + 1
-        latest[ref.id] = max(latest.get(ref.id, 0), run.record.start_time)
+    return _listed(grouped(runs), experiment_events(catalog))
+
+
+def grouped(runs: Iterable[SavedRun], groups: Iterable[ExperimentRuns] = ()) -> list[ExperimentRuns]:
+    """Runs by their experiments: the newest run's name of an experiment counts.
+
+    Args:
+        runs: each once.
+        groups: of other runs, to which these are added.
+    """
+    found = {group.id: group for group in groups}
+    for run in runs:
+        ref, start = run.record.experiment, run.record.start_time
+        before = found.get(ref.id)
+        if before is None or (start, run.id) > (before.start_time, before.run):
+            found[ref.id] = ExperimentRuns(ref.id, 1 if before is None else before.number + 1, start, run.id, ref.name)
+        else:
+            found[ref.id] = before._replace(number=before.number + 1)
+    return list(found.values())
+
+
+def _listed(groups: Iterable[ExperimentRuns], events: Mapping[ExperimentId, Sequence[Event]]) -> list[Experiment]:
+    by_id = {group.id: group for group in groups}
     result = []
-    for id in {*names, *events}:
+    for id in {*by_id, *events}:
         state = fold({}, events.get(id, ()))
-        name = state.value("name") or names.get(id, id)
-        result.append(Experiment(id, name, counts.get(id, 0), latest.get(id), state))
+        group = by_id.get(id)
+        name = state.value("name") or (group.name if group else id)
+        result.append(Experiment(id, name, group.number if group else 0, group.start_time if group else None, state))
     return sorted(result, key=lambda item: (item.name, item.id))
 
 

@@ -85,7 +85,7 @@ class TakesFiles(Guarded):
             return ()
         from gittrack.api.read import find_run
 
-        return find_run(self._closing.project, self.id).artifacts()
+        return find_run(self._closing.project, self.id, index=False).artifacts()
 
     def log_artifact_uri(
         self, uri: str, artifact_path: str | None = None, *, size: int | None = None, digest: str | None = None

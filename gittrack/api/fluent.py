@@ -45,6 +45,11 @@ def active_run() -> Run | None:
     return _active.current()
 
 
+def has_active_runs() -> bool:
+    """Whether any run of this process is active, in whichever thread or task."""
+    return _active.any_active()
+
+
 def set_experiment(name: str) -> str:
     """Choose the experiment of the runs to come.
 

@@ -102,10 +102,9 @@ def find_lineage(
 
 def read_facts(project: Project) -> KnownRuns:
     """What every run, deleted and live ones included, says of what it read and made."""
-    from gittrack.api.read import _all_runs
-    from gittrack.store.catalog import read_catalog
+    from gittrack.api.read import all_runs
 
-    runs, problems = _all_runs(project, read_catalog(project.repo))
+    runs, problems = all_runs(project)
     reader = _Reader(project)
     facts, failed = [], [(problem.where, problem.reason) for problem in problems]
     for run in runs.values():

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from gittrack.api.addressing import ReadRuns, match_address, newest_first
 from gittrack.api.project import Project
 from gittrack.api.saved_run import SavedRun
-from gittrack.core.address import Address, parse_address
+from gittrack.core.address import parse_address
 from gittrack.core.assembly import assemble, resumed_commit
 from gittrack.core.events import Folded, fold, run_body
-from gittrack.core.ids import ObjectId, RunId
+from gittrack.core.ids import ExperimentId, ObjectId, RunId
 from gittrack.core.message import ListedRun
-from gittrack.core.names import display
 from gittrack.core.records import Event, RunRecord, RunStatus
-from gittrack.errors import AmbiguousError, CorruptRecordError, GittrackError, RunNotFoundError
+from gittrack.errors import CorruptRecordError, GittrackError
 from gittrack.store.catalog import Catalog, Problem, current_commits, read_catalog
 from gittrack.store.live import LiveRun, list_live
 from gittrack.store.ownership import Liveness
@@ -25,17 +26,16 @@ __all__ = [
     "Listing",
     "Problem",
     "SavedRun",
+    "all_runs",
     "events_by_subject",
+    "find_listed",
     "find_run",
     "find_run_id",
     "get_run",
     "list_runs",
+    "may_ask_index",
     "runs",
 ]
-
-
-_SURE_PREFIX = 4
-"""Digits from which on a text may be meant as an id though it is a name too; runs of a sweep are named 1, 2, 3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +55,53 @@ def list_runs(
         project: where.
         experiment: only of this experiment (present name or id).
         deleted: list the deleted ones instead of the others.
-        catalog: what git holds, if it has just been read.
+        catalog: what git holds, if it has just been read; the index is not asked then.
+
+    Raises:
+        ExperimentNotFoundError, AmbiguousError: the experiment.
     """
+    if catalog is None and may_ask_index():
+        from gittrack.api.search import Search, search
+
+        found = search(project, Search(deleted=deleted, experiments=_experiment_ids(project, experiment)))
+        return Listing(found.runs, found.problems)
     catalog = read_catalog(project.repo) if catalog is None else catalog
-    found, problems = _all_runs(project, catalog)
-    runs = [run for run in found.values() if run.deleted == deleted]
+    known, problems = _all_runs(project, catalog)
+    runs = [run for run in known.values() if run.deleted == deleted]
     if experiment is not None:
         from gittrack.api.experiments import find_among, of_runs
 
-        listed = (run for run in found.values() if not run.deleted)
+        listed = (run for run in known.values() if not run.deleted)
         wanted = find_among(of_runs(catalog, listed), experiment).id
         runs = [run for run in runs if run.record.experiment.id == wanted]
-    return Listing(tuple(_newest_first(runs)), tuple(problems))
+    return Listing(tuple(newest_first(runs)), tuple(problems))
 
 
-def _newest_first(runs: Iterable[SavedRun]) -> list[SavedRun]:
-    return sorted(runs, key=lambda run: (run.record.start_time, run.id), reverse=True)
+def _experiment_ids(project: Project, experiment: str | None) -> list[ExperimentId] | None:
+    if experiment is None:
+        return None
+    from gittrack.api.experiments import find_experiment
+
+    return [find_experiment(project, experiment).id]
+
+
+def may_ask_index() -> bool:
+    """Whether the index may be asked here: while a run of this process is active, reading must not begin to write.
+
+    Asking brings the index up to date, which takes its lock and, the first time, as long as reading every run.
+    """
+    fluent = sys.modules.get("gittrack.api.fluent")  # not imported: who began a run has imported it
+    return fluent is None or not fluent.has_active_runs()
+
+
+def all_runs(project: Project) -> tuple[dict[RunId, SavedRun], list[Problem]]:
+    """Every run, deleted or not, live ones included, by id; and what could not be read."""
+    if not may_ask_index():
+        return _all_runs(project, read_catalog(project.repo))
+    from gittrack.api.search import Search, search
+
+    found = search(project, Search(deleted=None))
+    return {run.id: run for run in found.runs}, list(found.problems)
 
 
 def _all_runs(project: Project, catalog: Catalog) -> tuple[dict[RunId, SavedRun], list[Problem]]:
@@ -150,7 +181,7 @@ def live_run(project: Project, live: LiveRun, events: dict[str, list[Event]]) ->
     return SavedRun(record, None, state, dict(trends), _project=project, _live=dict(body.series))
 
 
-def find_run(project: Project, address: str, *, deleted: bool = False) -> SavedRun:
+def find_run(project: Project, address: str, *, deleted: bool = False, index: bool = True) -> SavedRun:
     """The run at an address: id, unique prefix of one, name, ``@latest``, ``@-2``, or a git revision that is a run.
 
     A full id always means its run. What is the name of one run and the beginning of another's id means neither.
@@ -159,70 +190,52 @@ def find_run(project: Project, address: str, *, deleted: bool = False) -> SavedR
         project: where.
         address: as a person gave it.
         deleted: of runs of that name the deleted ones are meant, if there are any, instead of the others.
+        index: whether the index may be asked, and so brought up to date; what trains does not.
 
     Raises:
         RunNotFoundError: none.
         AmbiguousError: several.
     """
-    catalog = read_catalog(project.repo)
-    parsed = parse_address(address)
-    whole = RunId(parsed.prefix or "")
-    if whole in catalog.runs and not project.layout.live_run(whole).exists():  # a full id: only that run is read
-        run = _listed(project, catalog, events_by_subject(catalog), whole)
-    else:
-        known, _ = _all_runs(project, catalog)
-        run = _match(project, parsed, known, deleted)
+    (run,) = find_listed(project, [address], deleted=deleted, index=index)
     if run.commit is None:
         return run
     record = replace(read_record(project.repo, run.commit), experiment=run.record.experiment)
     return _folded(project, ListedRun(record, run.trends), run.commit, run.conflicts, run.state.events)
 
 
-def _match(project: Project, address: Address, known: dict[RunId, SavedRun], deleted: bool) -> SavedRun:
-    if address.back is not None:
-        newest = _newest_first(run for run in known.values() if not run.deleted)
-        if address.back > len(newest):
-            many = f"there are only {len(newest)} runs" if newest else "there are no runs yet"
-            raise RunNotFoundError(many, hint="gittrack ls" if newest else "gittrack run -- python your_script.py")
-        return newest[address.back - 1]
-    whole = known.get(RunId(address.prefix or ""))
-    matches = [whole] if whole else _by_name_or_prefix(address, known, deleted)
-    if not matches:
-        matches = _by_revision(project, address.text, known)
-    if not matches:
-        raise RunNotFoundError(f"no run is '{display(address.text, 80)}'", hint="gittrack ls")
-    if len(matches) > 1:
-        ids = sorted(run.id for run in matches)
-        shown = ", ".join(id[: 12 if len(address.text) < 12 else 32] for id in ids[:5])
-        raise AmbiguousError(
-            f"'{display(address.text, 80)}' matches {len(matches)} runs", matches=ids, hint=f"use an id: {shown}"
-        )
-    return matches[0]
+def find_listed(
+    project: Project, addresses: Sequence[str], *, deleted: bool = False, index: bool = True
+) -> list[SavedRun]:
+    """The runs at some addresses as listings have them; arguments and errors as of :func:`find_run`.
 
-
-def _by_name_or_prefix(address: Address, known: dict[RunId, SavedRun], deleted: bool) -> list[SavedRun]:
-    named = [run for run in known.values() if run.name == address.text]
-    named = [run for run in named if run.deleted == deleted] or named
-    if address.prefix is None or (named and len(address.prefix) < _SURE_PREFIX):
-        return named
-    # What we print is a prefix, and a name may be made to look like it: neither is preferred.
-    ids = {run.id for run in named}
-    return named + [run for id, run in known.items() if id.startswith(address.prefix) and id not in ids]
-
-
-def _by_revision(project: Project, text: str, known: dict[RunId, SavedRun]) -> list[SavedRun]:
-    commit = project.repo.resolve(text)
-    if commit is None:
+    However many addresses there are, everything is looked through at most once.
+    """
+    parsed = [parse_address(address) for address in addresses]
+    if not parsed:
         return []
-    return [run for run in known.values() if commit == run.commit or commit in run.conflicts]
+    if index and may_ask_index():
+        from gittrack.api.indexed_runs import runs_at_addresses
+
+        return runs_at_addresses(project, parsed, deleted=deleted)
+    catalog = read_catalog(project.repo)
+    wholes = [RunId(address.prefix or "") for address in parsed]
+    if all(id in catalog.runs and not project.layout.live_run(id).exists() for id in wholes):
+        events = events_by_subject(catalog)  # full ids: only those runs are read
+        known = {id: _listed(project, catalog, events, id) for id in dict.fromkeys(wholes)}
+        return [known[id] for id in wholes]
+    runs, _ = _all_runs(project, catalog)
+    return [match_address(project, address, ReadRuns(runs), deleted=deleted) for address in parsed]
 
 
 def find_run_id(project: Project, address: str) -> RunId:
-    """The id of the run at an address; a full id is taken as it is, so that a parent may be on another machine."""
+    """The id of the run at an address; a full id is taken as it is, so that a parent may be on another machine.
+
+    For runs that begin: the index is not asked.
+    """
     parsed = parse_address(address)
     if parsed.prefix is not None and len(parsed.prefix) == 32:
         return RunId(parsed.prefix)
-    return find_run(project, address).id
+    return find_listed(project, [address], index=False)[0].id
 
 
 def get_run(run_id: str, repo: str | os.PathLike[str] | None = None) -> SavedRun:

@@ -212,13 +212,13 @@ def _earlier(project: Project, address: str) -> _Earlier:
     from gittrack.api.read import find_run
     from gittrack.store.run_reader import read_body
 
-    saved = find_run(project, address)
+    saved = find_run(project, address, index=False)
     live = read_live(str(project.layout.live_run(saved.id)), saved.id)
     if live is not None and live.liveness is Liveness.DEAD:  # its process was killed: this is why it is resumed
         from gittrack.api.maintain import recover
 
         recover(project)
-        saved = find_run(project, saved.id)
+        saved = find_run(project, saved.id, index=False)
         live = read_live(str(project.layout.live_run(saved.id)), saved.id)
     if saved.commit is None or live is not None:
         alive = live is not None and live.liveness is not Liveness.DEAD

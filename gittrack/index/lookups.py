@@ -1,0 +1,89 @@
+"""Looking runs up in the index: by what people call them, by experiment."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from typing import NamedTuple
+
+from gittrack.core.ids import ExperimentId, ObjectId, RunId
+from gittrack.index.searching import Hit, StoredRun, stored_runs
+
+_BEYOND_HEX = "g"
+
+
+class Known(NamedTuple):
+    """A run that is there, and whether it is deleted."""
+
+    id: RunId
+    deleted: bool
+
+
+class ExperimentRuns(NamedTuple):
+    """The runs of an experiment, deleted ones left out.
+
+    Attributes:
+        id: the experiment.
+        number: how many.
+        start_time, run: of the newest, ms since the epoch and its id.
+        name: what that one calls the experiment.
+    """
+
+    id: ExperimentId
+    number: int
+    start_time: int
+    run: RunId
+    name: str
+
+
+def runs_named(sql: sqlite3.Connection, name: str) -> list[Known]:
+    """The runs of a name."""
+    return _known(sql, "name = ?", name)
+
+
+def runs_beginning(sql: sqlite3.Connection, digits: str) -> list[Known]:
+    """The runs whose ids begin with some hex digits."""
+    return _known(sql, "id >= ? AND id < ?", digits, digits + _BEYOND_HEX)
+
+
+def runs_at(sql: sqlite3.Connection, commit: ObjectId) -> list[RunId]:
+    """The runs that list a commit as theirs, whether or not it is their present one."""
+    return [RunId(id) for (id,) in sql.execute("SELECT DISTINCT run FROM listing WHERE commit_id = ?", (commit,))]
+
+
+def stored_run(sql: sqlite3.Connection, id: RunId) -> StoredRun | None:
+    """What the index has of one run.
+
+    Raises:
+        DamagedIndexError: it is not what was written.
+    """
+    row = sql.execute("SELECT n FROM run WHERE id = ?", (id,)).fetchone()
+    return None if row is None else stored_runs(sql, [Hit(row[0], id, ())])[0]
+
+
+def experiments_of_runs(sql: sqlite3.Connection, without: Collection[RunId] = ()) -> list[ExperimentRuns]:
+    """The experiments of all runs that are not deleted.
+
+    Args:
+        sql: the index.
+        without: runs that do not count.
+    """
+    where = f"deleted = 0 AND id NOT IN ({', '.join('?' * len(without))})"
+    counted = f"SELECT experiment_id, count(*), max(start_time) FROM run WHERE {where} GROUP BY experiment_id"
+    newest = f"SELECT id, experiment FROM run WHERE {where} AND experiment_id = ? AND start_time = ? ORDER BY id DESC"
+    found = []
+    for id, count, start in sql.execute(counted, [*without]).fetchall():
+        run, name = sql.execute(f"{newest} LIMIT 1", [*without, id, start]).fetchone()
+        found.append(ExperimentRuns(ExperimentId(id), count, start, RunId(run), name))
+    return found
+
+
+def experiments_with_events(sql: sqlite3.Connection) -> list[ExperimentId]:
+    """The experiments that something was said about."""
+    rows = sql.execute("SELECT DISTINCT subject FROM event WHERE subject >= 'experiment:' AND subject < 'experiment;'")
+    return [ExperimentId(subject.partition(":")[2]) for (subject,) in rows]
+
+
+def _known(sql: sqlite3.Connection, where: str, *values: str) -> list[Known]:
+    rows = sql.execute(f"SELECT id, deleted FROM run WHERE {where} ORDER BY id", values)
+    return [Known(RunId(id), bool(deleted)) for id, deleted in rows]

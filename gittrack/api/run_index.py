@@ -14,6 +14,7 @@ from gittrack.core.parsed_refs import InboxRef, LocalLedgerRef, RemoteLedgerRef,
 from gittrack.core.records import Event
 from gittrack.core.refs import REMOTE_PREFIX, RUNS_PREFIX
 from gittrack.errors import CorruptRecordError, GittrackError, StorageError
+from gittrack.git.refs_stamp import refs_stamp
 from gittrack.index import seen
 from gittrack.index.database import DamagedIndexError, IndexDatabase, remove
 from gittrack.index.rows import IndexedRun, IndexWriter
@@ -79,16 +80,23 @@ def refresh(project: Project, database: IndexDatabase, progress: Progress | None
         StorageError: it cannot be written.
         DamagedIndexError: it is damaged.
     """
-    found = project.repo.refs.list(RUNS_PREFIX, REMOTE_PREFIX)
-    refs = {name: tip for name, tip in found if isinstance(parse_ref(name), _LISTING)}
+    stamp = refs_stamp(project.repo.common_dir, _PREFIXES)  # taken first: what moves meanwhile is seen next time
     with database.reading() as sql:
-        known = {name: ref.tip for name, ref in seen.seen_refs(sql).items()}
-        if known == refs and not seen.problems(sql):
+        if stamp and stamp == seen.stamp(sql) and not seen.problems(sql):
             return
+        known = {name: ref.tip for name, ref in seen.seen_refs(sql).items()}
+        unread = bool(seen.problems(sql))
+    found = project.repo.refs.list(*_PREFIXES)
+    refs = {name: tip for name, tip in found if isinstance(parse_ref(name), _LISTING)}
+    if known == refs and not unread and not stamp:
+        return
     with database.writing() as sql:
-        _Refresh(project, sql, refs).run(progress)
+        if known != refs or unread:
+            _Refresh(project, sql, refs).run(progress)
+        seen.set_stamp(sql, stamp)
 
 
+_PREFIXES = (RUNS_PREFIX, REMOTE_PREFIX)
 _LISTING = (InboxRef, LocalLedgerRef, RemoteLedgerRef)
 
 

@@ -17,6 +17,8 @@ from gittrack.errors import GittrackError, StorageError
 from gittrack.index.schema import APPLICATION_ID, TABLES, VERSION
 
 _WAIT_SECONDS = 30.0
+_OF_THE_SYSTEM = ("locked", "busy", "full", "disk I/O", "readonly", "unable to open", "permission")
+"""What SQLite says where the file is none the worse; anything else of it comes from a flipped bit."""
 _PARTS = ("", "-wal", "-shm", "-journal")
 
 
@@ -163,8 +165,8 @@ def _translated(path: Path | None) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if "no such " in str(error):
-            raise DamagedIndexError(f"'{path}' lacks a table") from error
+        if not any(word in str(error) for word in _OF_THE_SYSTEM):
+            raise DamagedIndexError(f"'{path}' is damaged: {error}") from error
         text = f"cannot use the index '{path}': {error}"
         raise StorageError(text, hint=f"free some disk space, or rm {path}*") from error
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:

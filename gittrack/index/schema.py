@@ -14,6 +14,7 @@ APPLICATION_ID = 0x67_74_69_78
 """``gtix``, so that ``file`` can tell what it is."""
 
 TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE ref (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, tip TEXT NOT NULL, writer TEXT NOT NULL);
 CREATE TABLE listing (

@@ -47,6 +47,17 @@ def seen_refs(sql: Connection) -> dict[RefName, SeenRef]:
     return {RefName(name): SeenRef(number, tip, writer) for name, number, tip, writer in rows}
 
 
+def stamp(sql: Connection) -> str:
+    """What the file system said of the refs when they were last listed; ``""`` when that is not known."""
+    row = sql.execute("SELECT value FROM meta WHERE key = 'stamp'").fetchone()
+    return "" if row is None else str(row[0])
+
+
+def set_stamp(sql: Connection, text: str) -> None:
+    """Write down what the file system says of refs that were listed since."""
+    sql.execute("INSERT OR REPLACE INTO meta VALUES ('stamp', ?)", (text,))
+
+
 def see_ref(sql: Connection, name: RefName, tip: ObjectId, writer: str) -> int:
     """Write down where a ref points; its number."""
     sql.execute(

@@ -97,6 +97,7 @@ def refresh(project: Project, database: IndexDatabase, progress: Progress | None
 
 
 _PREFIXES = (RUNS_PREFIX, REMOTE_PREFIX)
+_MANY = 500
 _LISTING = (InboxRef, LocalLedgerRef, RemoteLedgerRef)
 
 
@@ -195,6 +196,8 @@ class _Refresh:
                 progress(number, len(ids))
             self._read_run(id, listed)
         self._writer.flush()
+        if len(ids) > _MANY:
+            seen.take_statistics(self._sql)
 
     def _read_run(self, id: RunId, listed: dict[ObjectId, set[str]]) -> None:
         try:

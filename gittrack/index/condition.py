@@ -45,12 +45,14 @@ class Condition:
     Attributes:
         text, arguments: the condition.
         joins, join_arguments: tables with one row for each run that can be meant.
+        joined: (table, name) -> alias of these.
     """
 
     text: str = "1"
     arguments: Sequence[Any] = ()
     joins: str = ""
     join_arguments: Sequence[Any] = field(default_factory=tuple)
+    joined: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
     def and_also(self, other: Sql) -> Condition:
         """This and another condition."""
@@ -83,7 +85,7 @@ def compiled(
                 joins=f"{condition.joins} {joined.text}",
                 join_arguments=[*condition.join_arguments, *joined.arguments],
             )
-    return condition
+    return replace(condition, joined=compiler.aliases)
 
 
 class _Compiler:
@@ -92,6 +94,7 @@ class _Compiler:
         self._names = names
         self._code_commits = code_commits
         self._count = 0
+        self.aliases: dict[tuple[str, int], str] = {}
 
     def joined(self, part: Expression) -> Sql | None:
         """A comparison of a metric, param or tag as a join: SQLite then begins with whichever finds the fewest runs."""
@@ -103,6 +106,7 @@ class _Compiler:
         test = comparison(place, *plain, alias)
         if test is None:
             return None
+        self.aliases[place.table, place.key["name"]] = alias
         text = f"JOIN {place.table} {alias} ON {alias}.run = r.n AND {alias}.name = ? AND {test.text}"
         return Sql(text, [place.key["name"], *test.arguments])
 

@@ -6,7 +6,7 @@ when it began, newest first, and its id. It says where to go on after a page, wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cmp_to_key
 from typing import Any
@@ -24,10 +24,11 @@ class Term:
     """One key of an order in SQL.
 
     Attributes:
-        join: the table that holds it, with its condition; ``""`` for what stands in the run's own row.
+        join: the table that holds it, with its condition; ``""`` for what is there already.
         arguments: bound in ``join``.
         rank, value: expressions.
         descending: whether large values come first.
+        is_named: whether it is a metric, param or tag, which has an index of its own.
     """
 
     join: str
@@ -35,6 +36,7 @@ class Term:
     rank: str
     value: str
     descending: bool
+    is_named: bool = False
 
 
 @dataclass(slots=True)
@@ -45,12 +47,18 @@ class Sql:
     arguments: list[Any] = field(default_factory=list)
 
 
-def terms(keys: Sequence[SortKey], names: NameNumbers) -> list[Term]:
-    """The keys of an order in SQL."""
-    return [_term(key, names, f"s{number}") for number, key in enumerate(keys)]
+def terms(keys: Sequence[SortKey], names: NameNumbers, joined: Mapping[tuple[str, int], str]) -> list[Term]:
+    """The keys of an order in SQL.
+
+    Args:
+        keys: the order.
+        names: of the metrics, params and tags in it.
+        joined: (table, name) -> alias of what the condition has joined: its index is walked in order then.
+    """
+    return [_term(key, names, joined, f"s{number}") for number, key in enumerate(keys)]
 
 
-def _term(key: SortKey, names: NameNumbers, alias: str) -> Term:
+def _term(key: SortKey, names: NameNumbers, joined: Mapping[tuple[str, int], str], alias: str) -> Term:
     place = place_of(key.field, names)
     if place is None:  # no run has it
         return Term("", (), f"abs({NOTHING})", "NULL", key.descending)  # a bare number would mean a column
@@ -58,11 +66,15 @@ def _term(key: SortKey, names: NameNumbers, alias: str) -> Term:
         column = f"r.{place.column}"
         rank = f"CASE WHEN coalesce({column}, '') = '' THEN {NOTHING} ELSE {VALUE} END"
         return Term("", (), rank, column, key.descending)
+    name = place.key["name"]
+    join = f"JOIN {place.table} {alias} ON {alias}.run = r.n AND {alias}.name = ?"
+    arguments: tuple[Any, ...] = (name,)
+    if (place.table, name) in joined:
+        alias, join, arguments = joined[place.table, name], "", ()
     value = f"{alias}.{place.column}"
     missing = f"{alias}.run IS NULL" + (f" OR {alias}.kind = 'null'" if place.is_mixed else "")
     rank = f"CASE WHEN {missing} THEN {NOTHING} WHEN {value} IS NULL THEN {NAN} ELSE {VALUE} END"
-    join = f"JOIN {place.table} {alias} ON {alias}.run = r.n AND {alias}.name = ?"
-    return Term(join, (place.key["name"],), rank, value, key.descending)
+    return Term(join, arguments, rank, value, key.descending, is_named=True)
 
 
 def order_by(order: Sequence[Term], *, first_is_value: bool) -> str:

@@ -65,9 +65,9 @@ class StoredRun:
 def find(sql: sqlite3.Connection, question: Question) -> list[Hit]:
     """The runs that a question asks for, in order."""
     names = name_numbers(sql, [*fields_in(question.expression), *(key.field for key in question.order)])
-    order = terms(question.order, names)
     condition = _whole_condition(sql, question, names)
-    first = order[0] if order and order[0].join else None
+    order = terms(question.order, names, condition.joined)
+    first = order[0] if order and order[0].is_named else None
     if first is None:
         return list(_hits(sql, question, condition, order, order_by(order, first_is_value=False), question.limit))
     found: list[Hit] = []

@@ -27,7 +27,12 @@ T = TypeVar("T")
 
 
 def ask_hits(
-    project: Project, asked: Search, question: Callable[[FoundHits], T], progress: Progress | None = None
+    project: Project,
+    asked: Search,
+    question: Callable[[FoundHits], T],
+    progress: Progress | None = None,
+    *,
+    details: bool = False,
 ) -> T:
     """Answer a question about all runs that a search finds.
 
@@ -36,8 +41,17 @@ def ask_hits(
         asked: which runs; its limit and place do not count.
         question: asks; what it is given is of no use afterwards.
         progress: told while many runs are read for the first time.
+        details: have the index know what every run read and made.
     """
-    return ask(project, lambda index: question(FoundHits(project, asked, index)), progress)
+
+    def answer(index: IndexDatabase) -> T:
+        found = FoundHits(project, asked, index)
+        if details:
+            _read_details(project, index)
+        with index.reading():
+            return question(found)
+
+    return ask(project, answer, progress)
 
 
 def chosen_runs(
@@ -93,10 +107,6 @@ class FoundHits:
         return sorted(
             {*known_names(self.sql, "metrics"), *(name for run in self.live.values() for name in run.metrics)}
         )
-
-    def read_details(self) -> None:
-        """Have the index know what every run read."""
-        _read_details(self._project, self._index)
 
     def problems(self) -> tuple[Problem, ...]:
         """What could not be read."""

@@ -14,12 +14,15 @@ from typing import TextIO
 import click
 
 from gittrack._version import __version__
-from gittrack.errors import GittrackError, UsageError
+from gittrack.errors import GittrackError, QuerySyntaxError, UsageError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init", "Write a file of settings for this repository"),
     "run": ("run", "Run a command and record it as a run"),
-    "ls": ("ls", "List runs, newest first"),
+    "ls": ("ls", "List runs: all, those that a query finds, or those of a saved view"),
+    "best": ("best", "Name the runs that are best by a metric"),
+    "count": ("count", "Count runs, all together or by what they have in common"),
+    "views": ("views", "List, show, save and remove saved views: a query with its columns and its order"),
     "show": ("show", "Show everything about a run"),
     "diff": ("diff", "Show what differs between two runs: code, parameters, metrics, inputs, environment"),
     "plot": ("plot", "Draw the curves of metrics: in the terminal, or into a file"),
@@ -118,12 +121,15 @@ def _answered(words: Sequence[str]) -> int:
     try:
         code = cli.main(args=list(words), prog_name="gittrack", standalone_mode=False)
     except GittrackError as error:
-        return _complain(error.message, error.hint, error.exit_code)
+        return _complain(error.message, error.hint, error.exit_code, _excerpt_of(error))
     except click.UsageError as error:
         if error.ctx is not None and error.message == error.ctx.get_help():  # a group without a command
             click.echo(error.message, err=True)
             return UsageError.exit_code
         command = error.ctx.command_path if error.ctx else "gittrack"
+        if isinstance(error, click.NoSuchOption) and error.possibilities:
+            near = f"did you mean {error.possibilities[0]}? {command} --help"
+            return _complain(_as_ours(error.message), near, UsageError.exit_code)
         return _complain(_as_ours(error.format_message()), f"{command} --help", UsageError.exit_code)
     except click.ClickException as error:
         return _complain(_as_ours(error.format_message()), None, error.exit_code)
@@ -156,11 +162,18 @@ def _as_ours(message: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _complain(message: str, hint: str | None, code: int) -> int:
+def _excerpt_of(error: GittrackError) -> str:
+    """The place in a query where it is wrong."""
+    return error.excerpt if isinstance(error, QuerySyntaxError) else ""
+
+
+def _complain(message: str, hint: str | None, code: int, excerpt: str = "") -> int:
     from gittrack.cli.terminal import say
 
     with suppress(OSError):  # nobody takes it; the exit code still tells
         say(f"error: {message}", role="bad")
+        for line in excerpt.split("\n") if excerpt else ():
+            click.echo(f"  {_shown(line)}", err=True)
         if hint:
             click.echo(f"hint: {_shown(hint)}", err=True)
     return code

@@ -104,24 +104,31 @@ def tree(runs: Sequence[SavedRun]) -> list[tuple[str, SavedRun]]:
     Args:
         runs: newest first; a run whose parent is not among them stands at the top, in the order given.
     """
-    known = {run.id for run in runs}
-    children: dict[str, list[SavedRun]] = {}
-    for run in reversed(runs):
-        if run.record.parent in known:
-            children.setdefault(str(run.record.parent), []).append(run)
-    lines: list[tuple[str, SavedRun]] = []
+    return [(branch, runs[place]) for branch, place in branches([(run.id, run.record.parent) for run in runs])]
+
+
+def branches(family: Sequence[tuple[str, str | None]]) -> list[tuple[str, int]]:
+    """The same for ids and parents alone: the branch drawn before each, and its place in the order given."""
+    known = {id for id, _ in family}
+    children: dict[str, list[int]] = {}
+    for place in reversed(range(len(family))):
+        parent = family[place][1]
+        if parent in known:
+            children.setdefault(str(parent), []).append(place)
+    lines: list[tuple[str, int]] = []
     seen: set[str] = set()
-    tops = [run for run in runs if run.record.parent not in known]
+    tops = [place for place, (_, parent) in enumerate(family) if parent not in known]
     # Hostile runs may be each other's parents: what no top reaches is put at the top itself.
-    for top in [*tops, *runs]:
+    for top in [*tops, *range(len(family))]:
         waiting = [("", "", top)]
         while waiting:
-            head, tail, run = waiting.pop()
-            if run.id in seen:
+            head, tail, place = waiting.pop()
+            id = family[place][0]
+            if id in seen:
                 continue
-            seen.add(run.id)
-            lines.append((head, run))
-            below = children.get(run.id, [])
+            seen.add(id)
+            lines.append((head, place))
+            below = children.get(id, [])
             for child in reversed(below):
                 last = child is below[-1]
                 waiting.append((tail + ("└─ " if last else "├─ "), tail + ("   " if last else "│  "), child))

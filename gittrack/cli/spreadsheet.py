@@ -2,43 +2,76 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from gittrack.cli.run_page import value_text
+from gittrack.cli.columns import RowMaker
+from gittrack.cli.exports import csv_text
+from gittrack.core.run_columns import RunColumn
+from gittrack.core.value_text import value_text
 
 if TYPE_CHECKING:
+    from gittrack.api.project import Project
     from gittrack.api.read import SavedRun
 
 FACTS = ("id", "name", "experiment", "status", "start_time", "end_time", "duration_ms", "parent", "code", "exit_code")
 """The columns that every table has; times in ms since the epoch."""
+_KINDS = ("param", "metric", "tag")
+_IN_MEMORY = 32 << 20
 
 
-def csv_text(runs: Sequence[SavedRun]) -> str:
-    """The text of the table.
+def csv_of_columns(project: Project, runs: Iterable[SavedRun], columns: Sequence[RunColumn]) -> Iterator[str]:
+    """The lines of a table with columns that somebody chose, each with its line end.
 
     Args:
-        runs: in the order of its rows. Columns ``param.<name>``, ``metric.<name>`` (its last value) and ``tag.<key>``
-            follow :data:`FACTS`, each kind sorted by name.
+        project: where the runs are.
+        runs: in the order of the rows.
+        columns: headed as in queries; numbers in full, times and durations in ms.
     """
-    params = sorted({name for run in runs for name in run.record.params})
-    metrics = sorted({name for run in runs for name in run.record.metrics})
-    tags = sorted({key for run in runs for key in run.record.tags})
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        [*FACTS, *(f"param.{x}" for x in params), *(f"metric.{x}" for x in metrics), *(f"tag.{x}" for x in tags)]
-    )
+    maker = RowMaker(project, columns)
+    yield csv_text([[column.text for column in columns]])
     for run in runs:
-        record = run.record
-        cells = _facts(run)
-        cells += [value_text(record.params[name]) if name in record.params else "" for name in params]
-        cells += [repr(record.metrics[name].last) if name in record.metrics else "" for name in metrics]
-        cells += [record.tags.get(key, "") for key in tags]
-        writer.writerow(cells)
-    return out.getvalue()
+        yield csv_text([maker.exact(run)])
+
+
+def csv_of_everything(project: Project, runs: Iterable[SavedRun], more: Sequence[RunColumn] = ()) -> Iterator[str]:
+    """The lines of a table with every param, metric and tag, each with its line end.
+
+    Args:
+        project: where the runs are.
+        runs: in the order of the rows. Columns ``param.<name>``, ``metric.<name>`` (its last value) and ``tag.<key>``
+            follow :data:`FACTS`, each kind sorted by name.
+        more: further columns, at the end.
+    """
+    from tempfile import SpooledTemporaryFile
+
+    # Which columns there are is known at the end only: until then rows wait, in a file when they are many.
+    with SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="ascii") as waiting:
+        maker = RowMaker(project, more)
+        names: list[set[str]] = [set(), set(), set()]
+        for run in runs:
+            values = _values(run)
+            for known, found in zip(names, values, strict=True):
+                known.update(found)
+            waiting.write(json.dumps([_facts(run), *values, maker.exact(run) if more else []]) + "\n")
+        ordered = [sorted(known) for known in names]
+        titles = [f"{kind}.{name}" for kind, known in zip(_KINDS, ordered, strict=True) for name in known]
+        yield csv_text([[*FACTS, *titles, *(column.text for column in more)]])
+        waiting.seek(0)
+        for line in waiting:
+            facts, *values, last = json.loads(line)
+            cells = [found.get(name, "") for found, known in zip(values, ordered, strict=True) for name in known]
+            yield csv_text([[*facts, *cells, *last]])
+
+
+def _values(run: SavedRun) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    record = run.record
+    return (
+        {name: value_text(value) for name, value in record.params.items()},
+        {name: repr(summary.last) for name, summary in record.metrics.items()},
+        dict(record.tags),
+    )
 
 
 def _facts(run: SavedRun) -> list[str]:

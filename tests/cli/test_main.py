@@ -81,8 +81,14 @@ def test_an_unknown_command_names_a_near_one(capsys):
 
 
 def test_wrong_usage_of_a_command_points_at_its_help(capsys):
-    assert main(["ls", "--bogus"]) == 2
-    assert capsys.readouterr().err == "gittrack: error: no such option '--bogus'\nhint: gittrack ls --help\n"
+    assert main(["ls", "--wxyz"]) == 2
+    assert capsys.readouterr().err == "gittrack: error: no such option '--wxyz'\nhint: gittrack ls --help\n"
+
+
+def test_an_option_that_is_nearly_one_is_answered_with_that_one(capsys):
+    assert main(["ls", "--statsu", "failed"]) == 2
+    said = capsys.readouterr().err
+    assert said == "gittrack: error: no such option '--statsu'\nhint: did you mean --status? gittrack ls --help\n"
 
 
 @pytest.mark.parametrize("command", ["ls", "fsck", "config", "doctor", "recover", "init", "roll-up"])

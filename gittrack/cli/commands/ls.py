@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gittrack.cli.session import Session
-from gittrack.cli.terminal import Terminal, print_data, say
+from gittrack.cli.terminal import say
 from gittrack.core.records import RunStatus
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
     from gittrack.api.read import SavedRun
+    from gittrack.cli.searching import Asked, Pages
+    from gittrack.core.run_columns import ColumnChoice
+
+_ON_A_SCREEN = 1000
+"""So many runs are listed in a terminal unless a number is given."""
 
 
 @click.command("ls")
+@click.argument("query", nargs=-1, metavar="[QUERY|@VIEW]...")
 @click.option("-e", "--experiment", metavar="EXP", help="Only runs of this experiment (name or id).")
 @click.option(
     "--status",
@@ -26,82 +32,140 @@ if TYPE_CHECKING:
     multiple=True,
     help="Only runs that stand like this.",
 )
-@click.option("-n", "--number", metavar="N", type=click.IntRange(min=1), help="Only the newest N.")
+@click.option(
+    "--sort", metavar="KEY", multiple=True, help="Order by this: metrics.loss, -metrics.acc for the highest first."
+)
+@click.option("-n", "--number", metavar="N", type=click.IntRange(min=1), help="At most N runs, the first of the order.")
+@click.option(
+    "--columns",
+    metavar="COLUMNS",
+    multiple=True,
+    help="Show these: name,metrics.acc,params.lr; +tags.team adds one to the usual ones.",
+)
 @click.option("--deleted", is_flag=True, help="The deleted runs instead of the others.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV: a column for each parameter, metric and tag.")
+@click.option("--md", "as_md", is_flag=True, help="Print a Markdown table.")
 @click.pass_obj
 def command(
     session: Session,
+    /,
+    query: tuple[str, ...],
     experiment: str | None,
     statuses: tuple[str, ...],
+    sort: tuple[str, ...],
+    columns: tuple[str, ...],
     number: int | None,
     deleted: bool,
-    as_json: bool,
-    as_csv: bool,
+    **formats: bool,
 ) -> None:
-    """List runs, newest first. Child runs stand under their parent."""
-    from gittrack.api.read import list_runs
-    from gittrack.cli.render import short_ids
+    """List runs: all, those that a query finds, or those of a saved view.
 
-    if as_json and as_csv:
-        raise UsageError("--json and --csv exclude each other", hint="gittrack ls --json")
+    \b
+    gittrack ls "metrics.acc > 0.9 and params.model = 'rf'" --sort -metrics.acc -n 20
+    gittrack ls "status = 'failed' and start_time > -7d"
+    gittrack ls @best --columns +params.lr
+
+    The newest stand first, child runs under their parent; with a query or an order there is no such tree. A run must
+    answer all queries, and that of the view; options win over the view's. A terminal shows the first 1000; files and
+    pipes get all.
+    """
+    as_what = _format(formats)
+    from gittrack.cli.searching import (
+        Pages,
+        columns_of,
+        order_of,
+        reading_progress,
+        say_problems,
+        say_unknown_fields,
+        search_of,
+        understood,
+    )
+
     project = session.recovered()
-    listing = list_runs(project, experiment=experiment, deleted=deleted)
-    runs = [run for run in listing.runs if not statuses or run.status.value in statuses][:number]
-    if as_json:
-        from gittrack.cli import shapes
-
-        shapes.print_json(
-            runs=[shapes.listed_run(run) for run in runs], problems=[shapes.problem(each) for each in listing.problems]
-        )
-    elif as_csv:
-        from gittrack.cli.spreadsheet import csv_text
-
-        print_data(csv_text(runs), end="")
-    elif runs:
-        session.stdout.show(_lines(project, runs, short_ids(listing.runs), session.stdout), session.environ)
+    asked = understood(project, query, statuses)
+    view = asked.view
+    order, choice = order_of(sort, view), columns_of(columns, view)
+    number = number or (view.number if view else None)
+    is_screen = not as_what and session.stdout.width is not None
+    with reading_progress() as progress:
+        search = search_of(project, asked, experiment, order=order, deleted=deleted)
+        pages = Pages(project, search, number or (_ON_A_SCREEN if is_screen else None), progress)
+    if as_what == "json":
+        _print_json(project, pages, choice)
+    elif as_what:
+        _print_lines(project, pages, choice, as_csv=as_what == "csv")
+    elif pages.first is not None:
+        has_query = any(not word.startswith("@") for word in query) or bool(view and view.query)
+        _show(session, pages, choice, as_tree=not order and not has_query)
     else:
-        _say_nothing_found(filtered=bool(experiment or statuses or deleted))
-    for problem in listing.problems:
-        say(f"warning: cannot read {problem.where}: {problem.reason}", role="warning")
-    if listing.problems:
-        say("next: gittrack fsck")
+        _say_nothing_found(project, asked, filtered=bool(query or experiment or statuses or deleted))
+    say_unknown_fields(pages, [*(key.field for key in order), *(each.field for each in choice.columns if each.field)])
+    if pages.is_cut and number is None:
+        total = pages.total()
+        say(f"shown: {_ON_A_SCREEN} of {total} runs; all: gittrack ls -n {total}, or fewer: a query, -e EXPERIMENT")
+    say_problems(pages.problems)
 
 
-def _lines(project: Project, runs: Sequence[SavedRun], ids: dict[str, str], terminal: Terminal) -> list[str]:
-    from gittrack.api.farewell import chosen_metrics, metric_text
-    from gittrack.cli.render import Cell, Column, status_role, table, tree
-    from gittrack.core.sparkline import format_age
-
-    columns = [
-        Column("ID"),
-        Column("NAME", least=12),
-        Column("EXPERIMENT", least=8),
-        Column("STATUS"),
-        Column("AGE"),
-        Column("METRICS", least=16),
-    ]
-    now = project.now()
-    rows = []
-    for branch, run in tree(runs):
-        metrics = [metric_text(run, name) for name in chosen_metrics(run, project.config.headline)]
-        conflict = " (in conflict)" if run.conflicts or run.state.conflicts else ""
-        rows.append(
-            [
-                Cell(ids[run.id], "warning" if terminal.colour else ""),
-                Cell(f"{branch}{run.name}"),
-                Cell(run.record.experiment.name),
-                Cell(f"{run.status.value}{conflict}", status_role(run.status)),
-                Cell(format_age(now - run.record.start_time), "faint"),
-                Cell("  ".join(metrics)),
-            ]
-        )
-    return table(columns, rows, terminal)
+def _format(formats: Mapping[str, bool]) -> str:
+    chosen = [name for name in ("json", "csv", "md") if formats[f"as_{name}"]]
+    if len(chosen) > 1:
+        raise UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other", hint=f"gittrack ls --{chosen[0]}")
+    return chosen[0] if chosen else ""
 
 
-def _say_nothing_found(*, filtered: bool) -> None:
-    if filtered:
+def _print_json(project: Project, pages: Pages, choice: ColumnChoice) -> None:
+    from gittrack.cli import shapes
+    from gittrack.cli.run_export import print_json_runs
+
+    def shape(run: SavedRun) -> dict[str, Any]:
+        if maker is None:
+            return shapes.listed_run(run)
+        known = shapes.listed_run(run) if choice.adds else {"id": run.id}
+        return {**known, "columns": maker.values(run)}
+
+    maker = None
+    if choice.columns:
+        from gittrack.cli.columns import RowMaker
+
+        maker = RowMaker(project, choice.columns)
+    print_json_runs(map(shape, pages), {}, lambda: {"problems": [shapes.problem(each) for each in pages.problems]})
+
+
+def _print_lines(project: Project, pages: Pages, choice: ColumnChoice, *, as_csv: bool) -> None:
+    from gittrack.cli.run_export import print_some_at_a_time
+
+    if as_csv:
+        from gittrack.cli.spreadsheet import csv_of_columns, csv_of_everything
+
+        if choice.columns and not choice.adds:
+            lines = csv_of_columns(project, pages, choice.columns)
+        else:
+            lines = csv_of_everything(project, pages, choice.columns)
+    else:
+        from gittrack.cli.columns import shown_columns
+        from gittrack.cli.run_table import markdown
+
+        columns = shown_columns(choice.columns, adds=choice.adds, order=pages.asked.order)
+        lines = (line + "\n" for line in markdown(project, pages, columns))
+    print_some_at_a_time(lines)
+
+
+def _show(session: Session, pages: Pages, choice: ColumnChoice, *, as_tree: bool) -> None:
+    from gittrack.cli.columns import shown_columns
+    from gittrack.cli.run_table import run_lines
+
+    columns = shown_columns(choice.columns, adds=choice.adds, order=pages.asked.order)
+    lines = run_lines(pages.project, pages, columns, session.stdout, as_tree=as_tree)
+    session.stdout.show(lines, session.environ)
+
+
+def _say_nothing_found(project: Project, asked: Asked, *, filtered: bool) -> None:
+    from gittrack.cli.searching import say_unknown
+
+    if say_unknown(project, asked.expression):
+        say("next: gittrack ls")
+    elif filtered:
         say("no run is like that; all: gittrack ls")
     else:
         say("no runs yet; the first one: gittrack run -- python train.py")

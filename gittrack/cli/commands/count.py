@@ -1,0 +1,106 @@
+"""``gittrack count``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gittrack.cli.session import Session
+from gittrack.cli.terminal import print_data
+from gittrack.errors import UsageError
+
+if TYPE_CHECKING:
+    from gittrack.api.count_by import Group
+    from gittrack.api.read import Problem
+    from gittrack.core.query.tree import Field
+
+
+@click.command("count")
+@click.argument("query", nargs=-1, metavar="[QUERY|@VIEW]...")
+@click.option("-e", "--experiment", metavar="EXP", help="Only runs of this experiment (name or id).")
+@click.option("--by", metavar="FIELD", help="Count for each value: experiment, status, params.model, tags.team.")
+@click.option("--deleted", is_flag=True, help="The deleted runs instead of the others.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def command(
+    session: Session, query: tuple[str, ...], experiment: str | None, by: str | None, deleted: bool, as_json: bool
+) -> None:
+    """Count runs, all together or by what they have in common.
+
+    \b
+    gittrack count
+    gittrack count "status = 'failed' and start_time > -7d"
+    gittrack count --by params.model
+    """
+    from gittrack.cli.searching import (
+        Pages,
+        reading_progress,
+        say_problems,
+        say_unknown,
+        search_of,
+        understood,
+    )
+
+    field = None if by is None else _field(by)
+    project = session.recovered()
+    asked = understood(project, query)
+    with reading_progress() as progress:
+        search = search_of(project, asked, experiment, deleted=deleted)
+        pages = Pages(project, search, 1, progress)  # for what could not be read, which is not counted
+    groups: list[Group] = []
+    if field is None:
+        total = pages.total()
+    else:
+        from gittrack.api.count_by import count_by
+
+        groups = count_by(project, search, field)
+        total = sum(group.runs for group in groups)
+    if as_json:
+        _print_json(total, field, groups, pages.problems)
+    elif field is None:
+        print_data(str(total))
+    elif groups:
+        _show(session, field, groups)
+    if not total:
+        say_unknown(project, asked.expression)
+    elif field is not None and groups[0].value is None:
+        say_unknown(project, asked.expression, [field])
+    say_problems(pages.problems)
+
+
+def _field(text: str) -> Field:
+    from gittrack.core.query.fields import is_several
+    from gittrack.core.query.parser import parse_field
+
+    field = parse_field(text)
+    if is_several(field):
+        raise UsageError(
+            "a run may have several of this, runs cannot be counted by it", hint="gittrack count --by status"
+        )
+    return field
+
+
+def _print_json(total: int, field: Field | None, groups: Sequence[Group], problems: Sequence[Problem]) -> None:
+    from gittrack.cli import shapes
+    from gittrack.core.query.unparse import field_text
+
+    parts: dict[str, Any] = {"runs": total}
+    if field is not None:
+        parts["by"] = field_text(field)
+        parts["groups"] = [{"value": group.value, "runs": group.runs} for group in groups]
+    shapes.print_json(**parts, problems=[shapes.problem(each) for each in problems])
+
+
+def _show(session: Session, field: Field, groups: Sequence[Group]) -> None:
+    from gittrack.cli.columns import ABSENT, heads, shown_value
+    from gittrack.cli.render import Cell, Column, table
+    from gittrack.core.run_columns import RunColumn
+
+    columns = [Column(heads([RunColumn(field)])[0], least=12), Column("RUNS", right=True)]
+    rows = [
+        [Cell(ABSENT, "faint") if group.value is None else Cell(shown_value(field, group.value)), Cell(str(group.runs))]
+        for group in groups
+    ]
+    session.stdout.show(table(columns, rows, session.stdout), session.environ)

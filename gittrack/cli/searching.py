@@ -1,0 +1,231 @@
+"""What commands that search have in common: queries and views understood, runs page by page, what was found said."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gittrack.api.search import Found, Search, count_runs, search
+from gittrack.cli.terminal import say
+from gittrack.core.names import display
+from gittrack.core.query.parser import parse_query
+from gittrack.core.query.sort_keys import parse_sort_key
+from gittrack.core.query.tree import EVERYTHING, AllOf, Constant, Expression, Field, SortKey, Within
+from gittrack.core.run_columns import ColumnChoice, parse_columns
+from gittrack.core.view import View
+from gittrack.errors import UsageError
+
+if TYPE_CHECKING:
+    from gittrack.api.project import Project
+    from gittrack.api.read import Problem, SavedRun
+    from gittrack.api.run_index import Progress
+
+PAGE = 1000
+"""Runs that are held at once while all are listed."""
+_FEW = 500
+"""So many runs are read for the first time without a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which runs somebody wants.
+
+    Attributes:
+        expression: the queries and the view's, all of which must be true; of all runs when there are none.
+        view: the view that is used.
+    """
+
+    expression: Expression = EVERYTHING
+    view: View | None = None
+
+
+def understood(project: Project, words: Sequence[str], statuses: Sequence[str] = ()) -> Asked:
+    """The runs that queries and a view ask for.
+
+    Args:
+        project: where.
+        words: queries, and the name of a view after ``@``; a run must answer all of them.
+        statuses: it must stand like one of these.
+
+    Raises:
+        QuerySyntaxError: a query is none.
+        NotFoundError: there is no such view.
+        UsageError: two views, or the view is not as it should be.
+    """
+    names = [word[1:] for word in words if word.startswith("@")]
+    if len(names) > 1:
+        raise UsageError("two views at once: each has its own columns and order", hint=f"gittrack ls @{names[0]}")
+    view = _view(project, names[0]) if names else None
+    queries = ([view.query] if view else []) + [word for word in words if not word.startswith("@")]
+    now = project.now()
+    parts = [parse_query(query, now=now) for query in queries]
+    if statuses:
+        parts.append(Within(Field("attributes", "status"), tuple(map(Constant, statuses))))
+    parts = [part for part in parts if part != EVERYTHING]
+    return Asked(parts[0] if len(parts) == 1 else AllOf(tuple(parts)), view)
+
+
+def _view(project: Project, name: str) -> View:
+    from gittrack.api.views import read_view
+    from gittrack.core.address import parse_address
+    from gittrack.errors import InvalidNameError
+
+    try:
+        is_run = parse_address(f"@{name}").back is not None
+    except InvalidNameError:
+        is_run = False
+    if is_run:
+        raise UsageError(f"'@{name}' is a run, neither a query nor a view", hint=f"gittrack show @{name}")
+    return read_view(project, name)
+
+
+def search_of(
+    project: Project,
+    asked: Asked,
+    experiment: str | None = None,
+    *,
+    order: Sequence[SortKey] = (),
+    deleted: bool = False,
+) -> Search:
+    """The search for runs that are asked for, of one experiment (name or id) or all.
+
+    Raises:
+        ExperimentNotFoundError, AmbiguousError: the experiment.
+    """
+    experiments = None
+    if experiment is not None:
+        from gittrack.api.experiments import find_experiment
+
+        experiments = [find_experiment(project, experiment).id]
+    return Search(asked.expression, order, deleted=deleted, experiments=experiments)
+
+
+def order_of(texts: Sequence[str], view: View | None) -> tuple[SortKey, ...]:
+    """The order that options ask for, else that of the view."""
+    return tuple(map(parse_sort_key, texts or (view.sort if view else ())))
+
+
+def columns_of(texts: Sequence[str], view: View | None) -> ColumnChoice:
+    """The columns that options ask for, else those of the view; ``+`` adds to the view's."""
+    viewed = parse_columns(view.columns) if view and view.columns else ColumnChoice()
+    if not texts:
+        return viewed
+    asked = parse_columns(texts)
+    if asked.adds and viewed.columns:
+        return ColumnChoice(tuple(dict.fromkeys((*viewed.columns, *asked.columns))), viewed.adds)
+    return asked
+
+
+class Pages:
+    """The runs of a search, read page by page so that never all of them are in memory.
+
+    Args:
+        project: where.
+        asked: which; its limit does not count.
+        number: at most so many; None: all.
+        progress: told while many runs are read for the first time.
+
+    Attributes:
+        problems: what could not be read; complete at the end.
+        is_cut: whether there were more than ``number``; known at the end.
+        first: the first run; None when there is none.
+    """
+
+    def __init__(self, project: Project, asked: Search, number: int | None, progress: Progress | None = None) -> None:
+        self.problems: tuple[Problem, ...] = ()
+        self.is_cut = False
+        self.project = project
+        self.asked = asked
+        self._number = number
+        self._progress = progress
+        self._first: Found | None = self._page(
+            asked
+        )  # what is wrong with the search is told before anything is printed
+        self.first: SavedRun | None = next(iter(self._first.runs), None)
+
+    def _page(self, asked: Search, seen: int = 0) -> Found:
+        left = PAGE if self._number is None else min(PAGE, self._number - seen)
+        found = search(self.project, replace(asked, limit=left), self._progress)
+        self.problems = tuple(dict.fromkeys((*self.problems, *found.problems)))
+        return found
+
+    def __iter__(self) -> Iterator[SavedRun]:
+        found, seen = self._first or self._page(self.asked), 0
+        self._first = None  # its runs are let go, as those of every page
+        while True:
+            yield from found.runs
+            seen += len(found.runs)
+            if found.last is None:
+                return
+            if self._number is not None and seen >= self._number:
+                self.is_cut = True
+                return
+            found = self._page(replace(self.asked, after=found.last), seen)
+
+    def total(self) -> int:
+        """How many runs there are, whatever the number."""
+        return count_runs(self.project, self.asked, self._progress)
+
+
+@contextmanager
+def reading_progress() -> Iterator[Progress | None]:
+    """Something to tell of runs that are read for the first time, drawn on stderr where that is a terminal."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield None
+        return
+    bar: Any = None
+    drawn = 0
+
+    def told(done: int, total: int) -> None:
+        nonlocal bar, drawn
+        if total <= _FEW:
+            return
+        if bar is None or bar.length != total:
+            bar = click.progressbar(length=total, label="reading runs", file=sys.stderr, width=24, update_min_steps=100)
+            drawn = 0
+            bar.__enter__()
+        bar.update(done + 1 - drawn)
+        drawn = done + 1
+        if drawn == total:
+            bar.__exit__(None, None, None)
+
+    yield told
+
+
+def say_problems(problems: Sequence[Problem]) -> None:
+    """Say what could not be read."""
+    for problem in problems:
+        say(f"warning: cannot read {problem.where}: {problem.reason}", role="warning")
+    if problems:
+        say("next: gittrack fsck")
+
+
+def say_unknown(project: Project, expression: Expression, fields: Iterable[Field] = ()) -> bool:
+    """Say which metrics, params and tags that are asked for no run has; whether there are any."""
+    from gittrack.api.index_lookups import unknown_in
+
+    unknown = unknown_in(project, expression, fields)
+    for name, near in unknown:
+        say(unknown_text(name, near))
+    return bool(unknown)
+
+
+def unknown_text(name: str, near: str) -> str:
+    """``no run has metrics.acu; did you mean metrics.acc?``."""
+    return f"no run has {display(name, 80)}" + (f"; did you mean {display(near, 80)}?" if near else "")
+
+
+def say_unknown_fields(pages: Pages, fields: Iterable[Field]) -> None:
+    """Say which of the fields that runs are sorted by, or that are shown, no run has."""
+    first = pages.first
+    if first is None:
+        return
+    names = {"metrics": first.record.metrics, "params": first.record.params, "tags": first.record.tags}
+    lacking = [field for field in fields if field.key not in names.get(field.scope, (field.key,))]
+    if lacking:  # what the first run has is known; only for the others all names are looked at
+        say_unknown(pages.project, EVERYTHING, lacking)

@@ -38,6 +38,7 @@ class Search:
         after: where the page before this one ended.
         deleted: only deleted runs (True), only others (False), all (None); a query that asks for it itself decides.
         experiments: only of these, by id.
+        seconds: how long it may take, when the query comes from somebody who is not trusted; None: as long as it takes.
     """
 
     expression: Expression = EVERYTHING
@@ -46,6 +47,7 @@ class Search:
     after: Position | None = None
     deleted: bool | None = False
     experiments: Sequence[ExperimentId] | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,15 @@ def search(project: Project, asked: Search, progress: Progress | None = None) ->
         progress: told while many runs are read for the first time.
 
     Raises:
-        UsageError: the query compares with another run, as only gates do, or names a revision that is none.
+        UsageError: the query compares with another run, as only gates do, names a revision that is none, or takes too
+            long.
     """
-    return ask(project, lambda index: _Answer(project, asked, index).found(), progress)
+
+    def question(index: IndexDatabase) -> Found:
+        with index.limited(asked.seconds):
+            return _Answer(project, asked, index).found()
+
+    return ask(project, question, progress)
 
 
 def count_runs(project: Project, asked: Search, progress: Progress | None = None) -> int:

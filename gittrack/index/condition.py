@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import Any
 from gittrack.core.ids import ObjectId
 from gittrack.core.query.comparing import MIRRORED, compare_values
 from gittrack.core.query.evaluate import calculated
+from gittrack.core.query.fields import kind_of
 from gittrack.core.query.tree import (
     AllOf,
     AnyOf,
@@ -167,7 +169,11 @@ class _Compiler:
         return Sql(text, [*place.key.values(), *test.arguments])
 
     def _between_operands(self, part: Comparison) -> Sql:
-        """A comparison of two fields, or with arithmetic: the values are fetched, the query language compares them."""
+        """A comparison of two fields, or with arithmetic: where all are numbers in SQL, else by the query language."""
+        sides = self._numeric(part.left), self._numeric(part.right)
+        if sides[0] is not None and sides[1] is not None and part.operator != "!=":  # NaN, which is NULL, differs
+            text = f"coalesce({sides[0].text} {part.operator} {sides[1].text}, 0)"
+            return Sql(text, [*sides[0].arguments, *sides[1].arguments])
         fields = list(dict.fromkeys([*fields_of(part.left), *fields_of(part.right)]))
         columns, arguments, places = [], [], []
         for each in fields:
@@ -186,6 +192,30 @@ class _Compiler:
             return any(compare_values(left, part.operator, right) for left in lefts for right in rights)
 
         return Sql(f"{self._function(test, len(fields))}({', '.join(columns)})", arguments)
+
+    def _numeric(self, operand: Operand) -> Sql | None:
+        """A number of a run; NULL when it has none, or NaN. None when it may be something else than a number."""
+        if isinstance(operand, Constant):
+            value = operand.value
+            if isinstance(value, str | bool) or not math.isfinite(value):
+                return None
+            return Sql("?", [float(value)])
+        if isinstance(operand, Arithmetic):
+            left, right = self._numeric(operand.left), self._numeric(operand.right)
+            if left is None or right is None:
+                return None
+            text = f"(CAST({left.text} AS REAL) {operand.operator} CAST({right.text} AS REAL))"
+            return Sql(text, [*left.arguments, *right.arguments])
+        place = place_of(operand, self._names)
+        if place is None:
+            return Sql("NULL")
+        if place.table == "run":
+            return Sql(f"r.{place.column}") if kind_of(operand) in ("number", "time", "duration") else None
+        if place.table != "metric":
+            return None
+        alias = self._alias()
+        where = f"{alias}.run = r.n AND {alias}.name = ?"
+        return Sql(f"(SELECT {alias}.{place.column} FROM metric {alias} WHERE {where})", [place.key["name"]])
 
     def _fetched(self, place: Place, alias: str) -> Sql:
         """All values of a field of a run as a JSON list of rows; a float is written so that it reads back the same."""

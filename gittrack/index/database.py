@@ -9,15 +9,18 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from gittrack.errors import GittrackError, StorageError
+from gittrack.errors import GittrackError, StorageError, UsageError
 from gittrack.index.schema import APPLICATION_ID, TABLES, VERSION
 
 _WAIT_SECONDS = 30.0
-_OF_THE_SYSTEM = ("locked", "busy", "full", "disk I/O", "readonly", "unable to open", "permission")
+_STEPS = 5_000
+"""Of SQLite's machine between two looks at the clock."""
+_OF_THE_SYSTEM = ("interrupted", "locked", "busy", "full", "disk I/O", "readonly", "unable to open", "permission")
 """What SQLite says where the file is none the worse; anything else of it comes from a flipped bit."""
 _PARTS = ("", "-wal", "-shm", "-journal")
 
@@ -99,6 +102,28 @@ class IndexDatabase:
             finally:
                 with contextlib.suppress(sqlite3.Error):  # of a damaged file the first error is told
                     self.connection.execute("ROLLBACK")
+
+    @contextlib.contextmanager
+    def limited(self, seconds: float | None) -> Iterator[None]:
+        """Give up a question that takes longer: who asks may not be trusted.
+
+        Raises:
+            UsageError: it does.
+        """
+        if seconds is None:
+            yield
+            return
+        end = time.monotonic() + seconds
+        self.connection.set_progress_handler(lambda: int(time.monotonic() > end), _STEPS)
+        try:
+            yield
+        except StorageError as error:
+            if time.monotonic() <= end:
+                raise
+            text = f"the query takes longer than {seconds:g} s"
+            raise UsageError(text, hint="ask for less: fewer conditions, no regular expressions") from error
+        finally:
+            self.connection.set_progress_handler(None, 0)
 
     def close(self) -> None:
         """Close it; to be called once."""

@@ -48,7 +48,7 @@ def seen_refs(sql: Connection) -> dict[RefName, SeenRef]:
 
 
 def take_statistics(sql: Connection) -> None:
-    """Let SQLite look at how values are spread, by a sample: from that it tells which condition finds the fewest runs."""
+    """Let SQLite sample how values are spread: from that it tells which condition finds the fewest runs."""
     sql.execute("PRAGMA analysis_limit = 1000")
     sql.execute("ANALYZE")
 

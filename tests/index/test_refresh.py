@@ -338,3 +338,19 @@ def test_on_a_network_file_system_there_is_no_write_ahead_log(repo, monkeypatch)
 def test_what_asks_sees_one_state(repo):
     make("one")
     assert ask(Project.open(), lambda index: index.connection.execute("SELECT count(*) FROM run").fetchone()) == (1,)
+
+
+def test_a_query_that_takes_too_long_is_given_up(repo):
+    for number in range(3):
+        make(f"run-{number}")
+    query = " and ".join(["name ~ '(r|u|n|-|0|1|2)*x'"] * 20)
+    assert found(query, seconds=30.0).runs == ()
+    with pytest.raises(UsageError, match="takes longer than 1e-09 s"):
+        ask(Project.open(), lambda index: slow(index, 1e-9))
+
+
+def slow(index, seconds):
+    with index.limited(seconds), index.reading() as sql:
+        sql.execute(
+            "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1e7) SELECT max(x) FROM n"
+        ).fetchone()

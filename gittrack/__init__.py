@@ -19,6 +19,7 @@ from gittrack._version import __version__
 
 if TYPE_CHECKING:
     from gittrack.api.compare import compare
+    from gittrack.api.diff import diff
     from gittrack.api.fluent import (
         active_run,
         delete_tag,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from gittrack.api.read import get_run, runs
     from gittrack.api.run import Run
     from gittrack.api.saved_run import SavedRun
+    from gittrack.api.search_runs import search_runs
     from gittrack.api.track import track
     from gittrack.api.whence import whence
 
@@ -64,6 +66,7 @@ __all__ = [
     "active_run",
     "compare",
     "delete_tag",
+    "diff",
     "end_run",
     "get_run",
     "lineage",
@@ -84,6 +87,7 @@ __all__ = [
     "log_text",
     "metrics",
     "runs",
+    "search_runs",
     "seed",
     "set_experiment",
     "set_note",
@@ -105,11 +109,13 @@ _ELSEWHERE = {
     "Run": "gittrack.api.run",
     "SavedRun": "gittrack.api.saved_run",
     "compare": "gittrack.api.compare",
+    "diff": "gittrack.api.diff",
     "get_run": "gittrack.api.read",
     "lineage": "gittrack.api.lineage",
     "load_model": "gittrack.api.loaded_models",
     "metrics": "gittrack.api.histories",
     "runs": "gittrack.api.read",
+    "search_runs": "gittrack.api.search_runs",
     "track": "gittrack.api.track",
     "whence": "gittrack.api.whence",
 }

@@ -12,12 +12,13 @@ from gittrack.api.search import Search
 from gittrack.core.directions import Direction, Directions
 from gittrack.core.names import display
 from gittrack.core.pareto import pareto_fronts
+from gittrack.core.query.parser import parse_field
 from gittrack.core.query.tree import EVERYTHING, Expression, Field, SortKey
+from gittrack.core.query.unparse import field_text
 from gittrack.errors import NotFoundError, UsageError
 from gittrack.index.ordering import NOTHING
 
 if TYPE_CHECKING:
-    from gittrack.api.compared_facts import Value
     from gittrack.api.project import Project
     from gittrack.api.run_index import Progress
     from gittrack.api.saved_run import SavedRun
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from gittrack.index.searching import Hit
     from gittrack.store.catalog import Problem
 
+_OF_METRICS = ("metrics.", "metric.", "summary.")
 _MOST_OTHERS = 2000
 _MOST_METRICS = 20
 """Beyond it nearly every run is on the front, which says nothing."""
@@ -81,16 +83,14 @@ class ParetoAsked:
     """What is asked for.
 
     Attributes:
-        metrics: at least two names.
-        value: which number of each: ``last``, ``min``, ``max``, ``mean``, or ``best`` by its direction.
+        metrics: at least two, none twice: their last values, or other numbers of them.
         fronts: how many.
         limit: read at most so many runs; None: all that are on the fronts.
         expression, experiments: among which runs.
         directions: on top of what the project says.
     """
 
-    metrics: tuple[str, ...]
-    value: Value = "last"
+    metrics: tuple[Field, ...]
     fronts: int = 1
     limit: int | None = None
     expression: Expression = EVERYTHING
@@ -114,35 +114,42 @@ def find_pareto(project: Project, asked: ParetoAsked, progress: Progress | None 
 
     _check(asked)
     directions = asked.directions.over(directions_of(project))
-    ways = tuple(map(directions.of, asked.metrics))
-    order = tuple(
-        SortKey(Field("metrics", name, _part(asked.value, way)), descending=way is Direction.UP)
-        for name, way in zip(asked.metrics, ways, strict=True)
-    )
+    ways = tuple(directions.of(metric.key) for metric in asked.metrics)
+    order = [SortKey(each, descending=way is Direction.UP) for each, way in zip(asked.metrics, ways, strict=True)]
     search = Search(asked.expression, order, experiments=asked.experiments)
     return ask_hits(project, search, lambda found: _fronts(asked, ways, found), progress)
 
 
+def parse_metric(text: str) -> Field:
+    """A metric by its name, or one of its numbers: ``acc``, ``summary.acc.max``.
+
+    Raises:
+        QuerySyntaxError: what begins like the field of a query is none.
+    """
+    return parse_field(text) if text.startswith(_OF_METRICS) else Field("metrics", text, "last")
+
+
+def metric_name(metric: Field) -> str:
+    """The text that :func:`parse_metric` reads."""
+    plain = metric.part == "last" and not metric.key.startswith(_OF_METRICS)
+    return metric.key if plain else field_text(metric)
+
+
 def _check(asked: ParetoAsked) -> None:
-    if len(set(asked.metrics)) < 2:
-        name = asked.metrics[0] if asked.metrics else "acc"
+    names = list(map(metric_name, asked.metrics))
+    if len(set(names)) < 2:
+        name = display(names[0], 60) if names else "acc"
         raise UsageError("a front needs two metrics or more", hint=f"gittrack best -m '{name}' finds the best of one")
-    if len(set(asked.metrics)) < len(asked.metrics):
+    if len(set(names)) < len(names):
         raise UsageError("a metric is named twice", hint="gittrack pareto -m acc -m latency")
-    if len(asked.metrics) > _MOST_METRICS:
+    if len(names) > _MOST_METRICS:
         raise UsageError(f"a front of more than {_MOST_METRICS} metrics says nothing", hint="name the few that matter")
     if asked.fronts < 1:
         raise UsageError(f"{asked.fronts} is no number of fronts", hint="--fronts 1")
 
 
-def _part(value: Value, way: Direction) -> str:
-    if value != "best":
-        return value
-    return "max" if way is Direction.UP else "min"
-
-
 def _fronts(asked: ParetoAsked, ways: tuple[Direction, ...], found: FoundHits) -> Pareto:
-    _check_known(asked.metrics, ways, found)
+    _check_known([metric.key for metric in asked.metrics], ways, found)
     numbers: list[tuple[float, ...]] = []
     hits: list[Hit] = []
     lacking = nan = 0
@@ -164,7 +171,7 @@ def _fronts(asked: ParetoAsked, ways: tuple[Direction, ...], found: FoundHits) -
     ranked = ranked[: asked.limit]
     runs = found.runs(hits[place] for place, _ in ranked)
     return Pareto(
-        metrics=asked.metrics,
+        metrics=tuple(map(metric_name, asked.metrics)),
         directions=ways,
         runs=tuple(ParetoRun(run, n, numbers[place]) for run, (place, n) in zip(runs, ranked, strict=True)),
         sizes=tuple(map(len, fronts)),
@@ -208,7 +215,6 @@ def pareto(
     query: str = "",
     *,
     experiment: str | None = None,
-    value: Value = "last",
     maximize: Sequence[str] = (),
     minimize: Sequence[str] = (),
     fronts: int = 1,
@@ -220,10 +226,9 @@ def pareto(
     them are all kept; runs that lack a metric, or whose value is NaN, are left out and counted.
 
     Args:
-        metrics: two names or more.
+        metrics: two names or more; of each its last value counts, or another number: ``summary.acc.max``.
         query: among the runs that this finds.
         experiment: among the runs of this one (name or id).
-        value: which number of each metric: ``last``, ``min``, ``max``, ``mean``, or ``best`` by its direction.
         maximize, minimize: metrics, or patterns (``val/*``), whose direction is this; before what ``.gittrack.toml``
             says, and what their names usually mean.
         fronts: how many fronts; the second is what only the first beats, and so on.
@@ -241,17 +246,14 @@ def pareto(
         >>> [run.name for run in gittrack.pareto(["acc", "latency"]).front()]  # doctest: +SKIP
         ['large', 'small']
     """
-    from gittrack.api.compare import VALUES
     from gittrack.api.maintain import recover
     from gittrack.api.project import Project
 
     if isinstance(metrics, str):
         raise UsageError("'metrics' is one text, not a list of metrics", hint='gittrack.pareto(["acc", "latency"])')
-    if value not in VALUES:
-        raise UsageError(f"there is no value '{str(value)[:40]}'", hint="one of " + ", ".join(VALUES))
     project = Project.open(repo)
     recover(project)
     directions = Directions(tuple(maximize), tuple(minimize))
     expression, experiments = chosen_runs(project, query, experiment)
-    asked = ParetoAsked(tuple(metrics), value, fronts, None, expression, experiments, directions)
+    asked = ParetoAsked(tuple(map(parse_metric, metrics)), fronts, None, expression, experiments, directions)
     return find_pareto(project, asked)

@@ -97,13 +97,15 @@ def _read(folder: int, name: str) -> bytes:
         if error.errno == errno.ELOOP:
             raise UsageError(f"{path} is a link, no file", hint=f"rm {path}") from error
         raise StorageError(f"cannot read {path}: {error.strerror}", hint=f"ls -l {path}") from error
-    with open(file, "rb") as stream:
+    try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise UsageError(f"{path} is no file", hint=f"rm {path}")
-        try:
+            raise UsageError(f"{path} is no file", hint=f"rm -r {path}")
+        with open(file, "rb", closefd=False) as stream:
             return stream.read(MAX_VIEW_BYTES + 1)
-        except OSError as error:
-            raise StorageError(f"cannot read {path}: {error.strerror}", hint=f"ls -l {path}") from error
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}", hint=f"ls -l {path}") from error
+    finally:
+        os.close(file)
 
 
 def save_view(project: Project, view: View, *, replace: bool = False) -> str:

@@ -105,6 +105,20 @@ def search_of(
     return Search(asked.expression, order, deleted=deleted, experiments=experiments)
 
 
+def searched(project: Project, query: str | None, experiment: str | None) -> Search | None:
+    """The search of ``--query`` and ``-e``, beside which runs may be named; None when neither is given.
+
+    Raises:
+        QuerySyntaxError, UsageError, NotFoundError: the query, or the view it names.
+        ExperimentNotFoundError, AmbiguousError: the experiment.
+    """
+    if query is None and experiment is None:
+        return None
+    asked = understood(project, [] if query is None else [query])
+    found = search_of(project, asked, experiment, order=order_of((), asked.view))
+    return replace(found, limit=asked.view.number) if asked.view else found
+
+
 def order_of(texts: Sequence[str], view: View | None) -> tuple[SortKey, ...]:
     """The order that options ask for, else that of the view."""
     return tuple(map(parse_sort_key, texts or (view.sort if view else ())))
@@ -183,18 +197,18 @@ def reading_progress() -> Iterator[Progress | None]:
 
     def told(done: int, total: int) -> None:
         nonlocal bar, drawn
-        if total <= _FEW:
-            return
-        if bar is None or bar.length != total:
+        if bar is None and total > _FEW:
             bar = click.progressbar(length=total, label="reading runs", file=sys.stderr, width=24, update_min_steps=100)
-            drawn = 0
             bar.__enter__()
-        bar.update(done + 1 - drawn)
-        drawn = done + 1
-        if drawn == total:
-            bar.__exit__(None, None, None)
+        if bar is not None:
+            bar.update(min(done + 1, bar.length) - drawn)
+            drawn = min(done + 1, bar.length)
 
-    yield told
+    try:
+        yield told
+    finally:
+        if bar is not None:
+            bar.__exit__(None, None, None)  # it has hidden the cursor
 
 
 def say_problems(problems: Sequence[Problem]) -> None:

@@ -29,6 +29,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "top": ("top", "Show the runs in progress, again and again"),
     "watch": ("watch", "Follow a run in progress, with its curves, until it ends"),
     "compare": ("compare", "Show runs side by side: what differs, and which is better"),
+    "pareto": ("pareto", "Name the runs that no other run beats in all metrics at once"),
+    "similar": ("similar", "Name the runs that are most like one, and what differs"),
     "lineage": ("lineage", "Show which data made a run, what the run made, and which runs used that"),
     "whence": ("whence", "Name the runs that made or read a file or folder, whatever it is called here"),
     "log": ("log", "Show what was changed about a run, and by whom"),
@@ -45,6 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "recover": ("recover", "Finish runs whose process died, with every point they logged"),
     "fsck": ("fsck", "Check everything that is stored"),
     "doctor": ("doctor", "Clear what crashes and power loss left behind, and make again what can be made again"),
+    "completion": ("completion", "Print what makes bash, zsh or fish complete runs, metrics and all else"),
     "roll-up": ("roll_up", "Move finished runs from the inbox into this month's ledger"),
 }
 """Command -> its module in ``gittrack.cli.commands``, and the first sentence of its help text."""

@@ -109,7 +109,7 @@ def diff(
         [('lr', 0.1, 0.2)]
         >>> print(found.code.patch("train.py"))  # doctest: +SKIP
     """
-    from gittrack.api.maintain import recover
+    from gittrack.api.recovering import recover
 
     project = Project.open(repo)
     recover(project)

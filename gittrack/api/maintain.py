@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gittrack.api.project import Project
+from gittrack.api.recovering import recover
 from gittrack.core.records import ArtifactEntry
 from gittrack.errors import AmbiguousError, GittrackError, RunActiveError, RunNotFoundError
 from gittrack.store.catalog import read_catalog
@@ -32,17 +33,6 @@ __all__ = [
 ]
 
 COPYING_SECONDS = 86_400
-
-
-def recover(project: Project) -> list[Recovery]:
-    """Finish live runs whose processes are dead; what every command does first.
-
-    Returns:
-        One result per live run that is not alive; empty in the ordinary case.
-    """
-    if not live_ids(project.layout):
-        return []
-    return [result for result in recover_runs(project.repo, project.layout) if result.outcome != "alive"]
 
 
 def recover_one(project: Project, address: str, *, force: bool = False) -> Recovery:

@@ -246,7 +246,7 @@ def pareto(
         >>> [run.name for run in gittrack.pareto(["acc", "latency"]).front()]  # doctest: +SKIP
         ['large', 'small']
     """
-    from gittrack.api.maintain import recover
+    from gittrack.api.recovering import recover
     from gittrack.api.project import Project
 
     if isinstance(metrics, str):

@@ -280,7 +280,7 @@ def similar(
         >>> [(each.run.name, each.distance) for each in gittrack.similar("@latest").runs]  # doctest: +SKIP
         [('lr-0.1', 0.05)]
     """
-    from gittrack.api.maintain import recover
+    from gittrack.api.recovering import recover
     from gittrack.api.project import Project
     from gittrack.api.read import find_run
 

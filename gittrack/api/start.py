@@ -215,7 +215,7 @@ def _earlier(project: Project, address: str) -> _Earlier:
     saved = find_run(project, address, index=False)
     live = read_live(str(project.layout.live_run(saved.id)), saved.id)
     if live is not None and live.liveness is Liveness.DEAD:  # its process was killed: this is why it is resumed
-        from gittrack.api.maintain import recover
+        from gittrack.api.recovering import recover
 
         recover(project)
         saved = find_run(project, saved.id, index=False)

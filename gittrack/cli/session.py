@@ -68,7 +68,7 @@ class Session:
 
     def recovered(self) -> Project:
         """The project here, after runs whose process died are finished; says which."""
-        from gittrack.api.maintain import recover
+        from gittrack.api.recovering import recover
 
         project = self.project()
         for result in recover(project):

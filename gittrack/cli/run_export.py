@@ -18,7 +18,7 @@ _SOME = 200
 def print_json_runs(
     runs: Iterable[Mapping[str, Any]], before: Mapping[str, Any], after: Callable[[], Mapping[str, Any]]
 ) -> None:
-    """Print one document, as ``shapes.print_json`` would, without ever having all of it in memory.
+    """Print one document, as ``shapes.print_json`` does but a run a line, without ever having all of it in memory.
 
     Args:
         runs: shapes of runs, for ``runs``.
@@ -29,17 +29,14 @@ def print_json_runs(
     print_data(f'{head},\n  "runs": [', end="")
     glue = "\n    "
     for some in _batches(runs):
-        print_data(glue + ",\n    ".join(_indented(run, 4) for run in some), end="")
+        print_data(glue + ",\n    ".join(json.dumps(plain(run), allow_nan=False) for run in some), end="")
         glue = ",\n    "
     print_data("]" if glue == "\n    " else "\n  ]", end="")
     for name, part in after().items():
-        print_data(f',\n  "{name}": {_indented(part, 2)}', end="")
+        # In JSON a line end within a text is an escape: every other one is layout.
+        text = json.dumps(plain(part), indent=2, allow_nan=False).replace("\n", "\n  ")
+        print_data(f',\n  "{name}": {text}', end="")
     print_data("\n}")
-
-
-def _indented(value: Any, columns: int) -> str:
-    # In JSON a line end within a text is an escape: every other one is layout.
-    return json.dumps(plain(value), indent=2, allow_nan=False).replace("\n", "\n" + " " * columns)
 
 
 def print_some_at_a_time(lines: Iterable[str]) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gittrack.api.settings import Setting
     from gittrack.api.whence import Whence
     from gittrack.core.lineage import Lineage
-    from gittrack.core.records import Event
+    from gittrack.core.records import Event, MetricSummary
 
 SCHEMA = 1
 
@@ -54,7 +54,7 @@ def listed_run(run: SavedRun) -> dict[str, Any]:
         "exit_code": record.exit_code,
         "error": record.error,
         "params": dict(sorted(record.params.items())),
-        "metrics": {name: asdict(summary) for name, summary in sorted(record.metrics.items())},
+        "metrics": {name: _summary(summary) for name, summary in sorted(record.metrics.items())},
         "tags": dict(sorted(record.tags.items())),
         "note": record.note,
         "code": {
@@ -66,6 +66,19 @@ def listed_run(run: SavedRun) -> dict[str, Any]:
         "commit": run.commit,
         "deleted": run.deleted,
         "conflicts": list(run.conflicts),
+    }
+
+
+def _summary(metric: MetricSummary) -> dict[str, Any]:
+    # Written out: asdict() takes five times as long, and a list has millions of these.
+    return {
+        "last": metric.last,
+        "min": metric.min,
+        "max": metric.max,
+        "mean": metric.mean,
+        "count": metric.count,
+        "first_step": metric.first_step,
+        "last_step": metric.last_step,
     }
 
 

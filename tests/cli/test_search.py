@@ -193,10 +193,12 @@ def test_json_has_chosen_columns_beside_the_id_and_added_ones_beside_everything(
     assert added["params"] == {"model": "rf", "layers": 3}
 
 
-def test_json_of_some_at_a_time_is_laid_out_as_that_of_one_document(cli, sweep):
-    for words in (["ls"], ["ls", "metrics.acc > 5"], ["ls", "--columns", "name"]):
-        out = cli(*words, "--json").out
-        assert out == json.dumps(json.loads(out), indent=2) + "\n"
+def test_json_has_a_line_for_each_run_and_one_for_all_else(cli, sweep):
+    lines = cli("ls", "--json").out.splitlines()
+    assert lines[:3] == ["{", '  "schema": 1,', '  "runs": [']
+    assert [json.loads(line.rstrip(","))["name"] for line in lines[3:8]] == ["none", "broken", "middle", "high", "low"]
+    assert lines[8:] == ["  ],", '  "problems": []', "}"]
+    assert cli("ls", "--json", "dirty").out == '{\n  "schema": 1,\n  "runs": [],\n  "problems": []\n}\n'
 
 
 def test_runs_of_many_pages_are_each_listed_once(cli, sweep, monkeypatch):

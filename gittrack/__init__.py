@@ -52,10 +52,12 @@ if TYPE_CHECKING:
     from gittrack.api.histories import metrics
     from gittrack.api.lineage import lineage
     from gittrack.api.loaded_models import load_model
+    from gittrack.api.pareto import pareto
     from gittrack.api.read import get_run, runs
     from gittrack.api.run import Run
     from gittrack.api.saved_run import SavedRun
     from gittrack.api.search_runs import search_runs
+    from gittrack.api.similar import similar
     from gittrack.api.track import track
     from gittrack.api.whence import whence
 
@@ -86,6 +88,7 @@ __all__ = [
     "log_table",
     "log_text",
     "metrics",
+    "pareto",
     "runs",
     "search_runs",
     "seed",
@@ -94,6 +97,7 @@ __all__ = [
     "set_tag",
     "set_tags",
     "should_stop",
+    "similar",
     "start_run",
     "track",
     "use_artifact",
@@ -114,8 +118,10 @@ _ELSEWHERE = {
     "lineage": "gittrack.api.lineage",
     "load_model": "gittrack.api.loaded_models",
     "metrics": "gittrack.api.histories",
+    "pareto": "gittrack.api.pareto",
     "runs": "gittrack.api.read",
     "search_runs": "gittrack.api.search_runs",
+    "similar": "gittrack.api.similar",
     "track": "gittrack.api.track",
     "whence": "gittrack.api.whence",
 }

@@ -12,6 +12,8 @@ from gittrack.core.ids import ObjectId, RunId
 from gittrack.core.names import display
 from gittrack.errors import AmbiguousError, RunNotFoundError
 
+ID_DIGITS = 32
+"""Of a whole run id."""
 _SURE_PREFIX = 4
 """Digits from which on a text may be meant as an id though it is a name too; runs of a sweep are named 1, 2, 3."""
 

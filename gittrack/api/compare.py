@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from gittrack.api.compared_facts import VALUES, FactReader, Value, unread_problem
 from gittrack.api.directions import directions_of
@@ -18,6 +18,9 @@ from gittrack.core.directions import Direction, Directions
 from gittrack.core.normalise import METHODS, Method, check_weight, parse_weights
 from gittrack.core.statistics import Statistics
 from gittrack.errors import UsageError
+
+if TYPE_CHECKING:
+    from gittrack.api.search import Search
 
 __all__ = [
     "METHODS",
@@ -82,6 +85,7 @@ def choose_runs(
     addresses: Sequence[str] = (),
     *,
     experiment: str | None = None,
+    asked: Search | None = None,
     found: Iterable[SavedRun] = (),
     baseline: str | None = None,
 ) -> ChosenRuns:
@@ -91,7 +95,8 @@ def choose_runs(
         project: where.
         addresses: of runs, in their order.
         experiment: and all runs of this experiment, newest first.
-        found: and these, which a query found.
+        asked: and those that this search finds, in its order.
+        found: and these.
         baseline: address of the run to compare with; the first one then, whether or not it is among the others.
 
     Raises:
@@ -105,6 +110,12 @@ def choose_runs(
         listing = list_runs(project, experiment=experiment)
         runs += listing.runs
         problems = listing.problems
+    if asked is not None:
+        from gittrack.api.search import search
+
+        answer = search(project, asked)
+        runs += answer.runs
+        problems += answer.problems
     runs += found
     once = {run.id: run for run in reversed(runs)}
     ordered = dict.fromkeys(run.id for run in runs)

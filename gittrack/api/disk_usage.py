@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from gittrack.api.addressing import newest_first
 from gittrack.api.byte_storage import open_bytes_store
-from gittrack.api.read import Problem, list_runs
+from gittrack.api.read import Problem, all_runs
 from gittrack.errors import GittrackError
-from gittrack.store.catalog import read_catalog
 
 if TYPE_CHECKING:
     from gittrack.api.gc import GcPlan
@@ -123,9 +123,8 @@ def disk_usage(project: Project, by: Grouping = "experiment") -> DiskUsage:
 
     store = open_bytes_store(project)
     sizes = {found.digest: found.size for found in stored_objects(store)}
-    catalog = read_catalog(project.repo)
-    living = list_runs(project, catalog=catalog)
-    runs = [*living.runs, *list_runs(project, catalog=catalog, deleted=True).runs]
+    known, unread = all_runs(project)
+    runs = sorted(newest_first(known.values()), key=lambda run: run.deleted)
     groups, problems = _grouped(runs, by)
     folders = _Folders(store, sizes)
     held = [folders.held(group.pointers) for group in groups]
@@ -151,7 +150,7 @@ def disk_usage(project: Project, by: Grouping = "experiment") -> DiskUsage:
         removable=plan.bytes,
         inline=sum(inline.values()),
         missing=folders.held(everything)[1],
-        problems=(*living.problems, *problems, *unknown),
+        problems=(*unread, *problems, *unknown),
     )
 
 

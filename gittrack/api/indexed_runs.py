@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from gittrack.api.addressing import Candidate, match_address
+from gittrack.api.addressing import ID_DIGITS, Candidate, match_address
 from gittrack.api.experiments import grouped
 from gittrack.api.run_index import ask, events_about
 from gittrack.api.saved_run import SavedRun
@@ -31,8 +31,6 @@ from gittrack.store.run_reader import read_listed
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
-
-_DIGITS_OF_ID = 32
 
 
 def runs_at_addresses(project: Project, addresses: Sequence[Address], *, deleted: bool = False) -> list[SavedRun]:
@@ -95,7 +93,7 @@ class IndexedRuns:
         Raises:
             CorruptRecordError: it is there and cannot be read.
         """
-        if len(id) != _DIGITS_OF_ID:
+        if len(id) != ID_DIGITS:
             return None
         is_live = self._project.layout.live_run(id).exists()
         if (is_live or self._read is not None) and id in self.live:
@@ -150,5 +148,16 @@ def known_experiments(project: Project) -> tuple[list[ExperimentRuns], dict[Expe
             groups = grouped((run for run in live.values() if not run.deleted), experiments_of_runs(sql, live))
             said = {id: events_about(sql, f"experiment:{id}") for id in experiments_with_events(sql)}
         return groups, said
+
+    return ask(project, found)
+
+
+def events_about_runs(project: Project, ids: Collection[RunId]) -> dict[str, list[Event]]:
+    """What was said of some runs, and of experiments, by subject."""
+
+    def found(index: IndexDatabase) -> dict[str, list[Event]]:
+        with index.reading() as sql:
+            subjects = [f"run:{id}" for id in ids] + [f"experiment:{id}" for id in experiments_with_events(sql)]
+            return {subject: events_about(sql, subject) for subject in subjects}
 
     return ask(project, found)

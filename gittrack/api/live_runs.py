@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gittrack.api.read import Listing, Problem, SavedRun, events_by_subject, find_run, live_run
+from gittrack.api.read import Listing, Problem, SavedRun, events_by_subject, find_run, live_run, may_ask_index
 from gittrack.core.ids import RunId
 from gittrack.core.records import RunStatus
 from gittrack.errors import CorruptRecordError, GittrackError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class LiveRuns:
-    """The runs in progress, read anew each time; nothing is written.
+    """The runs in progress, read anew each time; nothing but the index is written.
 
     What was said about them since they began (names, tags) is read from git when a run begins or ends, no oftener.
     """
@@ -54,13 +54,22 @@ class LiveRuns:
 
     def _refresh(self, ids: frozenset[RunId]) -> None:
         if ids - self._known:
-            self._events = events_by_subject(read_catalog(self.project.repo))
+            self._events = _what_was_said(self.project, ids)
         self._known = ids
 
     def _run(self, live: LiveRun) -> SavedRun:
         if live.problem:
             raise CorruptRecordError(live.problem, hint="gittrack doctor")
         return live_run(self.project, live, self._events)
+
+
+def _what_was_said(project: Project, ids: frozenset[RunId]) -> dict[str, list[Event]]:
+    """The events about some runs, and about experiments, by subject."""
+    if not may_ask_index():
+        return events_by_subject(read_catalog(project.repo))
+    from gittrack.api.indexed_runs import events_about_runs
+
+    return events_about_runs(project, ids)
 
 
 def has_ended(run: SavedRun) -> bool:

@@ -18,6 +18,7 @@ from gittrack.errors import ConflictError, GittrackError, NotFoundError, Storage
 if TYPE_CHECKING:
     from gittrack.api.project import Project
     from gittrack.api.saved_run import SavedRun
+    from gittrack.api.search import Search
     from gittrack.core.records import Series
 
 Format = Literal["svg", "png", "html"]
@@ -48,17 +49,24 @@ class Drawing:
     left_out: tuple[str, ...] = ()
 
 
-def find_runs(project: Project, addresses: Sequence[str]) -> list[SavedRun]:
-    """The runs at some addresses, in their order, none twice.
+def find_runs(project: Project, addresses: Sequence[str], asked: Search | None = None) -> list[SavedRun]:
+    """The runs at some addresses, in their order, then those that a search finds; none twice.
 
     Raises:
         RunNotFoundError, AmbiguousError: an address.
+        NotFoundError: no run is found at all.
     """
-    from gittrack.api.read import find_run
+    from gittrack.api.read import find_listed
 
+    runs = find_listed(project, addresses)
+    if asked is not None:
+        from gittrack.api.search import search
+
+        runs += search(project, asked).runs
+    if not runs:
+        raise NotFoundError("no run is like that", hint="gittrack ls")
     found: dict[str, SavedRun] = {}
-    for address in addresses:
-        run = find_run(project, address)
+    for run in runs:
         found.setdefault(run.id, run)
     return list(found.values())
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from gittrack.api.addressing import ReadRuns, match_address, newest_first
+from gittrack.api.addressing import ID_DIGITS, ReadRuns, match_address, newest_first
 from gittrack.api.project import Project
 from gittrack.api.saved_run import SavedRun
 from gittrack.core.address import parse_address
@@ -213,12 +213,13 @@ def find_listed(
     parsed = [parse_address(address) for address in addresses]
     if not parsed:
         return []
-    if index and may_ask_index():
+    wholes = [RunId(address.prefix or "") for address in parsed]
+    # To make the index is not worth while for full ids: without it only refs, ledgers and those runs are read.
+    if index and may_ask_index() and (project.layout.index_file.exists() or not all(map(_is_whole, wholes))):
         from gittrack.api.indexed_runs import runs_at_addresses
 
         return runs_at_addresses(project, parsed, deleted=deleted)
     catalog = read_catalog(project.repo)
-    wholes = [RunId(address.prefix or "") for address in parsed]
     if all(id in catalog.runs and not project.layout.live_run(id).exists() for id in wholes):
         events = events_by_subject(catalog)  # full ids: only those runs are read
         known = {id: _listed(project, catalog, events, id) for id in dict.fromkeys(wholes)}
@@ -227,13 +228,17 @@ def find_listed(
     return [match_address(project, address, ReadRuns(runs), deleted=deleted) for address in parsed]
 
 
+def _is_whole(id: RunId) -> bool:
+    return len(id) == ID_DIGITS
+
+
 def find_run_id(project: Project, address: str) -> RunId:
     """The id of the run at an address; a full id is taken as it is, so that a parent may be on another machine.
 
     For runs that begin: the index is not asked.
     """
     parsed = parse_address(address)
-    if parsed.prefix is not None and len(parsed.prefix) == 32:
+    if parsed.prefix is not None and _is_whole(RunId(parsed.prefix)):
         return RunId(parsed.prefix)
     return find_listed(project, [address], index=False)[0].id
 
@@ -270,7 +275,7 @@ def runs(
 
 
 def _recovered(repo: str | os.PathLike[str] | None) -> Project:
-    from gittrack.api.maintain import recover
+    from gittrack.api.recovering import recover
 
     project = Project.open(repo)
     recover(project)

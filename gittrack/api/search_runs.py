@@ -192,7 +192,7 @@ def _experiment_ids(project: Project, experiments: str | Sequence[str] | None) -
 
 def _page(project: Project, asked: _Asked, most: int, token: str | None) -> PagedList:
     before = None if token is None else decode_token(str(token), asked.fingerprint, keys=len(asked.order))
-    now = project.now() if before is None else before.now
+    now = project.now() if before is None else before.asked_at
     found: Found = search(
         project,
         Search(

@@ -91,6 +91,7 @@ def search_of(
     *,
     order: Sequence[SortKey] = (),
     deleted: bool = False,
+    progress: Progress | None = None,
 ) -> Search:
     """The search for runs that are asked for, of one experiment (name or id) or all.
 
@@ -101,6 +102,10 @@ def search_of(
     if experiment is not None:
         from gittrack.api.experiments import find_experiment
 
+        if progress is not None:  # told of nothing, it would seem to hang
+            from gittrack.api.run_index import ask
+
+            ask(project, lambda _: None, progress)
         experiments = [find_experiment(project, experiment).id]
     return Search(asked.expression, order, deleted=deleted, experiments=experiments)
 
@@ -180,6 +185,11 @@ class Pages:
                 self.is_cut = True
                 return
             found = self._page(replace(self.asked, after=found.last), seen)
+
+    def tell(self, problem: Problem) -> None:
+        """Add to what could not be read."""
+        if problem not in self.problems:
+            self.problems = (*self.problems, problem)
 
     def total(self) -> int:
         """How many runs there are, whatever the number."""

@@ -22,11 +22,11 @@ class Page(NamedTuple):
     """Where a search goes on.
 
     Attributes:
-        now: ms since the epoch, what relative times of the search are counted from, on every page.
+        asked_at: ms since the epoch, what relative times of the search are counted from, on every page.
         position: of the last run of the page before: rank and value for each key of the order, start time, id.
     """
 
-    now: int
+    asked_at: int
     position: tuple[Any, ...]
 
 
@@ -46,7 +46,7 @@ def encode_token(page: Page, search: str) -> str:
     >>> decode_token(encode_token(page, "me"), "me", keys=1) == page
     True
     """
-    text = json.dumps([VERSION, search, page.now, list(page.position)], separators=(",", ":"))
+    text = json.dumps([VERSION, search, page.asked_at, list(page.position)], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 

@@ -306,3 +306,26 @@ def test_a_shortened_text_keeps_both_ends_and_its_width():
         for width in range(30):
             assert cell_width(shortened(text, width)) <= width
     assert shortened("validation/balanced_accuracy", 15) == "validatio…uracy"
+
+
+def test_a_query_chooses_the_runs_in_an_experiment_or_beside_named_ones(cli, sweep, record):
+    record("else", {"acc": [0.1]}, params={"model": "rf"})
+    names = [run["name"] for run in json.loads(cli("compare", "--query", "params.model = 'rf'", "--json").out)["runs"]]
+    assert names == ["else", "rf-2", "rf-1", "rf-0"]
+    asked = ("--query", "params.model = 'rf'", "-e", "sweep", "--json")
+    assert [run["name"] for run in json.loads(cli("compare", *asked).out)["runs"]] == ["rf-2", "rf-1", "rf-0"]
+    beside = json.loads(cli("compare", "mlp-0", "rf-1", *asked, "-b", "mlp-1").out)["runs"]
+    assert [run["name"] for run in beside] == ["mlp-1", "mlp-0", "rf-1", "rf-2", "rf-0"]
+    assert cli("compare", "--query", "params.seed = 0", "--group-by", "params.model").code == 0
+
+
+def test_a_query_that_finds_nothing_or_is_none_is_told(cli, sweep):
+    nothing = cli("compare", "--query", "metrics.acu > 0")
+    assert (nothing.code, nothing.out) == (0, "")
+    assert "no run is like that" in nothing.err
+    assert "no run has metrics.acu; did you mean metrics.acc?" in nothing.err
+    assert "metrics.ac" not in cli("compare", "--query", "metrics.acc > 0").err
+    wrong = cli("compare", "--query", "metrics.acc >")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert cli("compare", "--query", "", "-e", "none").code == 3
+    assert "no run is named" in cli("compare").err

@@ -121,3 +121,18 @@ def test_more_curves_than_letters_need_a_file(cli, record):
     assert "hint: -o curve.html" in answer.err
     assert cli("plot", *addresses[:52], "-m", "loss").code == 0
     assert cli("plot", *addresses, "-m", "loss", "-o", "curve.svg").code == 0
+
+
+def test_a_query_or_an_experiment_chooses_the_runs(cli, two_runs, record):
+    record("third", {"loss": [3.0]}, experiment="other")
+    drawn = cli("plot", "--query", "metrics.loss < 1", "-m", "loss").out.splitlines()
+    assert [line[:8] for line in drawn[-2:]] == ["A second", "B first "]
+    drawn = cli("plot", "first", "-e", "other", "-m", "loss").out.splitlines()
+    assert [line.split()[1] for line in drawn[-2:]] == ["first", "third"]
+    nothing = cli("plot", "--query", "metrics.loss > 9")
+    assert (nothing.code, nothing.out) == (3, "")
+    assert "no run is like that" in nothing.err
+    assert cli("plot", "--query", "metrics.loss >").code == 2
+    none = cli("plot")
+    assert (none.code, none.out) == (2, "")
+    assert "no run is named" in none.err

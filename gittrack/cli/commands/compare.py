@@ -60,7 +60,8 @@ def _output(function: _Function) -> _Function:
 
 @click.command("compare")
 @click.argument("runs", metavar="[RUN]...", nargs=-1)
-@click.option("-e", "--experiment", metavar="EXP", help="All runs of this experiment (name or id).")
+@click.option("--query", metavar="QUERY", help="The runs that answer it, as `gittrack ls QUERY` lists them.")
+@click.option("-e", "--experiment", metavar="EXP", help="All runs of this experiment (name or id), or those of QUERY.")
 @click.option("-b", "--baseline", metavar="RUN", help="Say of each metric how far it is from this run's.")
 @_how
 @_output
@@ -69,6 +70,7 @@ def command(
     session: Session,
     /,
     runs: tuple[str, ...],
+    query: str | None,
     experiment: str | None,
     baseline: str | None,
     everything: bool,
@@ -88,14 +90,16 @@ def command(
     """
     if as_json + as_csv + as_md > 1:
         raise UsageError("only one of --json, --csv and --md", hint="gittrack compare … --json")
-    if not runs and experiment is None:
+    if not runs and experiment is None and query is None:
         raise UsageError("no run is named", hint="gittrack compare @-2 @latest, or gittrack compare -e EXPERIMENT")
     from gittrack.api.compare import choose_runs, compare_runs
     from gittrack.cli.comparison_texts import shown_rows
+    from gittrack.cli.searching import say_unknown, searched
 
     settings = _settings(sections, **how)
     project = session.recovered()
-    chosen = choose_runs(project, runs, experiment=experiment, baseline=baseline)
+    asked = searched(project, query, experiment)
+    chosen = choose_runs(project, runs, asked=asked, baseline=baseline)
     comparison = compare_runs(project, chosen, settings)
     rows = shown_rows(comparison, everything=everything)
     if as_json:
@@ -108,6 +112,8 @@ def command(
     elif comparison.runs:
         _show(session, comparison, rows, transpose=transpose or None)
     _say_the_rest(comparison, rows, table=not (as_json or as_csv or as_md))
+    if asked is not None and len(comparison.runs) <= len(set(runs)):
+        say_unknown(project, asked.expression)
 
 
 def _settings(sections: Sequence[str], **how: Any) -> Comparing:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 @click.command("plot")
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@click.argument("runs", metavar="[RUN]...", nargs=-1)
+@click.option("--query", metavar="QUERY", help="The runs that answer it, as `gittrack ls QUERY` lists them.")
+@click.option("-e", "--experiment", metavar="EXP", help="All runs of this experiment (name or id), or those of QUERY.")
 @click.option("-m", "--metric", "metrics", metavar="NAME", multiple=True, help="A metric; each is a chart of its own.")
 @click.option(
     "--by",
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
 def command(
     session: Session,
     runs: tuple[str, ...],
+    query: str | None,
+    experiment: str | None,
     metrics: tuple[str, ...],
     by: By,
     smooth: float,
@@ -66,13 +70,16 @@ def command(
     Without -m those that `gittrack ls` shows are drawn. A gap in a curve is a NaN, an arrow at the edge an infinity.
     """
     from gittrack.api.plot import View, check_target, default_metrics, draw, find_runs, write_charts
+    from gittrack.cli.searching import searched
 
+    if not runs and query is None and experiment is None:
+        raise UsageError("no run is named", hint="gittrack plot @latest, or gittrack plot -e EXPERIMENT")
     if force and output is None:
         raise UsageError("--force needs the file it is about", hint="gittrack plot @latest -o curve.svg --force")
     if output is not None:
         check_target(output, force=force)
     project = session.recovered()
-    found = find_runs(project, runs)
+    found = find_runs(project, runs, searched(project, query, experiment))
     drawing = draw(found, metrics or default_metrics(project, found), View(by, smooth, log_x, log_y))
     if output is None:
         _show(session, drawing, width, height, ascii_only=ascii_only)

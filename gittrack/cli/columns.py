@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gittrack.api.farewell import HEADLINES, chosen_metrics, metric_text
+from gittrack.api.read import Problem
 from gittrack.cli.render import ID_LENGTH, Cell, Column, status_role, time_text
+from gittrack.core.names import display
 from gittrack.core.query.evaluate import RunFacts, facts_of, field_values
 from gittrack.core.query.fields import PARTS, is_several, kind_of
 from gittrack.core.query.tree import Field, SortKey
@@ -15,10 +17,11 @@ from gittrack.core.run_columns import RunColumn
 from gittrack.core.sizes import format_size
 from gittrack.core.sparkline import format_age, format_duration, format_number
 from gittrack.core.value_text import exact_text, value_text
+from gittrack.errors import GittrackError
 
 if TYPE_CHECKING:
-    from gittrack.api.project import Project
     from gittrack.api.read import SavedRun
+    from gittrack.cli.searching import Pages
 
 ABSENT = "-"
 _COMMIT_LENGTH = 12
@@ -51,7 +54,7 @@ def heads(columns: Sequence[RunColumn]) -> list[str]:
     """Short heads, each another: ``acc`` for ``metrics.acc`` unless ``params.acc`` is there too."""
     short = [_head(column) for column in columns]
     count = Counter(short)
-    return [head if count[head] == 1 else column.text for head, column in zip(short, columns, strict=True)]
+    return [display(head if count[head] == 1 else column.text) for head, column in zip(short, columns, strict=True)]
 
 
 def _head(column: RunColumn) -> str:
@@ -69,14 +72,14 @@ class RowMaker:
     """Makes the rows of a table.
 
     Args:
-        project: where the runs are.
+        pages: the runs; told of what cannot be read of one.
         columns: in order.
     """
 
-    def __init__(self, project: Project, columns: Sequence[RunColumn]) -> None:
-        self._project = project
+    def __init__(self, pages: Pages, columns: Sequence[RunColumn]) -> None:
+        self._pages = pages
         self._columns = columns
-        self._now = project.now()
+        self._now = pages.project.now()
         self._fields = [column.field for column in columns if column.field is not None]
         self._several = any(map(is_several, self._fields))
         self._own = {field.key for field in self._fields if (field.scope, field.part) == ("metrics", "last")}
@@ -87,7 +90,10 @@ class RowMaker:
         if self._several:
             from gittrack.api.index_lookups import whole_record
 
-            record = whole_record(self._project, run)
+            try:
+                record = whole_record(self._pages.project, run)
+            except GittrackError as error:  # a damaged run hides no other, and what a list knows of it is shown
+                self._pages.tell(Problem(f"run {run.id}", error.message))
         return facts_of(record, now=self._now, deleted=run.deleted)
 
     def values(self, run: SavedRun) -> dict[str, Any]:
@@ -136,7 +142,7 @@ class RowMaker:
 
     def _metrics(self, run: SavedRun) -> list[str]:
         """The most telling metrics, but for those that have a column of their own."""
-        chosen = chosen_metrics(run, self._project.config.headline, HEADLINES + len(self._own))
+        chosen = chosen_metrics(run, self._pages.project.config.headline, HEADLINES + len(self._own))
         return [metric_text(run, name) for name in chosen if name not in self._own][:HEADLINES]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,8 @@ from gittrack.core.run_columns import RunColumn
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
-    from gittrack.api.read import SavedRun
+    from gittrack.cli.searching import Pages
     from gittrack.cli.terminal import Terminal
-
-_MARKDOWN_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +26,7 @@ class _Row:
 
 
 def run_lines(
-    project: Project,
-    runs: Iterable[SavedRun],
+    pages: Pages,
     columns: Sequence[RunColumn],
     terminal: Terminal,
     *,
@@ -39,18 +36,17 @@ def run_lines(
     """The lines of a table of runs; none for no runs.
 
     Args:
-        project: where they are.
-        runs: in order; each is let go when its cells are made.
+        pages: the runs; each is let go when its cells are made.
         columns: what is shown.
         terminal: where.
         as_tree: draw children below their parents.
         titles: place of a column -> another head.
     """
-    maker = RowMaker(project, columns)
-    rows = [_Row(run.id, run.record.parent, maker.cells(run)) for run in runs]
+    maker = RowMaker(pages, columns)
+    rows = [_Row(run.id, run.record.parent, maker.cells(run)) for run in pages]
     if not rows:
         return []
-    _shorten_ids(project, rows, columns, terminal)
+    _shorten_ids(pages.project, rows, columns, terminal)
     if as_tree:
         rows = _in_tree(rows, columns)
     cells = [row.cells for row in rows]
@@ -88,12 +84,12 @@ def _in_tree(rows: Sequence[_Row], columns: Sequence[RunColumn]) -> list[_Row]:
     return drawn
 
 
-def markdown(project: Project, runs: Iterable[SavedRun], columns: Sequence[RunColumn]) -> Iterator[str]:
+def markdown(pages: Pages, columns: Sequence[RunColumn]) -> Iterator[str]:
     """The lines of a Markdown table of runs, some at a time."""
     from gittrack.cli.exports import markdown_lines
 
-    maker = RowMaker(project, columns)
+    maker = RowMaker(pages, columns)
     titles = heads(columns)
     yield from markdown_lines(titles, [])
-    for run in runs:
+    for run in pages:
         yield markdown_lines([], [[cell.text for cell in maker.cells(run)]])[2]

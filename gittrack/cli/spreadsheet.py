@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gittrack.cli.columns import RowMaker
@@ -12,8 +12,8 @@ from gittrack.core.run_columns import RunColumn
 from gittrack.core.value_text import value_text
 
 if TYPE_CHECKING:
-    from gittrack.api.project import Project
     from gittrack.api.read import SavedRun
+    from gittrack.cli.searching import Pages
 
 FACTS = ("id", "name", "experiment", "status", "start_time", "end_time", "duration_ms", "parent", "code", "exit_code")
 """The columns that every table has; times in ms since the epoch."""
@@ -21,36 +21,34 @@ _KINDS = ("param", "metric", "tag")
 _IN_MEMORY = 32 << 20
 
 
-def csv_of_columns(project: Project, runs: Iterable[SavedRun], columns: Sequence[RunColumn]) -> Iterator[str]:
+def csv_of_columns(pages: Pages, columns: Sequence[RunColumn]) -> Iterator[str]:
     """The lines of a table with columns that somebody chose, each with its line end.
 
     Args:
-        project: where the runs are.
-        runs: in the order of the rows.
+        pages: the runs, in the order of the rows.
         columns: headed as in queries; numbers in full, times and durations in ms.
     """
-    maker = RowMaker(project, columns)
+    maker = RowMaker(pages, columns)
     yield csv_text([[column.text for column in columns]])
-    for run in runs:
+    for run in pages:
         yield csv_text([maker.exact(run)])
 
 
-def csv_of_everything(project: Project, runs: Iterable[SavedRun], more: Sequence[RunColumn] = ()) -> Iterator[str]:
+def csv_of_everything(pages: Pages, more: Sequence[RunColumn] = ()) -> Iterator[str]:
     """The lines of a table with every param, metric and tag, each with its line end.
 
     Args:
-        project: where the runs are.
-        runs: in the order of the rows. Columns ``param.<name>``, ``metric.<name>`` (its last value) and ``tag.<key>``
-            follow :data:`FACTS`, each kind sorted by name.
+        pages: the runs, in the order of the rows. Columns ``param.<name>``, ``metric.<name>`` (its last value) and
+            ``tag.<key>`` follow :data:`FACTS`, each kind sorted by name.
         more: further columns, at the end.
     """
     from tempfile import SpooledTemporaryFile
 
     # Which columns there are is known at the end only: until then rows wait, in a file when they are many.
     with SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="ascii") as waiting:
-        maker = RowMaker(project, more)
+        maker = RowMaker(pages, more)
         names: list[set[str]] = [set(), set(), set()]
-        for run in runs:
+        for run in pages:
             values = _values(run)
             for known, found in zip(names, values, strict=True):
                 known.update(found)

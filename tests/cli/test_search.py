@@ -485,3 +485,54 @@ def test_help_names_every_new_command(capsys):
     said = capsys.readouterr().out
     for name in ("best", "count", "views"):
         assert re.search(rf"^  {name} ", said, re.MULTILINE)
+
+
+# -- what others wrote -------------------------------------------------------------------------------------------------
+
+
+def test_names_in_views_and_heads_cannot_harm_a_terminal(cli, repo, record):
+    record("one", {"a\x1b[2J\u202e": [1.0]})
+    column = "metrics.`a\x1b[2J\u202e`"
+    for words in (
+        ("ls", "--columns", column),
+        ("best", "-m", "a\x1b[2J\u202e", "--by", "max"),
+        ("count", "--by", column),
+    ):
+        said = cli(*words)
+        assert said.code == 0, said.err
+        assert "a\\x1b[2J\\u202e" in said.out
+        assert not set(said.out + said.err) & set("\x1b\u202e"), words
+    (repo / ".gittrack" / "views").mkdir(parents=True)
+    hostile = (
+        'description = "\\u001b[2J"\nquery = "tags.`\\u202e` = \'\\u001b\'"\n'
+        'columns = ["tags.`\\u001b[31m`"]\nsort = ["tags.`\\u001b`"]'
+    )
+    (repo / ".gittrack" / "views" / "evil.toml").write_text(hostile)
+    for words in (
+        ("views",),
+        ("views", "show", "evil"),
+        ("ls", "@evil"),
+        ("ls", "@evil", "dirty or not dirty", "--md"),
+    ):
+        said = cli(*words)
+        assert said.code == 0, said.err
+        assert not set(said.out + said.err) & set("\x1b\u202e"), words
+
+
+def test_a_run_whose_tree_is_damaged_is_listed_and_hides_no_other(cli, repo, git):
+    for name in ("one", "two"):
+        with gittrack.start_run(name=name) as run:
+            run.log_text(f"hello {name}", "notes.txt")
+    assert (
+        cli("ls", "--columns", "name,artifacts.path").out == "NAME  artifacts.path\ntwo   notes.txt\none   notes.txt\n"
+    )
+    tree = git("rev-parse", f"refs/runs/inbox/{run.id}^{{tree}}").strip()
+    place = repo / ".git" / "objects" / tree[:2] / tree[2:]
+    place.chmod(0o600)
+    place.unlink()
+    answer = cli("ls", "--columns", "name,artifacts.path")
+    assert answer.out == "NAME  artifacts.path\ntwo   -\none   notes.txt\n"
+    assert f"warning: cannot read run {run.id}" in answer.err
+    assert "next: gittrack fsck" in answer.err
+    document = json.loads(cli("ls", "--json", "--columns", "artifacts.path").out)
+    assert [problem["where"] for problem in document["problems"]] == [f"run {run.id}"]

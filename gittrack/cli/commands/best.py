@@ -67,7 +67,7 @@ def command(
     asked = replace(words, expression=AllOf((words.expression, *has_it)))
     with reading_progress() as progress:
         order = (SortKey(field, descending=direction.sign > 0),)
-        search = search_of(project, asked, experiment, order=order)
+        search = search_of(project, asked, experiment, order=order, progress=progress)
         pages = Pages(project, search, number, progress)
     if pages.first is None:
         say_problems(pages.problems)
@@ -136,7 +136,7 @@ def _show(session: Session, pages: Pages, field: Field, direction: Direction) ->
     columns = shown_columns((), adds=False, order=pages.asked.order)
     place = columns.index(RunColumn(field))
     titles = {place: f"{heads(columns)[place]} {direction.mark}"}
-    lines = run_lines(pages.project, pages, columns, session.stdout, as_tree=False, titles=titles)
+    lines = run_lines(pages, columns, session.stdout, as_tree=False, titles=titles)
     session.stdout.show(lines, session.environ)
     better, other = ("more", "min") if direction.sign > 0 else ("less", "max")
     short = "" if pages.first is None else pages.first.id[:8]

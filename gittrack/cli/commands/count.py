@@ -47,7 +47,7 @@ def command(
     project = session.recovered()
     asked = understood(project, query)
     with reading_progress() as progress:
-        search = search_of(project, asked, experiment, deleted=deleted)
+        search = search_of(project, asked, experiment, deleted=deleted, progress=progress)
         pages = Pages(project, search, 1, progress)  # for what could not be read, which is not counted
     groups: list[Group] = []
     if field is None:

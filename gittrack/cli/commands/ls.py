@@ -89,12 +89,12 @@ def command(
     number = number or (view.number if view else None)
     is_screen = not as_what and session.stdout.width is not None
     with reading_progress() as progress:
-        search = search_of(project, asked, experiment, order=order, deleted=deleted)
+        search = search_of(project, asked, experiment, order=order, deleted=deleted, progress=progress)
         pages = Pages(project, search, number or (_ON_A_SCREEN if is_screen else None), progress)
     if as_what == "json":
-        _print_json(project, pages, choice)
+        _print_json(pages, choice)
     elif as_what:
-        _print_lines(project, pages, choice, as_csv=as_what == "csv")
+        _print_lines(pages, choice, as_csv=as_what == "csv")
     elif pages.first is not None:
         has_query = any(not word.startswith("@") for word in query) or bool(view and view.query)
         _show(session, pages, choice, as_tree=not order and not has_query)
@@ -114,7 +114,7 @@ def _format(formats: Mapping[str, bool]) -> str:
     return chosen[0] if chosen else ""
 
 
-def _print_json(project: Project, pages: Pages, choice: ColumnChoice) -> None:
+def _print_json(pages: Pages, choice: ColumnChoice) -> None:
     from gittrack.cli import shapes
     from gittrack.cli.run_export import print_json_runs
 
@@ -128,26 +128,26 @@ def _print_json(project: Project, pages: Pages, choice: ColumnChoice) -> None:
     if choice.columns:
         from gittrack.cli.columns import RowMaker
 
-        maker = RowMaker(project, choice.columns)
+        maker = RowMaker(pages, choice.columns)
     print_json_runs(map(shape, pages), {}, lambda: {"problems": [shapes.problem(each) for each in pages.problems]})
 
 
-def _print_lines(project: Project, pages: Pages, choice: ColumnChoice, *, as_csv: bool) -> None:
+def _print_lines(pages: Pages, choice: ColumnChoice, *, as_csv: bool) -> None:
     from gittrack.cli.run_export import print_some_at_a_time
 
     if as_csv:
         from gittrack.cli.spreadsheet import csv_of_columns, csv_of_everything
 
         if choice.columns and not choice.adds:
-            lines = csv_of_columns(project, pages, choice.columns)
+            lines = csv_of_columns(pages, choice.columns)
         else:
-            lines = csv_of_everything(project, pages, choice.columns)
+            lines = csv_of_everything(pages, choice.columns)
     else:
         from gittrack.cli.columns import shown_columns
         from gittrack.cli.run_table import markdown
 
         columns = shown_columns(choice.columns, adds=choice.adds, order=pages.asked.order)
-        lines = (line + "\n" for line in markdown(project, pages, columns))
+        lines = (line + "\n" for line in markdown(pages, columns))
     print_some_at_a_time(lines)
 
 
@@ -156,7 +156,7 @@ def _show(session: Session, pages: Pages, choice: ColumnChoice, *, as_tree: bool
     from gittrack.cli.run_table import run_lines
 
     columns = shown_columns(choice.columns, adds=choice.adds, order=pages.asked.order)
-    lines = run_lines(pages.project, pages, columns, session.stdout, as_tree=as_tree)
+    lines = run_lines(pages, columns, session.stdout, as_tree=as_tree)
     session.stdout.show(lines, session.environ)
 
 

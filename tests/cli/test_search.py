@@ -536,3 +536,32 @@ def test_a_run_whose_tree_is_damaged_is_listed_and_hides_no_other(cli, repo, git
     assert "next: gittrack fsck" in answer.err
     document = json.loads(cli("ls", "--json", "--columns", "artifacts.path").out)
     assert [problem["where"] for problem in document["problems"]] == [f"run {run.id}"]
+
+
+# -- progress ----------------------------------------------------------------------------------------------------------
+
+
+class Screen(io.StringIO):
+    """What somebody sees on stderr."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_reading_many_runs_is_told_on_a_terminal_only_and_leaves_the_cursor(cli, sweep, repo, monkeypatch):
+    from gittrack.cli.searching import reading_progress
+
+    with reading_progress() as told:
+        assert told is None
+    screen = Screen()
+    monkeypatch.setattr("sys.stderr", screen)
+    with reading_progress() as told:
+        for number in range(400):
+            told(number, 400)
+    assert screen.getvalue() == ""
+    with pytest.raises(KeyboardInterrupt), reading_progress() as told:
+        for number in range(900):
+            told(number, 1000)
+        raise KeyboardInterrupt
+    assert "reading runs" in screen.getvalue()
+    assert screen.getvalue().rstrip().endswith("\x1b[?25h")

@@ -122,6 +122,11 @@ class KnownWords:
         return 0 < len(ours) <= _FEW and all(isinstance(ref, InboxRef) for ref in ours)
 
     def _live(self, beginning: str) -> Iterator[Word]:
+        try:
+            if not os.listdir(self._project.layout.live):
+                return
+        except OSError:
+            return  # most of the time: no run has ever been, or is, in progress
         from gittrack.store.live import live_ids
 
         for id in reversed(live_ids(self._project.layout)[-_MOST_LIVE:]):

@@ -94,6 +94,10 @@ INSTALL: dict[Shell, str] = {
 """What makes it last."""
 
 
+_KEPT_BREAKS = "@$"
+"""What readline keeps with the word that it begins (``rl_special_prefixes``)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Typed:
     """A command line up to the cursor.
@@ -175,10 +179,11 @@ def bash_lines(typed: Typed, breaks: str, found: Offer) -> list[str]:
 
 
 def _after_break(raw: str, breaks: str) -> int:
+    """Where what bash replaces begins."""
     place = 0
     for number, char in enumerate(raw):
         if char in breaks and (not number or raw[number - 1] != "\\"):
-            place = number + 1
+            place = number if char in _KEPT_BREAKS else number + 1
     return place
 
 

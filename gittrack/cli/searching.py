@@ -17,13 +17,13 @@ from gittrack.core.query.parser import parse_query
 from gittrack.core.query.sort_keys import parse_sort_key
 from gittrack.core.query.tree import EVERYTHING, AllOf, Constant, Expression, Field, SortKey, Within
 from gittrack.core.run_columns import ColumnChoice, parse_columns
-from gittrack.core.view import View
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
     from gittrack.api.read import Problem, SavedRun
     from gittrack.api.run_index import Progress
+    from gittrack.core.view import View
 
 PAGE = 1000
 """Runs that are held at once while all are listed."""

@@ -476,6 +476,12 @@ def test_times_of_a_view_count_from_when_it_is_used(cli, repo, sweep):
     assert cli("count", "@recent").out == "5\n"
 
 
+def test_a_view_of_nothing_is_not_saved(cli, repo):
+    for words in ([], [" "], ["--description", "all of them"]):
+        assert cli("views", "save", "every", *words).code == 2
+    assert not (repo / ".gittrack").exists()
+
+
 def test_two_views_at_once_are_refused(cli, best_view):
     assert cli("ls", "@best", "@best").code == 2
 

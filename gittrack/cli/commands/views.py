@@ -8,6 +8,7 @@ import click
 
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import print_data, say
+from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
     from gittrack.core.view import View
@@ -83,6 +84,9 @@ def save(
     from gittrack.core.names import display
     from gittrack.core.view import View
 
+    if not (query.strip() or sort or columns or number):
+        hint = f"gittrack views save {display(name, 80)} --sort -metrics.acc -n 20"
+        raise UsageError("a view needs a query, an order, columns or a number", hint=hint)
     view = View(name, query, columns, sort, number, description)
     path = save_view(session.project(), view, replace=force)
     say(f"saved {display(path)}; use it: gittrack ls @{name}; share it: git add {path}")

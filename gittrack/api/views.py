@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from gittrack.api.project import Project
 
 _SUFFIX = ".toml"
-_MOST_VIEWS = 10_000
+_MOST_VIEWS = 1000
+"""A file takes milliseconds to check; who fills a repository with them must not stop whoever clones it."""
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -43,19 +44,23 @@ def list_views(project: Project) -> tuple[list[View], list[BrokenView]]:
         StorageError: their folder cannot be read.
     """
     views, broken = [], []
-    for name in _names(project):
+    names = _names(project)
+    for name in names[:_MOST_VIEWS]:
         try:
             views.append(read_view(project, name))
         except GittrackError as error:
             path = display(path_of(name), 120)
             broken.append(BrokenView(path, error.message.removeprefix(f"{path} "), error.hint or "gittrack views"))
+    if len(names) > _MOST_VIEWS:
+        reason = f"{len(names) - _MOST_VIEWS} more files are there than are looked at"
+        broken.append(BrokenView("/".join(VIEWS_FOLDER), reason, "gittrack views show NAME"))
     return views, broken
 
 
 def _names(project: Project) -> list[str]:
     try:
         with _folder(project) as folder:
-            listed = sorted(os.listdir(folder))[:_MOST_VIEWS]
+            listed = sorted(os.listdir(folder))
     except FileNotFoundError:
         return []
     return [name.removesuffix(_SUFFIX) for name in listed if name.endswith(_SUFFIX) and not name.startswith(".")]

@@ -14,7 +14,6 @@ from gittrack.api.search import Found, Search, count_runs, search
 from gittrack.cli.terminal import say
 from gittrack.core.names import display
 from gittrack.core.query.parser import parse_query
-from gittrack.core.query.sort_keys import parse_sort_key
 from gittrack.core.query.tree import EVERYTHING, AllOf, Constant, Expression, Field, SortKey, Within
 from gittrack.core.run_columns import ColumnChoice, parse_columns
 from gittrack.errors import UsageError
@@ -126,7 +125,12 @@ def searched(project: Project, query: str | None, experiment: str | None) -> Sea
 
 def order_of(texts: Sequence[str], view: View | None) -> tuple[SortKey, ...]:
     """The order that options ask for, else that of the view."""
-    return tuple(map(parse_sort_key, texts or (view.sort if view else ())))
+    wanted = texts or (view.sort if view else ())
+    if not wanted:
+        return ()
+    from gittrack.core.view import parse_order
+
+    return parse_order(wanted)
 
 
 def columns_of(texts: Sequence[str], view: View | None) -> ColumnChoice:

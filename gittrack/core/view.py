@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +21,15 @@ from gittrack.core.names import display, encode_component
 from gittrack.core.query.diagnosis import meant
 from gittrack.core.query.parser import parse_query
 from gittrack.core.query.sort_keys import parse_sort_key
+from gittrack.core.query.tree import SortKey
 from gittrack.core.run_columns import parse_columns
 from gittrack.errors import CorruptRecordError, InvalidNameError, QuerySyntaxError, UsageError
 
 VIEWS_FOLDER = (".gittrack", "views")
 """Where views lie, from the top of the work tree."""
 MAX_VIEW_BYTES = 64 << 10
+MAX_SORT_KEYS = 16
+"""Each key but the first costs time for every run; the index cannot take more than some dozens."""
 _KEYS = ("query", "columns", "sort", "number", "description")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _NAMES_OF_RUNS = frozenset({"latest"})
@@ -129,8 +132,7 @@ def check_view(view: View) -> None:
         raise UsageError(f"view '{view.name}' has the number {view.number}, not 1 or more", hint="gittrack views")
     try:
         parse_query(view.query, now=0)
-        for key in view.sort:
-            parse_sort_key(key)
+        parse_order(view.sort)
         if view.columns:
             parse_columns(view.columns)
     except QuerySyntaxError as error:
@@ -138,6 +140,23 @@ def check_view(view: View) -> None:
         raise QuerySyntaxError(text, position=error.position, excerpt=error.excerpt, hint=error.hint) from error
     except UsageError as error:
         raise UsageError(f"view '{view.name}': {error.message}", hint=error.hint) from error
+
+
+def parse_order(texts: Sequence[str]) -> tuple[SortKey, ...]:
+    """The order that sort keys ask for, the first one first.
+
+    Raises:
+        QuerySyntaxError: one is no field that runs can be sorted by.
+        UsageError: more than 16.
+
+    >>> [key.descending for key in parse_order(["-metrics.acc", "name", "-metrics.acc"])]
+    [True, False]
+    """
+    if len(texts) > MAX_SORT_KEYS:
+        raise UsageError(
+            f"{len(texts)} sort keys are more than {MAX_SORT_KEYS}", hint="gittrack ls --sort -metrics.acc"
+        )
+    return tuple(dict.fromkeys(map(parse_sort_key, texts)))
 
 
 def view_bytes(view: View) -> bytes:

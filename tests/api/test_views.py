@@ -103,6 +103,16 @@ def test_links_pipes_and_folders_are_no_views_and_hide_no_other(project, folder,
             read_view(project, name)
 
 
+def test_of_very_many_files_only_some_are_read_and_that_is_said(project, folder, monkeypatch):
+    monkeypatch.setattr("gittrack.api.views._MOST_VIEWS", 2)
+    for name in "abcd":
+        (folder / f"{name}.toml").write_text("number = 3")
+    views, (told,) = list_views(project)
+    assert [view.name for view in views] == ["a", "b"]
+    assert (told.path, told.reason) == (".gittrack/views", "2 more files are there than are looked at")
+    assert read_view(project, "d").number == 3
+
+
 def test_names_of_files_cannot_harm_a_terminal(project, folder):
     (folder / "\x1b[2J.toml").write_text("")
     (each,) = list_views(project)[1]

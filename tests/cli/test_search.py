@@ -60,6 +60,18 @@ def test_queries_and_orders_choose_their_runs(cli, sweep, words, expected):
     assert names(cli("ls", "--json", *words)) == expected
 
 
+def test_an_order_of_as_many_keys_as_are_allowed_is_one_and_of_more_is_refused(cli, sweep):
+    keys = [part for number in range(15) for part in ("--sort", f"metrics.m{number}")]
+    assert names(cli("ls", "--json", *keys, "--sort", "-metrics.acc"))[0] == "high"
+    keys = [part for name in ("acc", "loss") for number in range(8) for part in ("--sort", f"metrics.{name}{number}")]
+    assert cli("ls", *keys, "--sort", "name").code == 2
+    record = {f"k{number}": number for number in range(15)}
+    with gittrack.start_run(name="many", params=record):
+        pass
+    keys = [part for name in record for part in ("--sort", f"-params.{name}")]
+    assert names(cli("ls", "--json", *keys, "--sort", "name"))[0] == "many"
+
+
 def test_a_query_decides_itself_whether_deleted_runs_are_meant(cli, sweep):
     cli("rm", "--yes", "low")
     assert names(cli("ls", "--json", "deleted")) == ["low"]

@@ -55,6 +55,7 @@ def test_a_text_stands_for_a_list_of_one():
         ("number = 0", UsageError, "view 'some' has the number 0"),
         ("query = 'metrics.acc >'", QuerySyntaxError, "view 'some': the query ends"),
         ("sort = 'inputs.path'", QuerySyntaxError, "view 'some': "),
+        (f"sort = {['metrics.a'] * 17}", UsageError, "view 'some': 17 sort keys are more than 16"),
         ("columns = 'acc'", QuerySyntaxError, "view 'some': there is no column 'acc'"),
         ("columns = ','", UsageError, "view 'some': no column is named"),
         ("query = ", CorruptRecordError, ".gittrack/views/some.toml is damaged"),

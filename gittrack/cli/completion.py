@@ -202,11 +202,14 @@ def _of_query(known: KnownWords, beginning: str) -> Offer:
 def _fields(known: KnownWords, beginning: str, *, basis: bool = False) -> Offer:
     """Fields of the language that begin so."""
     from gittrack.core.query.fields import ATTRIBUTES, METRIC_PARTS, SCOPES, SUMMARY
+    from gittrack.core.query.tree import Field
+    from gittrack.core.query.unparse import field_text
 
     first, dot, rest = beginning.partition(".")
     scope = SCOPES.get(first.lower())
     if dot and scope in ("metrics", "params", "tags"):
-        return Offer(tuple((f"{first}.{name}", about) for name, about in known.names(scope, rest)), goes_on=True)
+        names = [name for name, _ in known.names(scope, rest) if "`" not in field_text(Field(scope, name))]
+        return Offer(tuple((f"{first}.{name}", "") for name in names), goes_on=True)
     if dot and first.lower() == SUMMARY:
         key, part_dot, part = rest.rpartition(".")
         if part_dot and key in {name for name, _ in known.names("metrics", key)}:

@@ -13,8 +13,9 @@ import click
 from gittrack.api.search import Found, Search, count_runs, search
 from gittrack.cli.terminal import say
 from gittrack.core.names import display
-from gittrack.core.query.parser import parse_query
+from gittrack.core.query.parser import MAX_CONDITIONS, parse_query
 from gittrack.core.query.tree import EVERYTHING, AllOf, Constant, Expression, Field, SortKey, Within
+from gittrack.core.query.walk import conditions_in
 from gittrack.core.run_columns import ColumnChoice, parse_columns
 from gittrack.errors import UsageError
 
@@ -54,7 +55,7 @@ def understood(project: Project, words: Sequence[str], statuses: Sequence[str] =
     Raises:
         QuerySyntaxError: a query is none.
         NotFoundError: there is no such view.
-        UsageError: two views, or the view is not as it should be.
+        UsageError: two views, the view is not as it should be, or all together are more than one query may be.
     """
     names = [word[1:] for word in words if word.startswith("@")]
     if len(names) > 1:
@@ -66,6 +67,10 @@ def understood(project: Project, words: Sequence[str], statuses: Sequence[str] =
     if statuses:
         parts.append(Within(Field("attributes", "status"), tuple(map(Constant, statuses))))
     parts = [part for part in parts if part != EVERYTHING]
+    conditions = sum(1 for part in parts for _ in conditions_in(part))
+    if conditions > MAX_CONDITIONS:
+        text = f"the queries together have {conditions} conditions, more than {MAX_CONDITIONS}"
+        raise UsageError(text, hint="gittrack ls QUERY")
     return Asked(parts[0] if len(parts) == 1 else AllOf(tuple(parts)), view)
 
 

@@ -72,6 +72,14 @@ def test_an_order_of_as_many_keys_as_are_allowed_is_one_and_of_more_is_refused(c
     assert names(cli("ls", "--json", *keys, "--sort", "name"))[0] == "many"
 
 
+def test_many_queries_are_together_no_more_than_one_may_be(cli, sweep):
+    query = " or ".join(["dirty"] * 300)
+    assert cli("count", query).out == "0\n"
+    answer = cli("count", query, query)
+    assert (answer.code, answer.out) == (2, "")
+    assert "together have 600 conditions" in answer.err
+
+
 def test_a_query_decides_itself_whether_deleted_runs_are_meant(cli, sweep):
     cli("rm", "--yes", "low")
     assert names(cli("ls", "--json", "deleted")) == ["low"]

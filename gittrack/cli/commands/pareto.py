@@ -157,7 +157,7 @@ def _number_texts(values: Iterable[float]) -> list[str]:
 
 
 def _say_counts(found: Pareto) -> None:
-    from gittrack.cli.render import plural
+    from gittrack.cli.render import plural, short_ids
 
     total = sum(found.sizes)
     left_out = [f"{plural(found.lacking, 'run')} without a metric"] if found.lacking else []
@@ -170,6 +170,6 @@ def _say_counts(found: Pareto) -> None:
     say((f"no other run beats {of}" if len(found.sizes) == 1 else f"{of} on {len(found.sizes)} fronts") + without)
     if len(found.runs) < total:
         say(f"shown: {len(found.runs)}; all of them: gittrack pareto … --csv")
-    short = [each.run.id[:8] for each in found.runs[:2]]
-    if len(short) == 2:
-        say(f"next: gittrack compare {' '.join(short)}")
+    if len(found.runs) > 1:
+        ids = short_ids([each.run for each in found.runs])
+        say(f"next: gittrack compare {' '.join(ids[each.run.id] for each in found.runs[:2])}")

@@ -146,12 +146,13 @@ def _difference(one: Differing) -> str:
 
 
 def _say_next(found: Similar) -> None:
-    from gittrack.cli.render import plural
+    from gittrack.cli.render import plural, short_ids
 
     if not found.runs:
         say("there is no other run to compare it with; all runs: gittrack ls")
         return
-    duplicates = [each.run.id[:8] for each in found.runs if each.duplicate]
+    ids = short_ids([found.run, *(each.run for each in found.runs)])
+    duplicates = [ids[each.run.id] for each in found.runs if each.duplicate]
     if duplicates:
         say(f"same params, code and data as {plural(len(duplicates), 'run')} of these: {', '.join(duplicates[:5])}")
-    say(f"next: gittrack compare {found.run.id[:8]} {found.runs[0].run.id[:8]}")
+    say(f"next: gittrack compare {ids[found.run.id]} {ids[found.runs[0].run.id]}")

@@ -75,3 +75,11 @@ def test_what_is_wrong_ends_with_the_command_that_mends_it(cli, runs):
     nothing = cli("pareto", "-m", "acc", "-m", "latency", "name = 'nosuch'")
     assert (nothing.code, nothing.out) == (0, "")
     assert "no run has a number for every metric" in nothing.err
+
+
+def test_a_terminal_shows_where_the_runs_lie(in_terminal, runs):
+    shown, code = in_terminal("pareto", "-m", "acc", "-m", "latency", env={"NO_COLOR": "1"})
+    assert code == 0
+    assert shown.startswith("acc ↑ over latency ↓\n")
+    assert (shown.count("●"), shown.count("·")) == (3, 1)
+    assert all(len(line) < 80 for line in shown.splitlines() if not line.startswith("gittrack: "))

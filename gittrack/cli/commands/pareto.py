@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from gittrack.api.pareto import Pareto
 
 _ON_A_TERMINAL = 200
+"""Runs shown on a terminal unless a number says otherwise."""
+_FEWEST_DRAWN, _WIDEST = 3, 100
 
 
 @click.command("pareto")
@@ -133,7 +135,24 @@ def _show(session: Session, found: Pareto) -> None:
     columns += [Column("ID"), Column("NAME", least=12), Column("EXPERIMENT", least=8)]
     columns += [Column(display(title, 40), right=True) for title in _titles(found)]
     lines = table(columns, list(_rows(found, several)), session.stdout)
-    session.stdout.show(lines, session.environ)
+    session.stdout.show([*_drawing(session, found), *lines], session.environ)
+
+
+def _drawing(session: Session, found: Pareto) -> list[str]:
+    """The first two metrics of all runs, on a terminal: the front is large, the others are small."""
+    if session.stdout.width is None or found.compared < _FEWEST_DRAWN:
+        return []
+    from gittrack.core.scatter import scatter_lines
+
+    first: list[tuple[float, float]] = []
+    rest = list(found.others)
+    for each in found.runs:
+        (first if each.front == 1 else rest).append((each.values[0], each.values[1]))
+    titles = _titles(found)
+    plain = session.environ.get("TERM") == "dumb"
+    width = min(session.stdout.width - 1, _WIDEST)
+    lines = scatter_lines(first, rest, (titles[0], titles[1]), width, ascii_only=plain)
+    return [*lines, ""] if lines else []
 
 
 def _rows(found: Pareto, several: bool) -> Iterator[list[Any]]:

@@ -246,8 +246,8 @@ def pareto(
         >>> [run.name for run in gittrack.pareto(["acc", "latency"]).front()]  # doctest: +SKIP
         ['large', 'small']
     """
-    from gittrack.api.recovering import recover
     from gittrack.api.project import Project
+    from gittrack.api.recovering import recover
 
     if isinstance(metrics, str):
         raise UsageError("'metrics' is one text, not a list of metrics", hint='gittrack.pareto(["acc", "latency"])')

@@ -280,9 +280,9 @@ def similar(
         >>> [(each.run.name, each.distance) for each in gittrack.similar("@latest").runs]  # doctest: +SKIP
         [('lr-0.1', 0.05)]
     """
-    from gittrack.api.recovering import recover
     from gittrack.api.project import Project
     from gittrack.api.read import find_run
+    from gittrack.api.recovering import recover
 
     project = Project.open(repo)
     recover(project)

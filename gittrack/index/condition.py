@@ -37,6 +37,8 @@ from gittrack.index.ordering import Sql
 from gittrack.index.predicates import ValueTest, comparison, is_there, local_path, stored_to_value, value_test
 
 CodeCommits = Mapping[tuple[str, str], frozenset[ObjectId]]
+_MOST_JOINS = 12
+"""Tables that SQLite is given to choose an order of; it takes 64, and more time with each."""
 _NEVER, _ALWAYS = Sql("0"), Sql("1")
 
 
@@ -102,7 +104,7 @@ class _Compiler:
         """A comparison of a metric, param or tag as a join: SQLite then begins with whichever finds the fewest runs."""
         plain = _plain(part)
         place = None if plain is None else place_of(plain[0], self._names)
-        if plain is None or place is None or "name" not in place.key:
+        if plain is None or place is None or "name" not in place.key or len(self.aliases) >= _MOST_JOINS:
             return None
         alias = self._alias()
         test = comparison(place, *plain, alias)
@@ -151,7 +153,10 @@ class _Compiler:
         test = None if plain is None else comparison(place, *plain, alias)
         if test is None:
             test = self._called(place, alias, value_test(_oriented(part), asked))
-        return self._on_rows(place, alias, Sql(f"{there} AND {test.text}", test.arguments))
+        found = Sql(f"{there} AND {test.text}", test.arguments)
+        if "name" in place.key and plain is not None and plain[1] == "=":
+            return self._in_rows(place, alias, found)
+        return self._on_rows(place, alias, found)
 
     def _called(self, place: Place, alias: str, test: ValueTest) -> Sql:
         """A test that the query language itself makes."""
@@ -167,6 +172,11 @@ class _Compiler:
         keys = "".join(f" AND {alias}.{column} = ?" for column in place.key)
         text = f"EXISTS (SELECT 1 FROM {place.table} {alias} WHERE {alias}.run = r.n{keys} AND {test.text})"
         return Sql(text, [*place.key.values(), *test.arguments])
+
+    def _in_rows(self, place: Place, alias: str, test: Sql) -> Sql:
+        """As :meth:`_on_rows`, for a test that few rows pass: they are found once, not looked for in each run."""
+        text = f"r.n IN (SELECT {alias}.run FROM {place.table} {alias} WHERE {alias}.name = ? AND {test.text})"
+        return Sql(text, [place.key["name"], *test.arguments])
 
     def _between_operands(self, part: Comparison) -> Sql:
         """A comparison of two fields, or with arithmetic: where all are numbers in SQL, else by the query language."""

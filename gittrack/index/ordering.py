@@ -12,9 +12,11 @@ from functools import cmp_to_key
 from typing import Any
 
 from gittrack.core.query.tree import SortKey
+from gittrack.errors import UsageError
 from gittrack.index.fields import NameNumbers, place_of
 
 VALUE, NAN, NOTHING = 0, 1, 2
+MOST_KEYS = 16
 Position = tuple[Any, ...]
 """rank and value of each key, then start time and id."""
 
@@ -54,7 +56,12 @@ def terms(keys: Sequence[SortKey], names: NameNumbers, joined: Mapping[tuple[str
         keys: the order.
         names: of the metrics, params and tags in it.
         joined: (table, name) -> alias of what the condition has joined: its index is walked in order then.
+
+    Raises:
+        UsageError: more than 16.
     """
+    if len(keys) > MOST_KEYS:
+        raise UsageError(f"runs are sorted by at most {MOST_KEYS} keys, not {len(keys)}")
     return [_term(key, names, joined, f"s{number}") for number, key in enumerate(keys)]
 
 

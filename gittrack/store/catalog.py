@@ -128,7 +128,7 @@ def walk_batches(
     *,
     told: Callable[[ObjectId, FormatError], None] | None = None,
 ) -> Iterator[tuple[ObjectId | None, list[BatchRow]]]:
-    """As :func:`walk_ledger`, batch by batch: the ledger commit before it (``stop`` when that was met), and its rows."""
+    """As :func:`walk_ledger`, batch by batch: the ledger commit before it (``stop`` when that was met), its rows."""
     commit_id: ObjectId | None = tip
     while commit_id is not None and commit_id != stop:
         commit = repo.objects.read_commit(commit_id)

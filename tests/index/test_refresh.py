@@ -21,6 +21,7 @@ from gittrack.api.read import _all_runs
 from gittrack.api.run_index import ask
 from gittrack.api.search import Search, count_runs, search
 from gittrack.core.query.parser import parse_query
+from gittrack.core.query.sort_keys import parse_sort_key
 from gittrack.errors import UsageError
 from gittrack.git.file_system import is_network
 from gittrack.store.catalog import read_catalog
@@ -354,3 +355,13 @@ def slow(index, seconds):
         sql.execute(
             "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1e7) SELECT max(x) FROM n"
         ).fetchone()
+
+
+def test_a_query_of_many_conditions_is_answered(repo):
+    make("one", params={f"p{number}": number for number in range(300)})
+    several = [f"params.p{number} = {number}" for number in range(300)]
+    assert names(" and ".join(several)) == ["one"]
+    assert names(" and ".join(several) + " and params.p1 = 2") == []
+    assert names(" or ".join(f"params.p{number} = -1" for number in range(300)) + " or params.p7 = 7") == ["one"]
+    with pytest.raises(UsageError, match="at most 16 keys"):
+        found(order=[parse_sort_key(f"params.p{number}") for number in range(17)])

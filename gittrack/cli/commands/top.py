@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, once.")
 @click.pass_obj
 def command(session: Session, seconds: float, once: bool, as_json: bool) -> None:
-    """Show the runs in progress, again and again, in one place of the terminal; q or Ctrl-C ends it.
+    """Show the runs in progress, again and again. They stand in one place of the terminal; q or Ctrl-C ends it.
 
     Where nothing can be drawn in place (a pipe, TERM=dumb) they are listed once. What is shown is read, never changed.
     """

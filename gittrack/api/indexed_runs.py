@@ -13,7 +13,7 @@ from gittrack.api.search import _live_runs, _saved
 from gittrack.core.address import Address
 from gittrack.core.ids import ExperimentId, ObjectId, RunId
 from gittrack.core.records import Event
-from gittrack.errors import CorruptRecordError
+from gittrack.errors import CorruptRecordError, RunNotFoundError
 from gittrack.index.database import IndexDatabase
 from gittrack.index.lookups import (
     ExperimentRuns,
@@ -51,7 +51,11 @@ def runs_at_addresses(project: Project, addresses: Sequence[Address], *, deleted
             known = IndexedRuns(project, index)
             return [match_address(project, address, known, deleted=deleted) for address in addresses]
 
-    return ask(project, found)
+    try:
+        return ask(project, found)
+    except RunNotFoundError:
+        # A run that ended after the refs were looked at and before the live ones were was in neither place.
+        return ask(project, found)
 
 
 class IndexedRuns:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from gittrack.core.ids import ExperimentId
 
 Format = Literal["pandas", "list", "arrow"]
-MOST_KEYS = 20
-"""Keys of one order."""
 
 
 class PagedList(list[SavedRun]):
@@ -167,9 +165,6 @@ class _Asked(NamedTuple):
         order_by: str | Sequence[str] | None,
     ) -> _Asked:
         keys = [order_by] if isinstance(order_by, str) else list(order_by or ())
-        if len(keys) > MOST_KEYS:
-            text = f"{len(keys)} keys of an order are more than {MOST_KEYS}"
-            raise UsageError(text, hint=f"order_by={keys[:2]!r:.80}")
         order = tuple(map(parse_sort_key, keys))
         return cls(query, order, _experiment_ids(project, experiments))
 

@@ -57,13 +57,19 @@ def push_bytes(
         MissingDependencyError: what it needs is not installed.
         ArtifactNotFoundError: a run has not ended.
     """
-    from gittrack.artifacts.given_up import read_given_up
     from gittrack.artifacts.pushing import push
 
     store = open_bytes_store(project)
     done = _at_each_remote(
         project, wanted, remote, lambda opened, objects: push(store, opened, objects, told), to_send=True
     )
+    return _without_given_up(project, done)
+
+
+def _without_given_up(project: Project, done: Transfer) -> Transfer:
+    """What this clone gave up by rules, and no remote has, as a count."""
+    from gittrack.artifacts.given_up import read_given_up
+
     given_up = read_given_up(project.layout.root)
     failures = [
         each
@@ -80,6 +86,7 @@ def pull_bytes(
     told: ToldProgress | None = None,
     *,
     check: bool = False,
+    named: bool = True,
 ) -> Transfer:
     """Bring artifact bytes here from the remote: only what is not here; each gets its name when its hash is right.
 
@@ -87,6 +94,7 @@ def pull_bytes(
         project: where to.
         wanted, remote, told: as for :func:`push_bytes`.
         check: hash what is here too, and bring anew what is damaged.
+        named: somebody named these runs; else what this clone gave up by rules, and no remote has, is no failure.
 
     Returns:
         What was done, and one failure for each object that is not here now. Called again it does the rest.
@@ -98,13 +106,14 @@ def pull_bytes(
     from gittrack.artifacts.pulling import pull
 
     store = open_bytes_store(project)
-    return _at_each_remote(
+    done = _at_each_remote(
         project,
         wanted,
         remote,
         lambda opened, objects: pull(store, opened, objects, told, check=check),
         to_send=False,
     )
+    return done if named else _without_given_up(project, done)
 
 
 def remote_name(project: Project, name: str | None = None) -> str:

@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gittrack
+from gittrack.api.kept import without_secret
 from gittrack.errors import ParamConflictError
 
 from .conftest import errors_of, paths_of
@@ -232,7 +233,9 @@ def test_names_that_differ_only_in_case_or_where_one_is_the_folder_of_another_ar
     )
 )  # fmt: skip
 def test_any_params_come_back(repo, params):
-    wanted = {name: value for name, value in params.items() if not isinstance(value, str) or "://" not in value}
+    # What is called like a secret is masked, whatever its value.
+    plain = {name: value for name, value in params.items() if without_secret(name, value) == value}
+    wanted = {name: value for name, value in plain.items() if not isinstance(value, str) or "://" not in value}
     with gittrack.start_run(strict=True) as run:
         for name, value in wanted.items():
             run.log_param(name, value)

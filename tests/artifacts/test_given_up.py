@@ -96,6 +96,16 @@ def test_what_was_given_up_by_rules_is_remembered_and_said_as_a_count(repo, logg
     assert "not here" not in cli("gc")[2]
 
 
+def test_a_pull_of_everything_does_not_fail_for_what_was_given_up(repo, logged, aged, store, remote, cli):
+    id = logged("one", {"a.bin": "one"})
+    (entry,) = gittrack.get_run(id).artifacts()
+    remember_given_up(repo / ".git" / "gittrack", [entry.digest])
+    store.path(entry.digest).unlink()
+    code, _, err = cli("artifact", "pull", "--remote", str(remote))
+    assert (code, "given up by 'gittrack gc', so not pulled: 1 object" in err) == (0, True), err
+    assert cli("artifact", "pull", id, "--remote", str(remote))[0] == 3
+
+
 def test_what_no_run_refers_to_is_not_remembered_as_given_up(repo, logged, aged, git):
     id = logged("gone", {"a.bin": "gone"})
     git("update-ref", "-d", f"refs/runs/inbox/{id}", cwd=repo)

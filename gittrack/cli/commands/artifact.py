@@ -303,7 +303,7 @@ def pull_command(session: Session, runs: tuple[str, ...], remote: str | None, ch
     project = session.recovered()
     wanted = _wanted(project, runs)
     with progress_bar("pull") as told:
-        done = pull_bytes(project, wanted, remote, told, check=check)
+        done = pull_bytes(project, wanted, remote, told, check=check, named=bool(runs))
     _finish(done, "pulled", remote_name(project, remote), as_json)
 
 

@@ -4,6 +4,7 @@
 #   make test       ruff, mypy --strict, and the tests that take seconds
 #   make test-slow  the tests that take minutes
 #   make bench      the measured targets, as a table
+#   make bench-full the same, with searches over 100,000 runs
 #   make docs       write docs/cli.md and the man pages anew
 #   make clean      remove .venv and what the tools left behind
 
@@ -15,7 +16,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SOURCES_OF_METADATA := pyproject.toml gittrack/_version.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format bench docs clean
+.PHONY: help demo test test-slow lint format bench bench-full docs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -39,6 +40,9 @@ format: $(VENV)/.ready-test
 
 bench: $(VENV)/.ready-test
 	@$(BIN)/python -m benchmarks
+
+bench-full: $(VENV)/.ready-test
+	@$(BIN)/python -m benchmarks --full
 
 docs: $(VENV)/.ready-demo
 	@$(BIN)/python tools/make_docs.py

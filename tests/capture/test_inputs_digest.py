@@ -216,7 +216,7 @@ def test_a_table_kept_as_objects_has_the_same_digest(data):
     assert digest(frame) == digest(frame.astype(object))
 
 
-@pytest.mark.parametrize("data", [None, 5, object(), [1], {"a": 1}], ids=repr)
+@pytest.mark.parametrize("data", [None, 5, object(), [1], {"a": 1}], ids=lambda data: type(data).__name__)
 def test_what_is_no_data_is_refused(data):
     with pytest.raises(InvalidValueError):
         describe_object(data, None, "", compute=True)

@@ -47,7 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "recover": ("recover", "Finish runs whose process died, with every point they logged"),
     "fsck": ("fsck", "Check everything that is stored"),
     "doctor": ("doctor", "Clear what crashes and power loss left behind, and make again what can be made again"),
-    "completion": ("completion", "Print what makes bash, zsh or fish complete runs, metrics and all else"),
+    "completion": ("completion", "Print what makes a shell complete gittrack, and `git track` too"),
     "roll-up": ("roll_up", "Move finished runs from the inbox into this month's ledger"),
 }
 """Command -> its module in ``gittrack.cli.commands``, and the first sentence of its help text."""

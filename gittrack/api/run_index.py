@@ -9,6 +9,7 @@ from typing import TypeVar
 from gittrack.api.project import Project
 from gittrack.core.events import decode_event, encode_event, fold, is_event_message, run_body
 from gittrack.core.ids import ExperimentId, ObjectId, RefName, RunId, parse_event_id, parse_run_id
+from gittrack.core.ledger import BatchRow
 from gittrack.core.message import decode_message, document_in, document_text
 from gittrack.core.parsed_refs import InboxRef, LocalLedgerRef, RemoteLedgerRef, parse_ref
 from gittrack.core.records import Event
@@ -157,20 +158,38 @@ class _Refresh:
         seen.list_events(self._sql, number, [_seen(event, tip)], self._touched)
 
     def _read_ledger(self, name: RefName, number: int, tip: ObjectId, known: seen.SeenRef | None) -> None:
-        def told(commit: ObjectId, error: GittrackError) -> None:
-            seen.note_problem(self._sql, f"{name} commit {commit}", error.message, ref=number)
-
         stop = None if known is None else ObjectId(known.tip)
-        batches = list(walk_batches(self._repo, tip, stop, told=told))
-        if known is not None and stop not in (before for before, _ in batches):  # it was rewritten: none of it stands
-            self._forget(name, number)
+        batches, failed = self._walked(name, tip, stop)
+        if known is not None and (failed or stop not in (before for before, _ in batches)):
+            self._forget(name, number)  # it was rewritten or is damaged: none of it stands
             number = seen.see_ref(self._sql, name, tip, known.writer)
+            if failed:  # maybe above what was known, and then no further was walked
+                batches, failed = self._walked(name, tip, None)
+        for place, reason in failed:
+            seen.note_problem(self._sql, place, reason, ref=number)
         rows = [row for _, batch in reversed(batches) for row in batch]
         runs = [(parse_run_id(row.id), row.commit) for row in rows if row.kind == "run"]
         seen.list_runs(self._sql, number, runs, self._touched)
         for row in rows:
             if row.kind == "event":
                 self._read_event(name, number, row.id, row.commit)
+
+    def _walked(
+        self, name: RefName, tip: ObjectId, stop: ObjectId | None
+    ) -> tuple[list[tuple[ObjectId | None, list[BatchRow]]], list[tuple[str, str]]]:
+        """The batches of a ledger, as far as they can be read, and what of it cannot be."""
+        failed: list[tuple[str, str]] = []
+
+        def told(commit: ObjectId, error: GittrackError) -> None:
+            failed.append((f"{name} commit {commit}", error.message))
+
+        batches = []
+        try:
+            for batch in walk_batches(self._repo, tip, stop, told=told):
+                batches.append(batch)  # noqa: PERF402  what was read before it fails stands
+        except GittrackError as error:
+            failed.append((name, error.message))
+        return batches, failed
 
     def _read_event(self, name: RefName, number: int, id: str, commit: ObjectId) -> None:
         try:

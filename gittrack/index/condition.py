@@ -98,18 +98,20 @@ class _Compiler:
         self._names = names
         self._code_commits = code_commits
         self._count = 0
+        self._joins = 0
         self.aliases: dict[tuple[str, int], str] = {}
 
     def joined(self, part: Expression) -> Sql | None:
         """A comparison of a metric, param or tag as a join: SQLite then begins with whichever finds the fewest runs."""
         plain = _plain(part)
         place = None if plain is None else place_of(plain[0], self._names)
-        if plain is None or place is None or "name" not in place.key or len(self.aliases) >= _MOST_JOINS:
+        if plain is None or place is None or "name" not in place.key or self._joins >= _MOST_JOINS:
             return None
         alias = self._alias()
         test = comparison(place, *plain, alias)
         if test is None:
             return None
+        self._joins += 1  # of one name there may be several
         self.aliases[place.table, place.key["name"]] = alias
         text = f"JOIN {place.table} {alias} ON {alias}.run = r.n AND {alias}.name = ? AND {test.text}"
         return Sql(text, [place.key["name"], *test.arguments])

@@ -9,6 +9,8 @@
 #   make clean      remove .venv and what the tools left behind
 
 VENV ?= .venv
+# Processes that share the tests.
+JOBS ?= 2
 BIN := $(VENV)/bin
 # Python 3.11 or newer; say `make PYTHON=/path/to/python …` to choose another than the first one found.
 PYTHON ?=
@@ -25,7 +27,7 @@ demo: $(VENV)/.ready-demo
 	@$(BIN)/python demo/run.py
 
 test: lint
-	@$(BIN)/python -m pytest -q -m "not slow"
+	@$(BIN)/python -m pytest -q -m "not slow" -n $(JOBS) --dist loadfile
 
 test-slow: $(VENV)/.ready-test
 	@$(BIN)/python -m pytest -q -m slow

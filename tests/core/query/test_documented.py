@@ -34,7 +34,7 @@ def test_there_are_queries():
 
 
 @pytest.mark.parametrize(
-    "name", [*ATTRIBUTES, *OTHER_NAMES, *METRIC_PARTS, *{part for each in PARTS.values() for part in each}]
+    "name", [*ATTRIBUTES, *OTHER_NAMES, *METRIC_PARTS, *sorted({part for each in PARTS.values() for part in each})]
 )
 def test_every_attribute_and_part_is_described(name):
     assert f"`{name}`" in PAGE or name == "run name"

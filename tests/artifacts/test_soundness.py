@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import stat
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -262,6 +264,65 @@ def test_a_folder_deeper_than_anybody_writes_is_told_and_costs_only_itself(repo,
     saved = gittrack.get_run(run.id)
     assert len(saved.artifacts()) == 3
     assert b"more than 128 folders deep" in saved.file("logs/errors.log")
+
+
+LOG_FOREVER = """
+import sys, gittrack
+with gittrack.start_run(name="killed") as run:
+    print("begun", flush=True)
+    run.log_artifact(sys.argv[1])
+    run.log_artifact(sys.argv[2])
+    print("logged", flush=True)
+"""
+
+
+@pytest.mark.parametrize("milliseconds", [0, 5, 20, 60, 120, 250])
+def test_a_kill_while_artifacts_are_taken_in_leaves_nothing_half_done(repo, tmp_path, project_env, milliseconds):
+    root = folder_of(tmp_path, 300)
+    (root / "large.bin").write_bytes(os.urandom(20_000_000))
+    (tmp_path / "single.bin").write_bytes(os.urandom(20_000_000))
+    command = [sys.executable, "-c", LOG_FOREVER, str(root), str(tmp_path / "single.bin")]
+    child = subprocess.Popen(command, env=project_env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert child.stdout.readline() == b"begun\n"
+    time.sleep(milliseconds / 1000)
+    child.kill()
+    child.communicate()
+    saved = gittrack.runs()
+    assert fsck(Project.open()) == []
+    top = Project.open().layout.bytes_store / "files" / "md5"
+    for place in top.rglob("*"):
+        if place.is_file():
+            name = place.parent.name + place.name.removesuffix(".dir")
+            assert hashlib.md5(place.read_bytes()).hexdigest() == name
+    for run in saved:
+        for entry in run.artifacts():
+            assert problem_of(BytesStore(top.parent.parent), entry.digest, entry.size) == ""
+    with gittrack.start_run(name="again", strict=True) as run:
+        run.log_artifact(root)
+    assert problem_of(BytesStore(top.parent.parent), *only(gittrack.get_run(run.id))) == ""
+
+
+def only(run: gittrack.SavedRun) -> tuple[str, int]:
+    (entry,) = run.artifacts()
+    return entry.digest, entry.size
+
+
+@pytest.mark.slow
+def test_a_folder_of_a_hundred_thousand_files_is_one_artifact_and_comes_back(repo, tmp_path):
+    root = tmp_path / "many"
+    for number in range(100_000):
+        if number % 1000 == 0:
+            (root / f"{number // 1000}").mkdir(parents=True)
+        (root / f"{number // 1000}" / f"{number}.txt").write_text(str(number))
+    with gittrack.start_run(strict=True) as run:
+        run.log_artifact(root)
+    saved = gittrack.get_run(run.id)
+    (entry,) = saved.artifacts()
+    assert (entry.files, entry.storage) == (100_000, "pointer")
+    saved.download("many", tmp_path / "out")
+    files = list((tmp_path / "out" / "many").rglob("*.txt"))
+    assert len(files) == 100_000
+    assert all(path.read_text() == path.stem for path in files[::97])
 
 
 # -- beside others ---------------------------------------------------------------------------------------------------

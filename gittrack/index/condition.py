@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gittrack.core.ids import ObjectId
 from gittrack.core.query.comparing import MIRRORED, compare_values
-from gittrack.core.query.evaluate import calculated
+from gittrack.core.query.evaluate import local_path, operand_values
 from gittrack.core.query.fields import kind_of
 from gittrack.core.query.tree import (
     AllOf,
@@ -34,7 +34,7 @@ from gittrack.core.query.tree import (
 from gittrack.core.query.walk import fields_of
 from gittrack.index.fields import NameNumbers, Place, place_of
 from gittrack.index.ordering import Sql
-from gittrack.index.predicates import ValueTest, comparison, is_there, local_path, stored_to_value, value_test
+from gittrack.index.predicates import ValueTest, comparison, is_there, stored_to_value, value_test
 
 CodeCommits = Mapping[tuple[str, str], frozenset[ObjectId]]
 _MOST_JOINS = 12
@@ -199,8 +199,8 @@ class _Compiler:
 
         def test(*rows: str | None) -> bool:
             values = {each: _values(place, each, row) for each, place, row in zip(fields, places, rows, strict=True)}
-            rights = list(_operand_values(part.right, values))
-            lefts = _operand_values(part.left, values)
+            rights = list(operand_values(part.right, values.__getitem__))
+            lefts = operand_values(part.left, values.__getitem__)
             return any(compare_values(left, part.operator, right) for left in lefts for right in rights)
 
         return Sql(f"{self._function(test, len(fields))}({', '.join(columns)})", arguments)
@@ -278,17 +278,3 @@ def _values(place: Place, asked: Field, rows: str | None) -> list[Any]:
         if value is not None:
             found.append(value)
     return found
-
-
-def _operand_values(operand: Operand, values: Mapping[Field, list[Any]]) -> Iterator[Any]:
-    if isinstance(operand, Constant):
-        yield operand.value
-    elif isinstance(operand, Field):
-        yield from values[operand]
-    elif isinstance(operand, Arithmetic):
-        rights = list(_operand_values(operand.right, values))
-        for left in _operand_values(operand.left, values):
-            for right in rights:
-                found = calculated(left, operand, right)
-                if found is not None:
-                    yield found

@@ -122,8 +122,3 @@ def stored_to_value(place: Place, value: Any, kind: str | None, text: str | None
     if kind in ("text", "other"):
         return value if text is None else text
     return bool(value) if place.column in ("dirty", "deleted") else value
-
-
-def local_path(uri: str) -> str | None:
-    """The URI of an input as a path in the repository; None when it leads elsewhere."""
-    return None if ":" in uri.partition("/")[0] else uri

@@ -45,7 +45,7 @@ def _answer(shell: str, words: tuple[str, ...]) -> None:
     """Print what could follow. Somebody is typing: nothing at all is better than an error between their words."""
     try:
         lines = _lines(shell, words)
-    except Exception:  # noqa: BLE001
+    except Exception:  # noqa: BLE001  whatever it is: the shell asks again at the next key
         lines = []
     if lines:
         print_data("\n".join(lines))

@@ -6,7 +6,7 @@ Gates use it, and the tests of the index, which must agree with it run by run.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -182,23 +182,29 @@ def has_words(words: tuple[str, ...], texts: tuple[str, ...]) -> bool:
 
 
 def _compare(part: Comparison, facts: RunFacts) -> bool:
-    lefts = list(operand_values(part.left, facts))
+    values = partial(field_values, facts=facts)
+    lefts = list(operand_values(part.left, values))
     if isinstance(part.left, Field) and isinstance(part.right, Constant):
         kind = kind_of(part.left)
         return any(compare_kind(kind, value, part.operator, part.right.value) for value in lefts)
-    rights = list(operand_values(part.right, facts))
+    rights = list(operand_values(part.right, values))
     return compare_any(lefts, part.operator, rights)
 
 
-def operand_values(operand: Operand, facts: RunFacts) -> Iterator[Value]:
-    """The values of one side of a comparison: none when it is missing, several of data, inputs and artifacts."""
+def operand_values(operand: Operand, values: Callable[[Field], Iterable[Value]]) -> Iterator[Value]:
+    """The values of one side of a comparison: none when it is missing, several of data, inputs and artifacts.
+
+    Args:
+        operand: the side.
+        values: gives what the run has of a field.
+    """
     if isinstance(operand, Constant):
         yield operand.value
     elif isinstance(operand, Field):
-        yield from field_values(operand, facts)
+        yield from values(operand)
     else:
-        rights = list(operand_values(operand.right, facts))
-        for left in operand_values(operand.left, facts):
+        rights = list(operand_values(operand.right, values))
+        for left in operand_values(operand.left, values):
             for right in rights:
                 found = calculated(left, operand, right)
                 if found is not None:
@@ -260,9 +266,14 @@ def input_part(data: Input, part: str) -> str | int | None:
     'data/train.csv'
     """
     if part == "path":
-        return None if ":" in data.uri.partition("/")[0] else data.uri
+        return local_path(data.uri)
     value: str | int | None = getattr(data, "digest" if part == "hash" else part)
     return value
+
+
+def local_path(uri: str) -> str | None:
+    """The URI of an input as a path in the repository; None when it leads elsewhere."""
+    return None if ":" in uri.partition("/")[0] else uri
 
 
 def artifact_part(entry: ArtifactEntry, part: str) -> str | int | None:

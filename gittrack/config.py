@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 from gittrack.errors import UsageError
+from gittrack.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,19 +16,20 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "gittrack"
 
-BELOW_SHELLS = frozenset({"api", "core", "errors", "config", "_version"})
-BELOW_API = frozenset({"git", "core", "errors", "config"})
+BELOW_SHELLS = frozenset({"api", "core", "errors", "config", "frozen", "_version"})
+BELOW_API = frozenset({"git", "core", "errors", "config", "frozen"})
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
+    "frozen": frozenset(),
     "_version": frozenset(),
-    "config": frozenset({"errors"}),
-    "core": frozenset({"errors"}),
-    "git": frozenset({"core", "errors", "config"}),
+    "config": frozenset({"errors", "frozen"}),
+    "core": frozenset({"errors", "frozen"}),
+    "git": frozenset({"core", "errors", "config", "frozen"}),
     "store": BELOW_API,
     "index": BELOW_API,
     "artifacts": BELOW_API,
     "capture": BELOW_API | {"_version"},
-    "models": frozenset({"core", "errors"}),
+    "models": frozenset({"core", "errors", "frozen"}),
     "api": BELOW_API | {"store", "index", "artifacts", "capture", "models", "_version"},
     "cli": BELOW_SHELLS,
     "web": BELOW_SHELLS,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,6 +12,7 @@ from gittrack.core.assembly import code_operation
 from gittrack.core.names import check_artifact_path, display
 from gittrack.core.records import FORMAT_VERSION, ArtifactEntry, RunRecord
 from gittrack.errors import ConflictError, GittrackError, RunActiveError
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gittrack.api.byte_storage import open_bytes_store
 from gittrack.api.saved_artifacts import ArtifactFile, SavedArtifacts, checked_path, no_artifact
 from gittrack.core.names import artifact_paths, display
 from gittrack.errors import ArtifactNotFoundError, GittrackError
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project

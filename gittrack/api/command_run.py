@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,6 +24,7 @@ from gittrack.core.ids import RunId
 from gittrack.core.records import RunStatus
 from gittrack.core.values import flatten_params
 from gittrack.errors import CommandNotExecutableError, CommandNotFoundError, GittrackError, UsageError
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from gittrack.api.compared_facts import VALUES, FactReader, Value, unread_problem
@@ -18,6 +18,7 @@ from gittrack.core.directions import Direction, Directions
 from gittrack.core.normalise import METHODS, Method, check_weight, parse_weights
 from gittrack.core.statistics import Statistics
 from gittrack.errors import UsageError
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from gittrack.api.search import Search

@@ -9,7 +9,6 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -18,6 +17,7 @@ from gittrack.api.artifact_paths import paths_above
 from gittrack.core.names import display
 from gittrack.core.written_paths import check_written
 from gittrack.errors import ConflictError, GittrackError, StorageError
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from gittrack.api.saved_artifacts import ArtifactFile

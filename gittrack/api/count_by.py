@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gittrack.api.found_hits import FoundHits, ask_hits
@@ -11,6 +11,7 @@ from gittrack.api.run_index import Progress
 from gittrack.api.search import Search
 from gittrack.core.query.fields import kind_of
 from gittrack.core.query.tree import Field, SortKey
+from gittrack.frozen import dataclass
 from gittrack.index.ordering import NAN, NOTHING
 
 if TYPE_CHECKING:

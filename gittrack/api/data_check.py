@@ -8,13 +8,14 @@ import time
 from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 # Here, not in the thread: were the program to fork while a thread imports, nobody could import that in the child.
 from gittrack.artifacts.known_digests import KnownDigests, StoppedError
 from gittrack.core.records import Input
 from gittrack.errors import ArtifactNotFoundError, GittrackError
+from gittrack.frozen import dataclass
 
 MOST_HASHED = 2 << 30
 """Bytes that are read at most for what nobody asked for; what remains is ``unverified`` and goes on in the next run."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
 
 from gittrack.api.directions import directions_of
@@ -29,6 +29,7 @@ from gittrack.core.run_diff import (
     value_differences,
 )
 from gittrack.errors import CorruptRecordError, FormatError, GitProgramError, UsageError
+from gittrack.frozen import dataclass
 from gittrack.git.code_diff import CodeDiff, Style
 from gittrack.git.limits import SnapshotLimits
 

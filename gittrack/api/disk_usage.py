@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from gittrack.api.addressing import newest_first
 from gittrack.api.byte_storage import open_bytes_store
 from gittrack.api.read import Problem, all_runs
 from gittrack.errors import GittrackError
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from gittrack.api.gc import GcPlan
@@ -87,7 +89,7 @@ class DiskUsage:
     removable: int = 0
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class _Group:
     first: SavedRun
     path: str = ""

@@ -7,7 +7,7 @@ an event.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gittrack.api.experiment_names import experiment_events, remember_names
@@ -18,6 +18,7 @@ from gittrack.core.ids import ExperimentId
 from gittrack.core.names import check_experiment_name, display
 from gittrack.core.records import Event, Subject
 from gittrack.errors import AmbiguousError, ConflictError, ExperimentNotFoundError
+from gittrack.frozen import dataclass
 from gittrack.index.lookups import ExperimentRuns
 from gittrack.store.catalog import Catalog, read_catalog
 

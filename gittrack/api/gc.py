@@ -6,9 +6,10 @@ collected stays too (``gittrack/artifacts/usage.py``), and what is in use is fou
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from gittrack.api.byte_storage import open_bytes_store
@@ -17,6 +18,7 @@ from gittrack.api.read import list_runs
 from gittrack.api.retention import GivenUp, Judged, Retention, judge
 from gittrack.artifacts.given_up import read_given_up, remember_given_up
 from gittrack.errors import ConflictError, GittrackError, StorageError
+from gittrack.frozen import dataclass
 from gittrack.store.catalog import read_catalog
 from gittrack.store.locks import exclusive
 
@@ -66,7 +68,7 @@ class GcPlan:
         return len(self.garbage) + len(self.scratch)
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class Collected:
     """What a collection did.
 
@@ -82,7 +84,7 @@ class Collected:
     problems: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class _Needs:
     """What is in use, and by whom it is given up."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -23,6 +23,7 @@ from gittrack.core.lineage import (
 from gittrack.core.names import display
 from gittrack.core.records import ARTIFACT_DIGEST, ArtifactEntry, Input
 from gittrack.errors import AmbiguousError, GittrackError, InvalidNameError, NotFoundError, UsageError
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from gittrack.errors import (
     StorageError,
     UsageError,
 )
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project

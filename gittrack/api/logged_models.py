@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from gittrack.core.names import check_tag_key, display
 from gittrack.core.records import LoggedModel
 from gittrack.core.values import coerce_scalar
 from gittrack.errors import InvalidValueError, StorageError
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from gittrack.api.logged_files import LoggedFiles

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from gittrack.api.project import Project
 from gittrack.api.recovering import recover
 from gittrack.core.records import ArtifactEntry
 from gittrack.errors import AmbiguousError, GittrackError, RunActiveError, RunNotFoundError
+from gittrack.frozen import dataclass
 from gittrack.store.catalog import read_catalog
 from gittrack.store.integrity import Finding, check
 from gittrack.store.leftovers import Leftover, find_leftovers, remove_leftovers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from gittrack.api.found_hits import FoundHits, ask_hits, chosen_runs
@@ -16,6 +16,7 @@ from gittrack.core.query.parser import parse_field
 from gittrack.core.query.tree import EVERYTHING, Expression, Field, SortKey
 from gittrack.core.query.unparse import field_text
 from gittrack.errors import NotFoundError, UsageError
+from gittrack.frozen import dataclass
 from gittrack.index.ordering import NOTHING
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +13,7 @@ from gittrack.api.histories import missing_metric, points_of
 from gittrack.core.curves import By, Chart, Curve, smoothed, unique_labels
 from gittrack.core.names import display
 from gittrack.errors import ConflictError, GittrackError, NotFoundError, StorageError, UsageError
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project

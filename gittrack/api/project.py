@@ -6,7 +6,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from gittrack.core.ids import EventId, RunId, event_id_from, run_id_from
 from gittrack.core.names import check_experiment_name
 from gittrack.core.records import Person, Writer
 from gittrack.errors import CorruptRecordError, NotARepositoryError, UsageError
+from gittrack.frozen import dataclass
 from gittrack.git.repository import Repository
 from gittrack.store.layout import Layout
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gittrack.api.addressing import ID_DIGITS, ReadRuns, match_address, newest_first
 from gittrack.api.project import Project
@@ -17,6 +17,7 @@ from gittrack.core.ids import ExperimentId, ObjectId, RunId
 from gittrack.core.message import ListedRun
 from gittrack.core.records import Event, RunRecord, RunStatus
 from gittrack.errors import CorruptRecordError, GittrackError
+from gittrack.frozen import dataclass
 from gittrack.store.catalog import Catalog, Problem, current_commits, read_catalog
 from gittrack.store.live import LiveRun, list_live
 from gittrack.store.ownership import Liveness

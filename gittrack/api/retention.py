@@ -8,7 +8,7 @@ has ``gittrack.<experiment>.keep`` and ``gittrack.keep``, rules with commas betw
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from gittrack.api.project import read_config_file
@@ -24,6 +24,7 @@ from gittrack.core.retention import (
     without_values,
 )
 from gittrack.errors import UsageError
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project

@@ -6,13 +6,13 @@ import io
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from gittrack.api.artifact_paths import MODELS_FOLDER, paths_above
 from gittrack.core.names import display, plain_artifact_path
 from gittrack.errors import ArtifactNotFoundError, ConflictError, GittrackError, InvalidNameError, NoRemoteError
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from gittrack.api.copied_artifacts import Copied

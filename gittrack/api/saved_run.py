@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -16,6 +16,7 @@ from gittrack.core.names import display
 from gittrack.core.records import ArtifactEntry, LoggedModel, RunRecord, RunStatus, Series
 from gittrack.core.sparkline import format_number
 from gittrack.errors import NotFoundError
+from gittrack.frozen import dataclass
 from gittrack.store.run_reader import read_record, read_series
 
 if TYPE_CHECKING:
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
     from gittrack.core.curves import By
 
 
-# Without slots: a class with slots is made twice, and Python 3.11's frozen one then answers `run.name = …`, which is no
-# field, by a TypeError about `super`.
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SavedRun:
     """A run as it is now: what its commit says, with its events folded in. Readers get nothing that can write.
 

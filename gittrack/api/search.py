@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gittrack.api.run_index import Progress, ask, events_about, problems_of
@@ -15,6 +15,7 @@ from gittrack.core.query.tree import EVERYTHING, CodeChanged, Expression, SortKe
 from gittrack.core.query.walk import conditions_in, fields_in
 from gittrack.core.records import Event
 from gittrack.errors import GittrackError
+from gittrack.frozen import dataclass
 from gittrack.index.database import IndexDatabase
 from gittrack.index.fields import needs_details
 from gittrack.index.ordering import Position, merged

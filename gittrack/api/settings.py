@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from gittrack.api.guarded import warn
@@ -18,6 +17,7 @@ from gittrack.config import (
     sources,
 )
 from gittrack.errors import ConflictError, CorruptRecordError, NotFoundError, RepositoryError, StorageError, UsageError
+from gittrack.frozen import dataclass
 
 MEANINGS = {
     "experiment": "the experiment of runs that name none",

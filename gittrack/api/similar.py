@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gittrack.api.found_hits import FoundHits, ask_hits, chosen_runs
@@ -23,6 +22,7 @@ from gittrack.core.similarity import (
     variables,
 )
 from gittrack.errors import NotFoundError, UsageError
+from gittrack.frozen import dataclass
 from gittrack.index.columns import codes, distances, facts_of_number, number_of, scales_of, shared_digests
 from gittrack.index.rows import stored_value
 

@@ -11,13 +11,13 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gittrack.core.names import display
 from gittrack.core.view import MAX_VIEW_BYTES, VIEWS_FOLDER, View, check_view, check_view_name, parse_view, view_bytes
 from gittrack.core.view import view_path as path_of
 from gittrack.errors import ConflictError, GittrackError, NotFoundError, StorageError, UsageError
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project

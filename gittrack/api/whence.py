@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from gittrack.core.lineage import RunFacts, digests_of, is_content, was_read
 from gittrack.core.names import display
 from gittrack.core.records import Input
 from gittrack.errors import NotFoundError, StorageError
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project

@@ -13,13 +13,13 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 from gittrack.core.names import display
 from gittrack.core.records import ARTIFACT_DIGEST
 from gittrack.errors import CorruptRecordError, StorageError
+from gittrack.frozen import dataclass
 from gittrack.git.failures import disk_hint
 
 BLOCK = 1 << 20

@@ -9,7 +9,6 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,6 +17,7 @@ from gittrack.artifacts.remote import Errand, Refusals, Told
 from gittrack.artifacts.taking import open_regular, write_all
 from gittrack.core.dvc_yaml import REMOTE_PREFIX
 from gittrack.errors import ArtifactNotFoundError, CorruptRecordError, GittrackError, RemoteError
+from gittrack.frozen import dataclass
 
 _JOBS = 8
 _PERMISSIONS = 0o2777

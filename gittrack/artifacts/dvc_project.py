@@ -10,13 +10,14 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from gittrack.artifacts.taking import open_regular
 from gittrack.core.dvc_yaml import REMOTE_OPTIONS
 from gittrack.core.redact import redact_url
 from gittrack.errors import ArtifactNotFoundError, CorruptRecordError
+from gittrack.frozen import dataclass
 
 _REMOTE = re.compile(r"""^'?remote\s+"(?P<name>.+)"'?$""")
 _MOST_BYTES = 1 << 20

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +18,7 @@ from gittrack.artifacts.remote_failures import remote_failure
 from gittrack.artifacts.taking import hash_file, open_regular
 from gittrack.core.dvc_yaml import REMOTE_PREFIX
 from gittrack.errors import CorruptRecordError, GittrackError, MissingDependencyError, RemoteError, StorageError
+from gittrack.frozen import dataclass
 
 _VERIFIERS = 4
 _ASKED_TOO = ("0" * 32, "f" * 32)

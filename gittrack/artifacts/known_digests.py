@@ -16,7 +16,6 @@ import stat
 import struct
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from gittrack.artifacts.bytes_store import BLOCK, hint_of
 from gittrack.artifacts.taking import open_regular
 from gittrack.core.folder_listing import ListedFile, encode_listing
 from gittrack.errors import ArtifactNotFoundError, GittrackError, StorageError
+from gittrack.frozen import dataclass
 
 SETTLED_NS = 2_000_000_000
 MOST_ENTRIES = 4_000

@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote
@@ -30,6 +29,7 @@ from gittrack.errors import (
     RemoteError,
     StorageError,
 )
+from gittrack.frozen import dataclass
 
 TIMEOUT_SECONDS = 60.0
 _REACHED = frozenset(

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from gittrack.core.redact import redact_url
 from gittrack.errors import GittrackError
+from gittrack.frozen import dataclass
 
 Told = Callable[[int], None]
 """Told of bytes that were moved since it was last told; called from several threads."""

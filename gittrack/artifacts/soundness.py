@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from gittrack.artifacts.bytes_store import BytesStore
 from gittrack.artifacts.reading import problem_of, read_listing
 from gittrack.errors import CorruptRecordError, GittrackError
+from gittrack.frozen import dataclass
 
 MENDED_BY = "gittrack artifact pull --check"
 

@@ -6,11 +6,11 @@ import errno
 import hashlib
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 from gittrack.artifacts.bytes_store import BLOCK, BytesStore, hint_of
 from gittrack.errors import ArtifactNotFoundError, StorageError
+from gittrack.frozen import dataclass
 
 _COPY_AT_ONCE = 1 << 30
 _NO_CLONE = frozenset({errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF, errno.ETXTBSY})

@@ -6,14 +6,16 @@ goes after all its files in both directions, so where a listing is, its folder i
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gittrack.artifacts.bytes_store import BytesStore
 from gittrack.artifacts.remote import Errand, Refusals
 from gittrack.errors import GittrackError, RemoteError, StorageError
+from gittrack.frozen import dataclass
 
 CHUNK = 64
 """Objects moved at once. When a whole chunk fails by the remote, nothing more is tried."""
@@ -79,7 +81,7 @@ class Transfer:
 ToldProgress = Callable[[Progress], None]
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class Tally:
     """What has been done so far; told of from several threads."""
 

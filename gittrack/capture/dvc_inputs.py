@@ -6,11 +6,12 @@ an out there is recorded as it is named, never looked at.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import posixpath
 import stat
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from gittrack.capture.redaction import safe_text
@@ -27,6 +28,7 @@ from gittrack.core.names import MAX_NAME_BYTES, display
 from gittrack.core.records import Input
 from gittrack.core.redact import redact_url
 from gittrack.errors import CorruptRecordError
+from gittrack.frozen import dataclass
 
 POINTER, LOCK = ".dvc", "dvc.lock"
 MOST_TRACKED = 2_000
@@ -59,7 +61,7 @@ class TrackedData:
         return Input(self.path, PROJECT_ROLE, self.path, self.digest, self.source, self.size, state=state)
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class FoundData:
     """What DVC tracks, sorted by path, and which of its files could not be read: path and reason."""
 

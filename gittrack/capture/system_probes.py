@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from gittrack.frozen import dataclass
 
 _READ_LIMIT = 1 << 20
 _SECTOR = 512

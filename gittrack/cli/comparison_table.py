@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gittrack.cli.comparison_texts import (
@@ -24,6 +23,7 @@ from gittrack.core.comparison import Comparison, Group, Row
 from gittrack.core.directions import Direction
 from gittrack.core.names import cell_width, display
 from gittrack.core.sparkline import format_number
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from gittrack.cli.terminal import Terminal

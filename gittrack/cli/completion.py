@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -17,6 +16,7 @@ from click.shell_completion import CompletionItem, _is_incomplete_option, _resol
 
 from gittrack.api.completions import is_word
 from gittrack.core.names import display
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from gittrack.api.completions import KnownWords, Word

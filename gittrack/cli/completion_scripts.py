@@ -8,10 +8,10 @@ what it is answered.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 from gittrack.cli.completion import Offer
+from gittrack.frozen import dataclass
 
 Shell = Literal["bash", "zsh", "fish"]
 SHELLS: tuple[Shell, ...] = get_args(Shell)

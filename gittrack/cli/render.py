@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from gittrack.cli.terminal import Role, Terminal
 from gittrack.core.names import cell_width, display
 from gittrack.core.records import RunStatus
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from gittrack.api.read import SavedRun

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gittrack.cli.columns import RowMaker, heads, table_columns
 from gittrack.cli.render import ID_LENGTH, Cell, branches, table
 from gittrack.core.run_columns import RunColumn
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project

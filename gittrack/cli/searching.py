@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +18,7 @@ from gittrack.core.query.tree import EVERYTHING, AllOf, Constant, Expression, Fi
 from gittrack.core.query.walk import conditions_in
 from gittrack.core.run_columns import ColumnChoice, parse_columns
 from gittrack.errors import UsageError
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project

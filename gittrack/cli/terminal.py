@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import IO, Any, Literal
 
 import click
 
 from gittrack.core.names import display
 from gittrack.errors import GittrackError
+from gittrack.frozen import dataclass
 
 Role = Literal["", "good", "bad", "warning", "active", "faint", "title"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from gittrack.errors import InvalidNameError
+from gittrack.frozen import dataclass
 
 _BACK = re.compile(r"@-([1-9][0-9]{0,6})")
 _PREFIX = re.compile(r"[0-9a-f]{1,32}")

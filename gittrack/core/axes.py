@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from gittrack.core.curves import By, Chart
 from gittrack.core.sparkline import format_number
+from gittrack.frozen import dataclass
 
 Kind = Literal["number", "step", "moment", "seconds"]
 """What an axis measures: anything, whole steps, ms since the epoch, seconds of a duration."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -11,6 +12,7 @@ from gittrack.core.directions import Direction
 from gittrack.core.normalise import Method
 from gittrack.core.statistics import Statistics
 from gittrack.errors import NotFoundError
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     import pandas
@@ -105,7 +107,7 @@ class Group:
     deltas: Mapping[str, Delta] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Comparison:
     """Runs side by side.
 

@@ -6,13 +6,14 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from typing import Literal, TypeVar, get_args
 
 from gittrack.core.records import Series
 from gittrack.core.sparkline import format_number
 from gittrack.errors import InvalidValueError
+from gittrack.frozen import dataclass
 
 By = Literal["step", "time", "relative"]
 """What a curve is drawn along: the step, the clock, or the time since its run began."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
+
+from gittrack.frozen import dataclass
 
 
 class Direction(str, Enum):

@@ -11,12 +11,12 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from gittrack.core.names import display
 from gittrack.core.records import ARTIFACT_DIGEST
 from gittrack.errors import CorruptRecordError
+from gittrack.frozen import dataclass
 
 PROJECT_ROLE = "project"
 """The role of data that the project had when a run began; nobody said that the run reads it."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from gittrack.core import toml
@@ -20,6 +20,7 @@ from gittrack.core.records import Event, Person, RunRecord, Subject
 from gittrack.core.refs import is_writer
 from gittrack.core.run_toml import milliseconds, moment, strip_version, with_version
 from gittrack.errors import CorruptRecordError, GittrackError
+from gittrack.frozen import dataclass
 
 BODY = "body"
 """What ``replaces`` calls the value that the run itself set."""

@@ -7,14 +7,16 @@ thing: the artifact made the data, unless its run had read those bytes itself, o
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 from gittrack.core.dvc_pointers import PROJECT_ROLE
 from gittrack.core.ids import RunId
 from gittrack.core.records import ArtifactEntry, Input
+from gittrack.frozen import dataclass
 
 DATA, RUN, ARTIFACT = "data", "run", "artifact"
 _USED = re.compile(r"run:([0-9a-f]{32})/(.+)", re.DOTALL)
@@ -75,7 +77,7 @@ class Node:
     deleted: bool = False
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
 class Edge:
     """``source`` was there before, ``target`` came of it.
 
@@ -147,7 +149,7 @@ def used_artifact(item: Input) -> tuple[RunId, str] | None:
     return (RunId(match[1]), match[2]) if match else None
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Graph:
     """All that runs say of what they read and made.
 

@@ -10,7 +10,7 @@ import datetime
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from gittrack.core.ids import parse_experiment_id, parse_object_id, parse_run_id
@@ -22,6 +22,7 @@ from gittrack.core.run_tree import decode_summary
 from gittrack.core.series import trend
 from gittrack.core.toml import MAX_DEPTH, as_flag, as_integer, as_table, as_text, check_values, stored_moment
 from gittrack.errors import CorruptRecordError, GittrackError
+from gittrack.frozen import dataclass
 
 MAX_JSON = 64 << 10
 """Bytes of JSON beyond which it is left out, and listings read the tree."""

@@ -6,9 +6,9 @@ A name that follows no grammar is not ours: it is ignored by readers and reporte
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from gittrack.core.refs import HOLD_PREFIX, INBOX_PREFIX, LOCAL_PREFIX, MONTH, REMOTE_PREFIX, is_writer
+from gittrack.frozen import dataclass
 
 _ID = re.compile(r"[0-9a-f]{32}")
 

@@ -6,15 +6,17 @@ Times are integers, milliseconds since the epoch, UTC. Records are what readers 
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import re
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Any
 
 from gittrack.core.ids import EventId, ExperimentId, ModelId, ObjectId, RunId
+from gittrack.frozen import dataclass
 
 FORMAT_VERSION = 1
 """Version of run trees, events and ledgers. A reader refuses a higher one before it reads anything else."""
@@ -146,7 +148,7 @@ class MetricSummary:
     last_step: int
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class Series:
     """One metric's points in logged order, as columns of equal length.
 

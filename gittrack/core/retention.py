@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import zip_longest
 from typing import Literal
 
 from gittrack.core.ids import RunId
 from gittrack.core.names import display
 from gittrack.errors import UsageError
+from gittrack.frozen import dataclass
 
 RuleKind = Literal["all", "none", "last", "best", "tagged"]
 

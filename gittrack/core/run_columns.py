@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 from gittrack.core.query.diagnosis import meant, syntax_error
@@ -13,6 +12,7 @@ from gittrack.core.query.parser import parse_field
 from gittrack.core.query.tree import Field
 from gittrack.core.query.unparse import field_text
 from gittrack.errors import UsageError
+from gittrack.frozen import dataclass
 
 Special = Literal["", "age", "metrics"]
 SPECIAL: tuple[Special, ...] = ("age", "metrics")

@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from gittrack.core import toml
 from gittrack.core.directions import Direction, Directions
 from gittrack.core.records import ArtifactEntry, Input, MetricSummary, RunRecord
+from gittrack.frozen import dataclass
 
 Kind = Literal["added", "removed", "changed"]
 """``added``: only the second side has it; ``removed``: only the first; ``changed``: both, and not the same."""

@@ -8,7 +8,7 @@ artifacts are read one by one when asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from gittrack.core import dvc_yaml, toml
@@ -22,6 +22,7 @@ from gittrack.core.run_toml import decode_run, encode_run
 from gittrack.core.series import encode_csv, summarise
 from gittrack.core.toml import as_integer, as_rows, as_size, as_table, as_text
 from gittrack.errors import CorruptRecordError, InvalidNameError
+from gittrack.frozen import dataclass
 
 RUN_FILE = "run.toml"
 PARAMS_FILE = "params.toml"

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from gittrack.core.names import display
 from gittrack.errors import UsageError
+from gittrack.frozen import dataclass
 
 Aspect = Literal["params", "metrics", "code", "data"]
 Stored = tuple[float | str | None, str]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from gittrack.frozen import dataclass
 
 LEVEL = 0.95
 """The confidence of intervals."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from html import escape
 
 from gittrack.core.axes import TITLES, Axis, axes_of
 from gittrack.core.curves import Chart, Curve, curve_facts, strokes, thin_apart, thin_curve
 from gittrack.core.names import cell_width, display
 from gittrack.core.sparkline import format_number
+from gittrack.frozen import dataclass
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("", "8 4", "2 4", "10 4 2 4")

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gittrack.core.names import display, encode_component
@@ -24,6 +23,7 @@ from gittrack.core.query.sort_keys import parse_sort_key
 from gittrack.core.query.tree import SortKey
 from gittrack.core.run_columns import parse_columns
 from gittrack.errors import CorruptRecordError, InvalidNameError, QuerySyntaxError, UsageError
+from gittrack.frozen import dataclass
 
 VIEWS_FOLDER = (".gittrack", "views")
 """Where views lie, from the top of the work tree."""

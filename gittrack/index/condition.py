@@ -6,7 +6,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from gittrack.core.ids import ObjectId
@@ -32,6 +32,7 @@ from gittrack.core.query.tree import (
     Within,
 )
 from gittrack.core.query.walk import fields_of
+from gittrack.frozen import dataclass
 from gittrack.index.fields import NameNumbers, Place, place_of
 from gittrack.index.ordering import Sql
 from gittrack.index.predicates import ValueTest, comparison, is_there, stored_to_value, value_test

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gittrack.core.query.fields import ATTRIBUTES, METRIC_PARTS, PARTS
 from gittrack.core.query.tree import Field
 from gittrack.errors import UsageError
+from gittrack.frozen import dataclass
 
 NameNumbers = Mapping[tuple[str, str], int]
 """(scope, name) -> its number; names that no run has are missing."""

@@ -6,13 +6,15 @@ when it began, newest first, and its id. It says where to go on after a page, wh
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cmp_to_key
 from typing import Any
 
 from gittrack.core.query.tree import SortKey
 from gittrack.errors import UsageError
+from gittrack.frozen import dataclass
 from gittrack.index.fields import NameNumbers, place_of
 
 VALUE, NAN, NOTHING = 0, 1, 2
@@ -41,7 +43,7 @@ class Term:
     is_named: bool = False
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class Sql:
     """A piece of SQL and what is bound in it."""
 

@@ -6,13 +6,13 @@ import math
 import sqlite3
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gittrack.core.ids import ObjectId, RunId
 from gittrack.core.query.comparing import number_of_text
 from gittrack.core.records import ArtifactEntry, Input, RunRecord
 from gittrack.core.value_text import exact_text
+from gittrack.frozen import dataclass
 
 _FLUSH = 500
 _INT64 = 1 << 63

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gittrack.core.ids import ObjectId, RunId
 from gittrack.core.query.tree import EVERYTHING, Expression, SortKey
 from gittrack.core.query.walk import fields_in
+from gittrack.frozen import dataclass
 from gittrack.index.condition import Condition, compiled
 from gittrack.index.database import DamagedIndexError
 from gittrack.index.fields import name_numbers

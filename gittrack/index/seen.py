@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from gittrack.core.ids import ObjectId, RefName, RunId
+from gittrack.frozen import dataclass
 from gittrack.index.database import DamagedIndexError
 
 Connection = sqlite3.Connection
@@ -33,7 +34,7 @@ class SeenEvent:
     data: bytes
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class Touched:
     """What a change of refs concerns: ids of runs, subjects of events."""
 

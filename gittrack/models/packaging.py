@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from gittrack.core import toml
 from gittrack.core.models_toml import checked_signature
 from gittrack.core.names import display, plain_artifact_path
 from gittrack.errors import CorruptRecordError, InvalidNameError, MissingDependencyError, UsageError
+from gittrack.frozen import dataclass
 from gittrack.models import mlflow_packaging
 from gittrack.models.flavour import Flavour, is_installed, needs_trust
 from gittrack.models.flavours import FLAVOURS, flavour_of

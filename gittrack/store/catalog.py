@@ -6,8 +6,9 @@ One damaged run, event or ledger is one line in ``problems`` and never hides the
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gittrack.core.events import is_event_message
 from gittrack.core.ids import ObjectId, RefName, RunId, parse_event_id, parse_run_id
@@ -17,6 +18,7 @@ from gittrack.core.records import Event
 from gittrack.core.refs import REMOTE_PREFIX, RUNS_PREFIX
 from gittrack.core.run_toml import strip_version
 from gittrack.errors import CorruptRecordError, FormatError, GittrackError
+from gittrack.frozen import dataclass
 from gittrack.git.repository import Repository
 from gittrack.store.event_store import read_event
 
@@ -33,7 +35,7 @@ class Problem:
     reason: str
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class Catalog:
     """What the refs of a repository reach.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, replace
 
 from gittrack.core.dvc_pointers import MAX_POINTER_BYTES, parse_pointer
 from gittrack.core.ids import ObjectId, RunId
@@ -17,6 +17,7 @@ from gittrack.core.records import MetricSummary, RunRecord
 from gittrack.core.refs import INBOX_PREFIX, REMOTE_PREFIX, RUNS_PREFIX
 from gittrack.core.series import summarise
 from gittrack.errors import CorruptRecordError, GittrackError, UnsupportedFormatError
+from gittrack.frozen import dataclass
 from gittrack.git import health
 from gittrack.git.repository import Repository
 from gittrack.git.wholeness import lacking_code

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from gittrack.errors import StorageError
+from gittrack.frozen import dataclass
 from gittrack.git import health
 from gittrack.git.repository import Repository
 from gittrack.store.done import unfinished_copies

@@ -5,15 +5,17 @@ Every step can be repeated and run by several processes at once: the commit of a
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from gittrack.core.assembly import has_ended
 from gittrack.core.ids import ObjectId, RunId
 from gittrack.errors import CorruptRecordError, FormatError, GittrackError
+from gittrack.frozen import dataclass
 from gittrack.git import health
 from gittrack.git.repository import Repository
 from gittrack.store.catalog import read_catalog, with_earlier
@@ -121,7 +123,7 @@ def _is_old(path: str) -> bool:
         return False
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class Restoration:
     """What was made again from the ``done/`` copies, and what could not be: each with the reason."""
 

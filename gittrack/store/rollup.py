@@ -8,9 +8,10 @@ anywhere, a run is in the inbox, in the ledger, or in both, which readers treat 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gittrack.core import toml
 from gittrack.core.events import is_event_message
@@ -21,6 +22,7 @@ from gittrack.core.records import Writer
 from gittrack.core.refs import INBOX_PREFIX, LOCAL_PREFIX, local_ledger_ref
 from gittrack.core.run_toml import with_version
 from gittrack.errors import ConflictError, CorruptRecordError, FormatError, GitProgramError, GittrackError
+from gittrack.frozen import dataclass
 from gittrack.git import health
 from gittrack.git.pack import pack_batch, verify
 from gittrack.git.program import run_git
@@ -43,7 +45,7 @@ class _Member:
     code: tuple[ObjectId, ...]
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class RollUp:
     """What a roll-up did.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +10,7 @@ import click
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import Terminal, print_data, say
 from gittrack.core.records import RunStatus
+from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from gittrack.api.live_runs import LiveRuns

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from gittrack.core.query.comparing import Value, compare_any, compare_kind, member_test, number_of
@@ -33,6 +33,7 @@ from gittrack.core.query.tree import (
 )
 from gittrack.core.records import ArtifactEntry, Input, MetricSummary, ParamValue, RunRecord
 from gittrack.core.value_text import exact_text
+from gittrack.frozen import dataclass
 
 
 def _never(_path: str, _since: str) -> bool:

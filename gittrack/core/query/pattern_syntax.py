@@ -6,10 +6,13 @@ The syntax is Python's: characters, classes, ``.``, groups, ``|``, ``* + ? {m,n}
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from gittrack.frozen import dataclass
 
 MAX_PATTERN = 200
 """Characters of a regular expression."""
@@ -36,7 +39,7 @@ class PatternError(ValueError):
         self.position = position
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class Graph:
     """States of a pattern. From each one goes without taking a character, or by taking one that an atom takes.
 

@@ -6,8 +6,9 @@ part all runs in two. Numbers compare as IEEE 754 says: with NaN everything is f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from gittrack.frozen import dataclass
 
 Scope = Literal["metrics", "params", "tags", "attributes", "data", "inputs", "artifacts"]
 ComparisonOperator = Literal["=", "!=", "<", "<=", ">", ">="]

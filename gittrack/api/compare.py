@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 from gittrack.api.compared_facts import VALUES, FactReader, Value, unread_problem
 from gittrack.api.directions import directions_of
 from gittrack.api.project import Project
-from gittrack.api.read import Problem, _recovered, find_listed, list_runs
+from gittrack.api.read import _recovered, find_listed, list_runs
 from gittrack.api.saved_run import SavedRun
 from gittrack.core.compare import section_of_key, side_by_side
 from gittrack.core.comparison import SECTIONS, Absence, ComparedRun, Comparison, Delta, Group, Row, Section
 from gittrack.core.directions import Direction, Directions
 from gittrack.core.normalise import METHODS, Method, check_weight, parse_weights
+from gittrack.core.problem import Problem
 from gittrack.core.statistics import Statistics
 from gittrack.errors import UsageError
 from gittrack.frozen import dataclass

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from gittrack.api.addressing import newest_first
 from gittrack.api.byte_storage import open_bytes_store
-from gittrack.api.read import Problem, all_runs
+from gittrack.api.read import all_runs
+from gittrack.core.problem import Problem
 from gittrack.errors import GittrackError
 from gittrack.frozen import dataclass
 

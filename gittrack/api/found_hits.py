@@ -6,24 +6,54 @@ runs of those it shows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from gittrack.api.index_details import changed_code, read_details
+from gittrack.api.live_beside import live_folders, runs_beside
 from gittrack.api.run_index import Progress, ask, problems_of
 from gittrack.api.saved_run import SavedRun
-from gittrack.api.search import Search, _Answer, _read_details, _saved
+from gittrack.api.stored_runs import saved_run
+from gittrack.core.ids import ExperimentId
+from gittrack.core.problem import Problem
+from gittrack.core.query.tree import EVERYTHING, Expression, SortKey
+from gittrack.core.query.walk import fields_in
+from gittrack.frozen import dataclass
 from gittrack.index.database import IndexDatabase
-from gittrack.index.fields import known_names
-from gittrack.index.searching import Hit, find, stored_runs
+from gittrack.index.fields import known_names, needs_details
+from gittrack.index.ordering import Position
+from gittrack.index.searching import Hit, Question, find, stored_runs
 from gittrack.index.seen import Connection, problems
-from gittrack.store.catalog import Problem
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
-    from gittrack.core.ids import ExperimentId
-    from gittrack.core.query.tree import Expression
+    from gittrack.store.live import LiveRun
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is searched for.
+
+    Attributes:
+        expression: the query; of all runs when it is empty.
+        order: first key first; what is alike stands newest first.
+        limit: at most so many runs; None: all.
+        after: where the page before this one ended.
+        deleted: only deleted runs (True), only others (False), all (None); a query that asks for it itself decides.
+        experiments: only of these, by id.
+        seconds: how long it may take, when the query comes from somebody who is not trusted; None: as long as it takes.
+    """
+
+    expression: Expression = EVERYTHING
+    order: Sequence[SortKey] = ()
+    limit: int | None = None
+    after: Position | None = None
+    deleted: bool | None = False
+    experiments: Sequence[ExperimentId] | None = None
+    seconds: float | None = None
 
 
 def ask_hits(
@@ -45,12 +75,13 @@ def ask_hits(
     """
 
     def answer(index: IndexDatabase) -> T:
-        found = FoundHits(project, asked, index)
         if details:
-            _read_details(project, index)
+            read_details(project, index)
+        found = FoundHits(project, asked, index, folders)
         with index.reading():
             return question(found)
 
+    folders = live_folders(project)
     return ask(project, answer, progress)
 
 
@@ -76,31 +107,67 @@ def chosen_runs(
 class FoundHits:
     """The hits of one search, live runs among them.
 
+    Args:
+        project: where.
+        asked: what for.
+        index: up to date.
+        folders: of runs in progress, looked at before the index was brought up to date.
+
     Attributes:
         sql: the index.
-        live: runs that are not in it because they go on.
+        live: runs that are told by their folders because they go on.
+        question: what the index is asked.
     """
 
-    def __init__(self, project: Project, asked: Search, index: IndexDatabase) -> None:
+    def __init__(self, project: Project, asked: Search, index: IndexDatabase, folders: Sequence[LiveRun]) -> None:
         self._project = project
-        self._index = index
-        self._answer = _Answer(project, asked, index)
         self.sql: Connection = index.connection
-        self.live = self._answer._live
+        self.live, self._problems = runs_beside(project, index, folders)
+        fields = [*fields_in(asked.expression), *(key.field for key in asked.order)]
+        if any(map(needs_details, fields)):
+            read_details(project, index)
+        names_deleted = any(field.scope == "attributes" and field.key == "deleted" for field in fields)
+        self.question = Question(
+            expression=asked.expression,
+            order=asked.order,
+            limit=asked.limit,
+            after=asked.after,
+            deleted=None if names_deleted else asked.deleted,
+            experiments=asked.experiments,
+            without=frozenset(self.live),
+            code_commits=changed_code(project, index, asked.expression, self.live.values()),
+        )
 
     def stored(self) -> list[Hit]:
         """Those that are in the index, in order."""
-        return find(self.sql, self._answer._question)
+        return find(self.sql, self.question)
 
-    def going_on(self) -> list[Hit]:
-        """Those of live runs, in order; their numbers mean nothing."""
-        return self._answer._among_live(limit=False) if self.live else []
+    def going_on(self, *, limit: bool = False) -> list[Hit]:
+        """Those of live runs, in order; their numbers mean nothing.
+
+        Args:
+            limit: as many as are asked for, after the place that is asked for; else all.
+        """
+        if not self.live:
+            return []
+        from gittrack.core.message import document_text
+        from gittrack.index.rows import IndexedRun, IndexWriter
+
+        with IndexDatabase.in_memory() as index, index.writing() as sql:
+            writer = IndexWriter(sql)
+            for run in self.live.values():
+                document = document_text(run.record, run.trends)
+                writer.write_run(IndexedRun(run.record, None, (), document, run.deleted, now=self._project.now()))
+            for run in self.live.values():
+                writer.write_details(run.id, run.record.inputs, run.record.artifacts)
+            question = replace(self.question, without=frozenset())
+            return find(sql, question if limit else replace(question, limit=None, after=None))
 
     def runs(self, hits: Iterable[Hit]) -> list[SavedRun]:
         """The runs of some hits."""
         hits = list(hits)
         stored = {run.id: run for run in stored_runs(self.sql, [hit for hit in hits if hit.id not in self.live])}
-        return [self.live.get(hit.id) or _saved(self._project, self.sql, stored[hit.id]) for hit in hits]
+        return [self.live.get(hit.id) or saved_run(self._project, self.sql, stored[hit.id]) for hit in hits]
 
     def known_metrics(self) -> list[str]:
         """The names of all metrics that some run has or had."""
@@ -110,4 +177,4 @@ class FoundHits:
 
     def problems(self) -> tuple[Problem, ...]:
         """What could not be read."""
-        return (*problems_of(problems(self.sql)), *self._answer._problems)
+        return (*problems_of(problems(self.sql)), *self._problems)

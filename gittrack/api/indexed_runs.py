@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from gittrack.api.addressing import ID_DIGITS, Candidate, match_address
 from gittrack.api.experiments import grouped
+from gittrack.api.live_beside import live_folders, runs_beside
 from gittrack.api.run_index import ask, events_about
 from gittrack.api.saved_run import SavedRun
-from gittrack.api.search import _live_runs, _saved
+from gittrack.api.stored_runs import saved_run
 from gittrack.core.address import Address
 from gittrack.core.ids import ExperimentId, ObjectId, RunId
 from gittrack.core.records import Event
@@ -76,7 +77,7 @@ class IndexedRuns:
     def live(self) -> dict[RunId, SavedRun]:
         """The runs in progress."""
         if self._read is None:
-            self._read, _ = _live_runs(self._project, self._index)
+            self._read, _ = runs_beside(self._project, self._index, live_folders(self._project))
         return self._read
 
     def newest(self, back: int) -> SavedRun | int:
@@ -109,7 +110,7 @@ class IndexedRuns:
 
     def _finished(self, id: RunId) -> SavedRun | None:
         stored = stored_run(self._sql, id)
-        return None if stored is None else _saved(self._project, self._sql, stored)
+        return None if stored is None else saved_run(self._project, self._sql, stored)
 
     def _read_again(self, id: RunId) -> None:
         """Raise what is wrong with a run that refs list and the index has not."""
@@ -145,10 +146,11 @@ def _is_text(name: str) -> bool:
 
 def known_experiments(project: Project) -> tuple[list[ExperimentRuns], dict[ExperimentId, list[Event]]]:
     """The experiments of all runs that are not deleted, live ones included; and what was said of experiments."""
+    folders = live_folders(project)
 
     def found(index: IndexDatabase) -> tuple[list[ExperimentRuns], dict[ExperimentId, list[Event]]]:
         with index.reading() as sql:
-            live, _ = _live_runs(project, index)
+            live, _ = runs_beside(project, index, folders)
             groups = grouped((run for run in live.values() if not run.deleted), experiments_of_runs(sql, live))
             said = {id: events_about(sql, f"experiment:{id}") for id in experiments_with_events(sql)}
         return groups, said

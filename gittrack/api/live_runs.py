@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gittrack.api.read import Listing, Problem, SavedRun, events_by_subject, find_run, live_run, may_ask_index
+from gittrack.api.read import Listing, SavedRun, events_by_subject, find_run, live_run, may_ask_index
 from gittrack.core.ids import RunId
+from gittrack.core.problem import Problem
 from gittrack.core.records import RunStatus
 from gittrack.errors import CorruptRecordError, GittrackError
 from gittrack.store.catalog import read_catalog

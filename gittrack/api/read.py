@@ -15,10 +15,11 @@ from gittrack.core.assembly import assemble, resumed_commit
 from gittrack.core.events import Folded, fold, run_body
 from gittrack.core.ids import ExperimentId, ObjectId, RunId
 from gittrack.core.message import ListedRun
+from gittrack.core.problem import Problem
 from gittrack.core.records import Event, RunRecord, RunStatus
 from gittrack.errors import CorruptRecordError, GittrackError
 from gittrack.frozen import dataclass
-from gittrack.store.catalog import Catalog, Problem, current_commits, read_catalog
+from gittrack.store.catalog import Catalog, current_commits, read_catalog
 from gittrack.store.live import LiveRun, list_live
 from gittrack.store.ownership import Liveness
 from gittrack.store.run_reader import read_body, read_listed, read_record

@@ -17,7 +17,6 @@ from gittrack.core.records import ArtifactEntry, LoggedModel, RunRecord, RunStat
 from gittrack.core.sparkline import format_number
 from gittrack.errors import NotFoundError
 from gittrack.frozen import dataclass
-from gittrack.store.run_reader import read_record, read_series
 
 if TYPE_CHECKING:
     import pandas
@@ -75,6 +74,8 @@ class SavedRun:
         """The record with what a list leaves out."""
         if not self._partial or self.commit is None or self._project is None:
             return self.record
+        from gittrack.store.run_reader import read_record
+
         return read_record(self._project.repo, self.commit)
 
     @property
@@ -130,6 +131,8 @@ class SavedRun:
             raise NotFoundError(f"run '{self.name}' has no metric '{metric}'", hint=f"gittrack show {self.id[:8]}")
         if self.commit is None or self._project is None:
             return self._live[metric]
+        from gittrack.store.run_reader import read_series
+
         return read_series(self._project.repo, self.commit, self.record, metric)
 
     def frame(self, metric: str) -> pandas.DataFrame:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from gittrack.api.run_index import Progress
     from gittrack.api.saved_run import SavedRun
     from gittrack.core.ids import ExperimentId, RunId
+    from gittrack.core.problem import Problem
     from gittrack.index.searching import Hit
-    from gittrack.store.catalog import Problem
 
 _WHOLE = Basis()
 

@@ -162,12 +162,12 @@ def _move(project: Project, run: Run, name: str) -> None:
 
 def _room(record: RunRecord) -> Room:
     """What a run that goes on has left of its small files."""
-    from gittrack.core import run_tree, toml
+    from gittrack.core import run_tree, summary_toml, toml
     from gittrack.core.params import encode_params
 
     room = Room()
     room.begin(run_tree.PARAMS_FILE, len(encode_params(record.params)[0]))
-    room.begin(run_tree.SUMMARY_FILE, len(run_tree.encode_summaries(record.metrics)))
+    room.begin(summary_toml.SUMMARY_FILE, len(summary_toml.encode_summaries(record.metrics)))
     room.begin(run_tree.TAGS_FILE, len(toml.dump(record.tags)))
     room.begin(run_tree.INPUTS_FILE, len(run_tree.encode_inputs(record.inputs)))
     room.begin(run_tree.ARTIFACTS_FILE, len(run_tree.encode_artifacts(record.artifacts)))

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gittrack.api.farewell import HEADLINES, chosen_metrics, metric_text
-from gittrack.api.read import Problem
 from gittrack.cli.render import ID_LENGTH, Cell, Column, status_role, time_text
 from gittrack.core.names import display
+from gittrack.core.problem import Problem
 from gittrack.core.query.evaluate import RunFacts, facts_of, field_values
 from gittrack.core.query.fields import PARTS, is_several, kind_of
 from gittrack.core.query.tree import Field, SortKey

@@ -22,8 +22,9 @@ from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
-    from gittrack.api.read import Problem, SavedRun
+    from gittrack.api.read import SavedRun
     from gittrack.api.run_index import Progress
+    from gittrack.core.problem import Problem
     from gittrack.core.view import View
 
 PAGE = 1000

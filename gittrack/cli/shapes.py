@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from gittrack.api.experiments import Experiment
     from gittrack.api.gc import Collected, GcPlan
     from gittrack.api.maintain import Finding, Recovery, Repair
-    from gittrack.api.read import Problem, SavedRun
+    from gittrack.api.read import SavedRun
     from gittrack.api.settings import Setting
     from gittrack.api.whence import Whence
     from gittrack.core.lineage import Lineage
+    from gittrack.core.problem import Problem
     from gittrack.core.records import Event, MetricSummary
 
 SCHEMA = 1

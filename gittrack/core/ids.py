@@ -7,7 +7,6 @@ prefixes are unique; event ids are the 128 bits of a ULID (https://github.com/ul
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from typing import NewType
@@ -104,6 +103,8 @@ def experiment_id(first_name: str, given_up_by: ExperimentId | None = None) -> E
     name = unicodedata.normalize("NFC", first_name)
     if given_up_by is None and name == DEFAULT_EXPERIMENT:
         return ExperimentId("0")
+    import hashlib  # loads OpenSSL: not where nothing is hashed
+
     hashed = name.encode() if given_up_by is None else name.encode() + b"\0" + given_up_by.encode()
     number = int.from_bytes(hashlib.sha256(hashed).digest()[:8], "big")
     return ExperimentId(str(10**17 + number % (9 * 10**17)))

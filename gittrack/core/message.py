@@ -18,8 +18,8 @@ from gittrack.core.names import one_line
 from gittrack.core.params import stored_integer
 from gittrack.core.records import FORMAT_VERSION, CodeState, ExperimentRef, Person, RunRecord, RunStatus, Series
 from gittrack.core.run_toml import EARLIEST, LATEST
-from gittrack.core.run_tree import decode_summary
 from gittrack.core.series import trend
+from gittrack.core.summary_toml import decode_summary
 from gittrack.core.toml import MAX_DEPTH, as_flag, as_integer, as_table, as_text, check_values, stored_moment
 from gittrack.errors import CorruptRecordError, GittrackError
 from gittrack.frozen import dataclass

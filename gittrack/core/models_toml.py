@@ -6,7 +6,6 @@ rows of the file have the same keys, but for ``created``, which is ms in a journ
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import fields
@@ -61,6 +60,8 @@ def dvc_name(name: str) -> str:
     encoded = "x--" + _ODD_BYTE.sub(lambda match: b"--%02x" % match[0][0], name.encode()).decode()
     if len(encoded) <= _LONGEST_DVC_NAME:
         return encoded
+    import hashlib  # loads OpenSSL: not where nothing is hashed
+
     return f"{encoded[: _LONGEST_DVC_NAME - 33].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
 

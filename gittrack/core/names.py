@@ -9,7 +9,6 @@ are two names with two files, on every system. The encoding is reversible, excep
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from collections import Counter
@@ -185,6 +184,8 @@ def _escape(match: re.Match[bytes]) -> bytes:
 
 
 def _cut(encoded: str, text: str) -> str:
+    import hashlib  # loads OpenSSL: not where nothing is hashed
+
     kept = encoded[: MAX_COMPONENT_BYTES - 33]
     if "%" in kept[-2:]:
         kept = kept[: kept.rindex("%")]

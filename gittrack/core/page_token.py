@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import math
 from collections.abc import Sequence
@@ -32,6 +31,8 @@ class Page(NamedTuple):
 
 def fingerprint(parts: Sequence[str]) -> str:
     """What tells a search from others: its query, order and experiments, each a text."""
+    import hashlib  # loads OpenSSL: not where nothing is hashed
+
     return hashlib.sha256(json.dumps(list(parts)).encode()).hexdigest()[:16]
 
 

@@ -17,16 +17,16 @@ from gittrack.core.models_toml import MODELS_FILE, decode_models, dvc_name, enco
 from gittrack.core.names import artifact_paths, display, metric_paths, plain_artifact_path
 from gittrack.core.params import decode_params, encode_params
 from gittrack.core.pointers import pointer_bytes
-from gittrack.core.records import ARTIFACT_DIGEST, ArtifactEntry, Input, MetricSummary, RunRecord, Series
+from gittrack.core.records import ARTIFACT_DIGEST, ArtifactEntry, Input, RunRecord, Series
 from gittrack.core.run_toml import decode_run, encode_run
 from gittrack.core.series import encode_csv, summarise
-from gittrack.core.toml import as_integer, as_rows, as_size, as_table, as_text
+from gittrack.core.summary_toml import SUMMARY_FILE, decode_summaries, encode_summaries
+from gittrack.core.toml import as_rows, as_size, as_table, as_text
 from gittrack.errors import CorruptRecordError, InvalidNameError
 from gittrack.frozen import dataclass
 
 RUN_FILE = "run.toml"
 PARAMS_FILE = "params.toml"
-SUMMARY_FILE = "summary.toml"
 TAGS_FILE = "tags.toml"
 INPUTS_FILE = "inputs.toml"
 ARTIFACTS_FILE = "artifacts.toml"
@@ -159,51 +159,6 @@ def decode_tags(data: bytes) -> dict[str, str]:
     if any(not isinstance(value, str) for value in table.values()):
         raise CorruptRecordError("tags.toml is damaged: a value is not a string", hint="gittrack fsck")
     return table
-
-
-def encode_summaries(metrics: Mapping[str, MetricSummary]) -> bytes:
-    """The bytes of ``summary.toml``: a table per metric, by its full name."""
-    return toml.dump(
-        {
-            name: {
-                "last": summary.last,
-                "min": summary.min,
-                "max": summary.max,
-                "mean": summary.mean,
-                "count": summary.count,
-                "first_step": summary.first_step,
-                "last_step": summary.last_step,
-            }
-            for name, summary in metrics.items()
-        }
-    )
-
-
-def decode_summaries(data: bytes) -> dict[str, MetricSummary]:
-    """Read ``summary.toml``; raises CorruptRecordError."""
-    return {name: decode_summary(table) for name, table in toml.parse(data, what=SUMMARY_FILE).items()}
-
-
-def decode_summary(table: Mapping[str, Any]) -> MetricSummary:
-    """One metric's summary from a table whose numbers may be texts (JSON has no NaN); raises CorruptRecordError."""
-    try:
-        return MetricSummary(
-            last=_number(table["last"]),
-            min=_number(table["min"]),
-            max=_number(table["max"]),
-            mean=_number(table["mean"]),
-            count=as_integer(table["count"]),
-            first_step=as_integer(table["first_step"]),
-            last_step=as_integer(table["last_step"]),
-        )
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise CorruptRecordError(f"a metric's summary is damaged: {error}", hint="gittrack fsck") from error
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not (isinstance(value, float | int) or value in ("nan", "inf", "-inf")):
-        raise TypeError(f"{str(value)[:40]!r} is not a number")
-    return float(value)
 
 
 def encode_inputs(inputs: tuple[Input, ...]) -> bytes:

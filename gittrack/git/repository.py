@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gittrack.core.ids import ObjectId, RefName
 from gittrack.git.discovery import Location, locate
 from gittrack.git.failures import opening_error, pygit2_errors
-from gittrack.git.objects import ObjectStore
 from gittrack.git.program import run_git
-from gittrack.git.refs import RefStore
 
 if TYPE_CHECKING:
     import pygit2
 
+    from gittrack.git.objects import ObjectStore
+    from gittrack.git.refs import RefStore
     from gittrack.git.snapshot import MadeSnapshot
 
 _HEADS = "refs/heads/"
@@ -37,8 +38,6 @@ class Repository:
         git_dir: this worktree's git directory.
         common_dir: the git directory that all worktrees share.
         work_tree: the directory of the files; None when bare.
-        objects: its objects.
-        refs: its refs.
         snapshots: those made through this object, with what it takes to look for them and to make them again.
     """
 
@@ -47,11 +46,24 @@ class Repository:
         self.git_dir = location.git_dir
         self.common_dir = location.common_dir
         self.work_tree = location.work_tree
-        self.objects = ObjectStore(location.common_dir, self._open)
-        self.refs = RefStore(location, self._open)
         self.snapshots: dict[ObjectId, MadeSnapshot] = {}
         self._handle: pygit2.Repository | None = None
         self._config: Mapping[str, str] | None = None
+
+    # Neither is loaded before it is needed: a question that the index answers needs neither.
+    @cached_property
+    def objects(self) -> ObjectStore:
+        """Its objects."""
+        from gittrack.git.objects import ObjectStore
+
+        return ObjectStore(self.common_dir, self._open)
+
+    @cached_property
+    def refs(self) -> RefStore:
+        """Its refs."""
+        from gittrack.git.refs import RefStore
+
+        return RefStore(self._location, self._open)
 
     @classmethod
     def discover(cls, start: Path) -> Repository:
@@ -73,6 +85,8 @@ class Repository:
 
     def mending(self) -> Repository:
         """The same repository, writing anew what lies there damaged (cut short, a flipped bit) when it is written."""
+        from gittrack.git.objects import ObjectStore
+
         found = self.reopened()
         found.objects = ObjectStore(self.common_dir, found._open, mends=True)
         return found

@@ -36,6 +36,11 @@ class ExperimentRuns(NamedTuple):
     name: str
 
 
+def knows_run(sql: sqlite3.Connection, id: RunId) -> bool:
+    """Whether the index has a run."""
+    return sql.execute("SELECT 1 FROM run WHERE id = ?", (id,)).fetchone() is not None
+
+
 def runs_named(sql: sqlite3.Connection, name: str) -> list[Known]:
     """The runs of a name."""
     return _known(sql, "name = ?", name)

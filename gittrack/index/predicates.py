@@ -13,7 +13,6 @@ from typing import Any
 from gittrack.core.query.comparing import compare_kind, flag_of_text, number_of_text
 from gittrack.core.query.evaluate import is_nan
 from gittrack.core.query.fields import Kind, kind_of
-from gittrack.core.query.patterns import like_matcher, searcher
 from gittrack.core.query.tree import Comparison, ComparisonOperator, Constant, Field, IsNan, Like, Matches, Within
 from gittrack.core.value_text import exact_text
 from gittrack.index.fields import Place
@@ -98,9 +97,13 @@ def value_test(part: Comparison | Within | Like | Matches | IsNan, field: Field)
     if isinstance(part, IsNan):
         return is_nan
     if isinstance(part, Like):
+        from gittrack.core.query.patterns import like_matcher
+
         matcher = like_matcher(part.pattern, part.ignore_case)
         return lambda value: matcher.matches(exact_text(value))
     if isinstance(part, Matches):
+        from gittrack.core.query.patterns import searcher
+
         search = searcher(part.pattern).search
         return lambda value: search(exact_text(value))
     if isinstance(part, Within):

@@ -14,25 +14,17 @@ from gittrack.core.events import is_event_message
 from gittrack.core.ids import ObjectId, RefName, RunId, parse_event_id, parse_run_id
 from gittrack.core.ledger import BATCH_FILE, LEDGER_FILE, BatchRow, decode_batch
 from gittrack.core.parsed_refs import InboxRef, LocalLedgerRef, RemoteLedgerRef, parse_ref
+from gittrack.core.problem import Problem
 from gittrack.core.records import Event
 from gittrack.core.refs import REMOTE_PREFIX, RUNS_PREFIX
 from gittrack.core.run_toml import strip_version
 from gittrack.errors import CorruptRecordError, FormatError, GittrackError
-from gittrack.frozen import dataclass
 from gittrack.git.repository import Repository
 from gittrack.store.event_store import read_event
 
 LOCAL = ""
 """The writer of what lies in the inbox or a local ledger: this repository."""
 MAX_BATCH_BYTES = 64 << 10
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that could not be read: where, and why."""
-
-    where: str
-    reason: str
 
 
 @dataclasses.dataclass(slots=True)

@@ -18,6 +18,7 @@ from gittrack.core.events import is_event_message
 from gittrack.core.ids import ObjectId, RefName
 from gittrack.core.ledger import BATCH_FILE, LEDGER_FILE, MAX_BATCH, BatchKind, BatchRow, batch_subject, encode_batch
 from gittrack.core.parsed_refs import InboxRef, parse_ref
+from gittrack.core.problem import Problem
 from gittrack.core.records import Writer
 from gittrack.core.refs import INBOX_PREFIX, LOCAL_PREFIX, local_ledger_ref
 from gittrack.core.run_toml import with_version
@@ -28,7 +29,7 @@ from gittrack.git.pack import pack_batch, verify
 from gittrack.git.program import run_git
 from gittrack.git.refs import RefUpdate
 from gittrack.git.repository import Repository
-from gittrack.store.catalog import Problem, walk_ledger, with_earlier
+from gittrack.store.catalog import walk_ledger, with_earlier
 from gittrack.store.done import done_runs, drop_done
 from gittrack.store.layout import Layout
 from gittrack.store.locks import exclusive

@@ -243,6 +243,41 @@ def test_a_repository_without_runs_gets_no_index(repo):
     assert not (repo / ".git" / "gittrack").exists()
 
 
+def test_runs_that_were_fetched_are_indexed_where_none_was_ever_made(repo, git, tmp_path, monkeypatch):
+    make("first")
+    git("clone", "-q", str(repo), str(tmp_path / "clone"))
+    monkeypatch.chdir(tmp_path / "clone")
+    git("fetch", "-q", "origin", "refs/runs/*:refs/runs/*", cwd=tmp_path / "clone")
+    assert not index_file().parent.exists()
+    assert names() == ["first"]
+    assert index_file().exists()
+    check()
+
+
+@pytest.mark.parametrize("moment", ["before the refs are looked at", "after"])
+def test_a_run_that_ends_while_it_is_searched_for_is_there_once(repo, monkeypatch, moment):
+    from gittrack.api import run_index
+
+    make("other")
+    run = gittrack.start_run(name="ending", strict=True)
+    run.log_metric("loss", 0.5)
+    refreshed = run_index.refresh
+
+    def ending(*args):
+        if moment == "after":
+            refreshed(*args)
+        if run.status == "running":
+            run.end()
+        if moment != "after":
+            refreshed(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_index, "refresh", ending)
+        assert sorted(names()) == ["ending", "other"]
+    assert not Project.open().layout.live_run(run.id).exists()
+    assert sorted(names()) == ["ending", "other"]
+
+
 def test_training_writes_no_index(repo):
     make("one")
     with gittrack.start_run(run_id="one", strict=True) as run:
@@ -296,16 +331,16 @@ def test_a_killed_refresh_is_done_again(repo, project_env):
         make(f"run-{number}")
     program = """
 import os, signal
-from gittrack.api import run_index
+from gittrack.api import index_refresh, run_index
 from gittrack.api.project import Project
 seen = []
-original = run_index._Refresh._read_run
+original = index_refresh._Refresh._read_run
 def killed(self, id, listed):
     seen.append(id)
     if len(seen) == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     original(self, id, listed)
-run_index._Refresh._read_run = killed
+index_refresh._Refresh._read_run = killed
 run_index.ask(Project.open(), lambda index: None)
 """
     done = subprocess.run([sys.executable, "-c", program], env=project_env, check=False)

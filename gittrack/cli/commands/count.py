@@ -13,7 +13,7 @@ from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
     from gittrack.api.count_by import Group
-    from gittrack.api.read import Problem
+    from gittrack.core.problem import Problem
     from gittrack.core.query.tree import Field
 
 

@@ -12,7 +12,6 @@ from functools import partial
 
 from gittrack.core.query.comparing import Value, compare_any, compare_kind, member_test, number_of
 from gittrack.core.query.fields import kind_of
-from gittrack.core.query.patterns import like_matcher, searcher
 from gittrack.core.query.tree import (
     AllOf,
     AnyOf,
@@ -158,13 +157,14 @@ def _test_of(part: Within | Like | Matches | IsNan) -> Callable[[Value], bool]:
     if isinstance(part, Within):
         return member_test(kind_of(part.field), [constant.value for constant in part.values])
     if isinstance(part, Like):
-        return partial(_like, part)
+        from gittrack.core.query.patterns import like_matcher
+
+        matcher = like_matcher(part.pattern, part.ignore_case)
+        return lambda value: matcher.matches(exact_text(value))
+    from gittrack.core.query.patterns import searcher  # patterns are rare
+
     search = searcher(part.pattern).search
     return lambda value: search(exact_text(value))
-
-
-def _like(part: Like, value: Value) -> bool:
-    return like_matcher(part.pattern, part.ignore_case).matches(exact_text(value))
 
 
 def is_nan(value: Value) -> bool:

@@ -39,7 +39,7 @@ class PatternError(ValueError):
         self.position = position
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass(slots=True, eq=False, repr=False)
 class Graph:
     """States of a pattern. From each one goes without taking a character, or by taking one that an atom takes.
 

@@ -36,6 +36,9 @@ class Config:
         headline: metrics to show first.
         artifact_remote: where artifact bytes are pushed to when DVC has no default remote: a URL or a directory.
         offline: whether reading an artifact never fetches bytes that are not here.
+        share: what ``gittrack push`` shares when nothing is named: ``all``, ``none``, or a query.
+        runs_remote: the git remote, or its URL, that runs are shared with; empty: the usual one.
+        ref_prefix: the namespace of ledgers at the remote, for hosts that take only branches; empty: ``refs/runs/``.
     """
 
     experiment: str = "Default"
@@ -52,6 +55,9 @@ class Config:
     headline: tuple[str, ...] = ()
     artifact_remote: str = ""
     offline: bool = False
+    share: str = "all"
+    runs_remote: str = ""
+    ref_prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ class Process:
 
 
 CONFIG_FILE = ".gittrack.toml"
-OWN_SETTINGS = frozenset({"environment", "writer"})
+OWN_SETTINGS = frozenset({"environment", "writer", "runs_remote"})
 """Settings that a file in the work tree cannot make: only git config and the environment can."""
 _TABLES = frozenset({"keep", "metrics"})
 """Tables that are no settings: rules of retention (``api/retention.py``), which way metrics get better

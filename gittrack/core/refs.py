@@ -15,6 +15,8 @@ LOCAL_PREFIX = "refs/runs/local/"
 HOLD_PREFIX = "refs/runs/hold/"
 RUNS_PREFIX = "refs/runs/"
 REMOTE_PREFIX = "refs/runs-remote/"
+FETCHED_PREFIX = "refs/runs-fetched/"
+"""What was fetched and is not yet checked; no reader looks there, and it is deleted by the command that made it."""
 
 MONTH = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
@@ -39,6 +41,49 @@ def local_ledger_ref(month: str) -> RefName:
     if not MONTH.fullmatch(month):
         raise InvalidNameError(f"'{month[:20]}' is not a month (yyyy-mm)")
     return RefName(LOCAL_PREFIX + month)
+
+
+def remote_ledger_ref(remote: str, month: str, writer: str) -> RefName:
+    """Where a remote's ledger is remembered.
+
+    Args:
+        remote: the remote's slug.
+        month: ``yyyy-mm``.
+        writer: whose ledger.
+    """
+    if not (is_writer(remote) and MONTH.fullmatch(month) and is_writer(writer)):
+        raise InvalidNameError(f"'{remote[:40]}/{month[:20]}/{writer[:40]}' names no ledger of a remote")
+    return RefName(f"{REMOTE_PREFIX}{remote}/{month}/{writer}")
+
+
+def remote_slug(name: str) -> str:
+    """What a remote is called inside refs: its name, or one made of it that no other remote has.
+
+    >>> remote_slug("origin"), remote_slug("Team/GPU")
+    ('origin', 'team-gpu-1536f667')
+    """
+    if is_writer(name):
+        return name
+    import hashlib  # loads OpenSSL: most remotes are called origin
+
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:31].rstrip("-")
+    return f"{plain}-{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}".lstrip("-")
+
+
+def shared_ledger(prefix: str, month: str, writer: str) -> str:
+    """The name of a ledger at a remote, below ``refs/runs/`` or what stands for it there."""
+    return f"{prefix}{month}/{writer}"
+
+
+def parse_shared_ledger(prefix: str, name: str) -> tuple[str, str] | None:
+    """The month and the writer of a ledger at a remote; None for any other ref.
+
+    >>> parse_shared_ledger("refs/runs/", "refs/runs/2026-11/ann")
+    ('2026-11', 'ann')
+    """
+    month, slash, writer = name.removeprefix(prefix).partition("/")
+    fits = name.startswith(prefix) and slash and MONTH.fullmatch(month) and is_writer(writer)
+    return (month, writer) if fits else None
 
 
 def is_writer(text: str) -> bool:

@@ -131,6 +131,10 @@ class Repository:
         branch = target.removeprefix(_HEADS) if target.startswith(_HEADS) else None
         return Head(self.refs.get(RefName(target)), branch)
 
+    def is_shallow(self) -> bool:
+        """Whether its history is cut off somewhere, as in clones that CI makes."""
+        return (self.common_dir / "shallow").exists()
+
     def resolve(self, revision: str) -> ObjectId | None:
         """The commit that a revision in git's own words names (``HEAD~2``, ``v1.0``, ``:/text``); None if none."""
         if not revision or "\0" in revision:

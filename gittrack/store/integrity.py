@@ -109,7 +109,7 @@ def _run(repo: Repository, id: RunId, commit: ObjectId) -> Iterable[Finding]:
         if record.id != id:
             yield Finding(where, f"its run.toml says {record.id}")
         listed = decode_message(repo.objects.read_commit(commit).message)
-        if listed is not None and not _same_record(listed.record, listed_form(record)):
+        if listed is not None and not same_record(listed.record, listed_form(record)):
             yield Finding(where, "its commit message says other things than its tree")
         for name, summary in record.metrics.items():
             try:
@@ -140,7 +140,8 @@ def _wrong_pointers(repo: Repository, commit: ObjectId, record: RunRecord) -> It
             yield entry.path, "names something else"
 
 
-def _same_record(one: RunRecord, other: RunRecord) -> bool:
+def same_record(one: RunRecord, other: RunRecord) -> bool:
+    """Whether two records say the same, NaN being the same as NaN."""
     if one.metrics.keys() != other.metrics.keys():
         return False
     if not all(_same_summary(one.metrics[name], other.metrics[name]) for name in one.metrics):

@@ -52,6 +52,21 @@ class Layout(NamedTuple):
         """Derived: what all runs say, in SQLite."""
         return self.root / "index.sqlite"
 
+    @property
+    def remotes_file(self) -> Path:
+        """Of which repository the remembered ledgers of each remote speak."""
+        return self.root / "remotes.json"
+
+    @property
+    def refused_file(self) -> Path:
+        """Commits that came from remotes and are not what they should be, each with the reason."""
+        return self.root / "refused.tsv"
+
+    @property
+    def sharing_lock(self) -> Path:
+        """Held while ledgers of remotes are moved here."""
+        return self.root / "sharing.lock"
+
     def live_run(self, id: RunId) -> Path:
         """The folder of a live run."""
         return self.live / id

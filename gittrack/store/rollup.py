@@ -166,9 +166,7 @@ def _member(repo: Repository, name: RefName, ref: InboxRef, tip: ObjectId) -> _M
 
 
 def _move(repo: Repository, members: Sequence[_Member], author: Writer, now: int, result: RollUp) -> None:
-    import datetime
-
-    month = datetime.datetime.fromtimestamp(now / 1000, datetime.UTC).strftime("%Y-%m")
+    month = month_of(now)
     name = local_ledger_ref(month)
     before = repo.refs.get(name)
     if before is not None:
@@ -187,6 +185,37 @@ def _move(repo: Repository, members: Sequence[_Member], author: Writer, now: int
     result.ledger = name
     result.runs += sum(member.row.kind == "run" for member in members)
     result.events += sum(member.row.kind == "event" for member in members)
+
+
+def keep_here(repo: Repository, layout: Layout, rows: Sequence[BatchRow], author: Writer, now: int) -> None:
+    """List runs and events, whose commits are here, in the local ledger of this month.
+
+    Args:
+        repo: where.
+        layout: its folders.
+        rows: what; nothing is done when there is none.
+        author: who does it.
+        now: ms since the epoch.
+
+    Raises:
+        StorageError, ConflictError: as of :func:`roll_up`.
+    """
+    if not rows:
+        return
+    with exclusive(layout.rollup_lock):
+        name = local_ledger_ref(month_of(now))
+        before = repo.refs.get(name)
+        tip = before or new_ledger(repo, month_of(now), author, now)
+        for start in range(0, len(rows), MAX_BATCH):
+            tip = append_batch(repo, tip, [(row, "?") for row in rows[start : start + MAX_BATCH]], author, now)
+        repo.refs.transaction([RefUpdate(name, tip, before)])
+
+
+def month_of(now: int) -> str:
+    """The month of a moment (ms since the epoch), UTC, ``yyyy-mm``."""
+    import datetime
+
+    return datetime.datetime.fromtimestamp(now / 1000, datetime.UTC).strftime("%Y-%m")
 
 
 def check_ledger(repo: Repository, name: RefName, tip: ObjectId) -> None:

@@ -1,0 +1,242 @@
+"""Fetching runs: what a remote's ledgers have that is not here, checked, and only then visible."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+from gittrack.api.remotes import runs_remote
+from gittrack.core.ids import ObjectId, RefName
+from gittrack.core.ledger import BatchRow
+from gittrack.core.parsed_refs import RemoteLedgerRef, parse_ref
+from gittrack.core.problem import Problem
+from gittrack.core.refs import FETCHED_PREFIX, parse_shared_ledger, remote_ledger_ref, shared_ledger
+from gittrack.errors import AuthenticationError, NoRemoteError, RemoteError
+from gittrack.frozen import dataclass
+from gittrack.git.network import Told, fetch_refs, list_remote
+from gittrack.git.refs import RefUpdate
+from gittrack.store.incoming import (
+    FetchedLedger,
+    Incoming,
+    Rewritten,
+    accept_rewrite,
+    looked_at,
+    make_visible,
+    remembered,
+)
+from gittrack.store.locks import exclusive
+from gittrack.store.outgoing import settle
+from gittrack.store.remotes import Remote, remember, speaks_of
+from gittrack.store.rollup import keep_here
+
+if TYPE_CHECKING:
+    from gittrack.api.project import Project
+
+Checked = Callable[[int, int], None]
+"""Told how many runs and events are checked, of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a fetch did.
+
+    Attributes:
+        remote: where from.
+        rows: runs and events that are here now and were not before.
+        ledgers: how many ledgers grew.
+        refused: what is not as it should be, and stays invisible.
+        rewritten: ledgers that were rewritten there; what is here stays in use.
+        accepted: those whose rewriting was accepted.
+    """
+
+    remote: str
+    rows: tuple[BatchRow, ...] = ()
+    ledgers: int = 0
+    refused: tuple[Problem, ...] = ()
+    rewritten: tuple[Rewritten, ...] = ()
+    accepted: tuple[Rewritten, ...] = ()
+
+    @property
+    def runs(self) -> int:
+        """How many runs are new here."""
+        return len({row.id for row in self.rows if row.kind == "run"})
+
+    @property
+    def events(self) -> int:
+        """How many events are new here."""
+        return len({row.id for row in self.rows if row.kind == "event"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Tip:
+    """A ledger at the remote."""
+
+    name: str
+    month: str
+    writer: str
+    tip: ObjectId
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What there is to fetch, newest month first, and what is gone."""
+
+    new: list[_Tip] = field(default_factory=list)
+    gone: list[RemoteLedgerRef] = field(default_factory=list)
+
+
+def fetch(
+    project: Project,
+    name: str | None = None,
+    *,
+    accept_rewrites: bool = False,
+    told: Told | None = None,
+    checked: Checked | None = None,
+) -> Fetched:
+    """Fetch the runs of a remote.
+
+    Newest month first, and each month is there for good before the next: broken off and repeated it does the rest.
+
+    Args:
+        project: where to.
+        name: the remote; None: the usual one.
+        accept_rewrites: use ledgers that were rewritten there; what is one's own and not in them stays here.
+        told: git's progress.
+        checked: told how many runs and events are checked.
+
+    Raises:
+        NoRemoteError, AuthenticationError, RemoteError: the remote.
+        StorageError: something could not be stored; what became visible before stays.
+    """
+    remote = runs_remote(project, name)
+    project.layout.root.mkdir(exist_ok=True)
+    with exclusive(project.layout.sharing_lock):
+        return _fetched(project, remote, accept_rewrites=accept_rewrites, told=told, checked=checked)
+
+
+def _fetched(
+    project: Project, remote: Remote, *, accept_rewrites: bool, told: Told | None, checked: Checked | None
+) -> Fetched:
+    wanted = _wanted(project, remote)
+    incoming = []
+    for month in sorted({tip.month for tip in wanted.new}, reverse=True):
+        tips = [tip for tip in wanted.new if tip.month == month]
+        incoming.append(_take_month(project, remote, tips, told, checked))
+    gone = [FetchedLedger(ref.month, ref.writer, None) for ref in wanted.gone]
+    incoming.append(looked_at(project.repo, project.layout, remote, gone))
+    remember(project.layout, remote)
+    rewritten = [found for part in incoming for found in part.rewritten]
+    if accept_rewrites and rewritten:
+        _accept(project, remote, rewritten, told)
+    rows = tuple(row for part in incoming for ledger in part.ledgers for row in ledger.rows)
+    settle(project.repo, remote.slug, (row.commit for row in rows))
+    return Fetched(
+        remote.name,
+        rows,
+        sum(len(part.ledgers) for part in incoming),
+        tuple(problem for part in incoming for problem in part.refused),
+        () if accept_rewrites else tuple(rewritten),
+        tuple(rewritten) if accept_rewrites else (),
+    )
+
+
+def _wanted(project: Project, remote: Remote) -> _Wanted:
+    """The ledgers there that are not as they are remembered, and those that are gone."""
+    there = []
+    for ref in list_remote(project.repo, remote.name, [f"{remote.prefix}*"]):
+        ledger = parse_shared_ledger(remote.prefix, ref.name)
+        if ledger is not None:
+            there.append(_Tip(ref.name, *ledger, ref.tip))
+    known = remembered(project.repo, remote)
+    names = {remote_ledger_ref(remote.slug, tip.month, tip.writer) for tip in there}
+    new = [tip for tip in there if known.get(remote_ledger_ref(remote.slug, tip.month, tip.writer)) != tip.tip]
+    parsed = (parse_ref(ref) for ref in known if ref not in names)
+    return _Wanted(new, [ref for ref in parsed if isinstance(ref, RemoteLedgerRef)])
+
+
+def _take_month(
+    project: Project, remote: Remote, tips: Sequence[_Tip], told: Told | None, checked: Checked | None
+) -> Incoming:
+    """Fetch ledgers, look at them, make the good ones visible."""
+    scratch = f"{FETCHED_PREFIX}{remote.slug}/{uuid.uuid4().hex[:12]}/"
+    try:
+        arrived, failed = _bring(project, remote, tips, scratch, told)
+        found = looked_at(project.repo, project.layout, remote, arrived, checked)
+        make_visible(project.repo, found.ledgers)
+    finally:
+        _drop(project, scratch)
+    return Incoming(found.ledgers, found.rewritten, [*failed, *found.refused])
+
+
+def _bring(
+    project: Project, remote: Remote, tips: Sequence[_Tip], scratch: str, told: Told | None
+) -> tuple[list[FetchedLedger], list[Problem]]:
+    """Fetch ledgers into scratch refs: all at once; when git refuses what one holds, each for itself."""
+    depth = 1 if project.repo.is_shallow() else None
+    pairs = {tip: (tip.name, f"{scratch}{tip.month}/{tip.writer}") for tip in tips}
+    failed: list[Problem] = []
+    try:
+        fetch_refs(project.repo, remote.name, list(pairs.values()), depth=depth, told=told)
+    except (AuthenticationError, NoRemoteError):
+        raise
+    except RemoteError:
+        if len(tips) == 1:
+            raise
+        for tip, pair in pairs.items():
+            try:
+                fetch_refs(project.repo, remote.name, [pair], depth=depth, told=told)
+            except RemoteError as error:
+                failed.append(Problem(f"ledger {tip.month}/{tip.writer}", error.message))
+        if len(failed) == len(tips):
+            raise
+    here = dict(project.repo.refs.list(scratch))
+    arrived = ((tip, here.get(RefName(pair[1]))) for tip, pair in pairs.items())
+    return [FetchedLedger(tip.month, tip.writer, id) for tip, id in arrived if id is not None], failed
+
+
+def _drop(project: Project, scratch: str) -> None:
+    project.repo.refs.transaction([RefUpdate(name, None, tip) for name, tip in project.repo.refs.list(scratch)])
+
+
+def _accept(project: Project, remote: Remote, rewritten: Sequence[Rewritten], told: Told | None) -> None:
+    """Use rewritten ledgers; what is one's own in the old ones and not in the new ones goes to the local ledger."""
+    for ledger in rewritten:
+        own = [row for row in ledger.lost if ledger.writer == project.writer]
+        keep_here(project.repo, project.layout, own, project.author, project.now())
+        if ledger.tip is None:
+            accept_rewrite(project.repo, ledger)
+            continue
+        ref = parse_ref(ledger.ref)
+        assert isinstance(ref, RemoteLedgerRef)
+        scratch = f"{FETCHED_PREFIX}{remote.slug}/{uuid.uuid4().hex[:12]}/"
+        name = shared_ledger(remote.prefix, ref.month, ref.writer)
+        try:
+            fetch_refs(project.repo, remote.name, [(name, f"{scratch}{ref.month}/{ref.writer}")], told=told)
+            accept_rewrite(project.repo, ledger)
+        finally:
+            _drop(project, scratch)
+
+
+def catch_up(project: Project, remote: Remote, told: Told | None) -> Callable[[str, str], None]:
+    """What a push calls when another clone of the same writer was faster: one ledger is fetched and made visible."""
+
+    def caught(month: str, writer: str) -> None:
+        name = shared_ledger(remote.prefix, month, writer)
+        tips = [_Tip(ref.name, month, writer, ref.tip) for ref in list_remote(project.repo, remote.name, [name])]
+        if not tips:
+            return  # it was there and is gone again: the next push makes it anew
+        found = _take_month(project, remote, tips[:1], told, None)
+        if found.rewritten:
+            text = f"the ledger '{name}' of remote '{remote.name}' was rewritten there"
+            raise RemoteError(text, hint=f"gittrack fetch {remote.name} --accept-rewrite")
+        if not found.ledgers and found.refused:
+            raise RemoteError(f"the ledger '{name}' of remote '{remote.name}': {found.refused[0].reason}")
+
+    return caught
+
+
+def stale_if_moved(project: Project, remote: Remote) -> bool:
+    """Whether what is remembered of a remote is of another repository: its URL was changed since."""
+    return bool(remembered(project.repo, remote)) and not speaks_of(project.layout, remote)

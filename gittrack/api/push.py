@@ -1,0 +1,224 @@
+"""Pushing runs: what is not at a remote yet, said before it happens, bytes first, refs last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gittrack.api.fetch import catch_up, fetch, stale_if_moved
+from gittrack.api.remotes import runs_remote
+from gittrack.api.run_index import ask
+from gittrack.core.ids import ObjectId, RunId
+from gittrack.core.ledger import BatchRow
+from gittrack.core.problem import Problem
+from gittrack.core.records import GITTRACK
+from gittrack.errors import RemoteError, UsageError
+from gittrack.frozen import dataclass
+from gittrack.git.network import Told
+from gittrack.git.reachable import CodeCommit, published
+from gittrack.store.incoming import remembered
+from gittrack.store.locks import exclusive
+from gittrack.store.outgoing import Candidate, Shared, candidates, settle, share
+from gittrack.store.remotes import Remote, remember
+
+if TYPE_CHECKING:
+    from gittrack.api.artifact_transfer import ToldProgress
+    from gittrack.api.project import Project
+    from gittrack.api.saved_run import SavedRun
+    from gittrack.artifacts.transfer import Transfer
+
+EVERYTHING, NOTHING = "all", "none"
+
+
+@dataclass(frozen=True, slots=True)
+class PushPlan:
+    """What a push would do.
+
+    Attributes:
+        remote: where to.
+        rows: the runs and events that are not there.
+        commits: commits of the user's own code that are at no ref of the remote and would be published with the runs.
+        problems: what cannot be shared because it cannot be read.
+    """
+
+    remote: Remote
+    rows: tuple[BatchRow, ...]
+    commits: tuple[CodeCommit, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def runs(self) -> tuple[RunId, ...]:
+        """The ids of the runs, each once."""
+        return tuple(dict.fromkeys(RunId(row.id) for row in self.rows if row.kind == "run"))
+
+    @property
+    def events(self) -> int:
+        """How many events there are."""
+        return sum(row.kind == "event" for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a push did.
+
+    Attributes:
+        plan: what it was to do.
+        shared: the runs and events that are at the remote now.
+        bytes_moved: the transfer of artifact bytes; None when there was none to do.
+        without_bytes: why artifact bytes did not go; empty when they did, or there were none.
+    """
+
+    plan: PushPlan
+    shared: Shared
+    bytes_moved: Transfer | None = None
+    without_bytes: str = ""
+
+
+def plan_push(
+    project: Project,
+    remote_name: str | None = None,
+    *,
+    runs: Sequence[str] = (),
+    query: str = "",
+    experiment: str | None = None,
+    everything: bool = False,
+    told: Told | None = None,
+) -> PushPlan:
+    """What a push would do; nothing is pushed.
+
+    Args:
+        project: where from.
+        remote_name: where to; None: the usual remote.
+        runs: only these; addresses.
+        query: only what this finds.
+        experiment: only runs of this one.
+        everything: all runs, whatever ``gittrack.share`` says.
+        told: git's progress, where the remote must be asked.
+
+    Raises:
+        RunNotFoundError, AmbiguousError, QuerySyntaxError, ExperimentNotFoundError: what is named.
+        NoRemoteError, AuthenticationError, RemoteError: the remote.
+    """
+    remote = runs_remote(project, remote_name)
+    if stale_if_moved(project, remote):
+        _catch_all(project, remote, told)
+    found, problems = candidates(project.repo, remote, project.writer)
+    chosen = _chosen(project, runs, query, experiment, everything=everything)
+    rows = tuple(row for row, _ in found if chosen is None or row.kind == "event" or RunId(row.id) in chosen)
+    return PushPlan(remote, rows, _code(project, remote, rows, found), tuple(problems))
+
+
+def _catch_all(project: Project, remote: Remote, told: Told | None) -> None:
+    """The remote is another repository than when it was last seen, or is called otherwise: ask it."""
+    found = fetch(project, remote.name, told=told)
+    if found.rewritten:
+        text = f"remote '{remote.name}' is another repository now: {len(found.rewritten)} ledgers are not there"
+        raise RemoteError(text, hint=f"gittrack fetch {remote.name} --accept-rewrite")
+
+
+def _chosen(
+    project: Project, runs: Sequence[str], query: str, experiment: str | None, *, everything: bool
+) -> set[RunId] | None:
+    """The runs that are meant; None: all."""
+    ways = [bool(runs), bool(query), experiment is not None, everything]
+    if sum(ways) > 1:
+        text = "runs, --query, --experiment and --all each say what is pushed: give one of them"
+        raise UsageError(text, hint="gittrack push --help")
+    if runs:
+        from gittrack.api.read import find_listed
+
+        return {run.id for run in find_listed(project, runs)}
+    if query or experiment is not None:
+        return _found(project, query, experiment)
+    if everything or project.config.share == EVERYTHING:
+        return None
+    return set() if project.config.share == NOTHING else _found(project, project.config.share, None)
+
+
+def _found(project: Project, query: str, experiment: str | None) -> set[RunId]:
+    from gittrack.api.found_hits import Search, chosen_runs
+    from gittrack.api.search import search
+
+    expression, experiments = chosen_runs(project, query, experiment)
+    return {run.id for run in search(project, Search(expression, deleted=None, experiments=experiments)).runs}
+
+
+def _code(
+    project: Project, remote: Remote, rows: Sequence[BatchRow], found: Sequence[Candidate]
+) -> tuple[CodeCommit, ...]:
+    """The user's own commits that would become public; snapshots and runs are not theirs."""
+    tips = [*remembered(project.repo, remote).values()]
+    tips += [tip for _, tip in project.repo.refs.list(f"refs/remotes/{remote.name}/")]
+    ours = {row.commit for row, _ in found}
+    commits = published(project.repo, [row.commit for row in rows if row.kind == "run"], tips)
+    return tuple(commit for commit in commits if commit.id not in ours and commit.email != GITTRACK.email)
+
+
+def push(
+    project: Project, plan: PushPlan, *, told: Told | None = None, told_bytes: ToldProgress | None = None
+) -> Pushed:
+    """Do what a plan says: artifact bytes first, then the runs, as a fast-forward of one ref.
+
+    Repeated after it broke off, it does the rest. Nothing is forced, nothing of the user's branches and tags is pushed.
+
+    Args:
+        project: where from.
+        plan: of :func:`plan_push`.
+        told: git's progress.
+        told_bytes: progress of the bytes.
+
+    Raises:
+        NoRemoteError, AuthenticationError, RemoteError: the remote cannot be reached, or refuses.
+        ConflictError: a ref moved here meanwhile.
+    """
+    if not plan.rows:
+        return Pushed(plan, Shared(()))
+    moved, without = _push_bytes(project, plan, told_bytes)
+    project.layout.root.mkdir(exist_ok=True)
+    with exclusive(project.layout.sharing_lock):
+        remember(project.layout, plan.remote)
+        caught = catch_up(project, plan.remote, told)
+        shared = share(project.repo, plan.remote, plan.rows, project.author, project.now(), caught, told)
+        settle(project.repo, plan.remote.slug, [row.commit for row in plan.rows])
+    return Pushed(plan, shared, moved, without)
+
+
+def _push_bytes(project: Project, plan: PushPlan, told: ToldProgress | None) -> tuple[Transfer | None, str]:
+    """Bring the bytes of the runs to their remote; a ref must not name bytes that are nowhere.
+
+    Raises:
+        RemoteError: some of them did not get there; the runs are not pushed then.
+    """
+    runs = _with_bytes(project, plan.runs)
+    if not runs:
+        return None, ""
+    from gittrack.api.artifact_transfer import push_bytes
+    from gittrack.errors import MissingDependencyError, NoRemoteError
+
+    try:
+        done = push_bytes(project, runs, None, told)
+    except (NoRemoteError, MissingDependencyError) as error:
+        return None, f"{error.message}: {error.hint}" if error.hint else error.message
+    if done.failures:
+        first = done.failures[0]
+        text = f"{len(done.failures)} artifacts did not get to their remote, so their runs stay here: {first.what}: "
+        raise RemoteError(text + first.error.message, hint=first.error.hint or "gittrack artifact push")
+    return done, ""
+
+
+def _with_bytes(project: Project, ids: Sequence[RunId]) -> list[SavedRun]:
+    """Those of some runs whose artifacts do not lie in git."""
+    from gittrack.api.indexed_runs import IndexedRuns
+
+    def found(index: object) -> list[SavedRun]:
+        known = IndexedRuns(project, index)  # type: ignore[arg-type]
+        return [run for id in ids if (run := known.one(id)) is not None]
+
+    runs: list[SavedRun] = ask(project, found)
+    return [run for run in runs if run.commit is not None and any(e.storage == "pointer" for e in run.artifacts())]
+
+
+def unshared_runs(project: Project, remote: Remote) -> set[ObjectId]:
+    """The commits of runs that are here and not at a remote, as far as is known here."""
+    found, _ = candidates(project.repo, remote, project.writer)
+    return {row.commit for row, _ in found if row.kind == "run"}

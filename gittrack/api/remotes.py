@@ -1,0 +1,50 @@
+"""Which remote runs are shared with."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from gittrack.core.refs import RUNS_PREFIX
+from gittrack.errors import NoRemoteError, UsageError
+from gittrack.git.network import remote_names
+from gittrack.store.remotes import Remote, known_remote
+
+if TYPE_CHECKING:
+    from gittrack.api.project import Project
+
+_PREFIX = re.compile(r"refs/(?:[A-Za-z0-9_-]+/){1,6}")
+
+
+def runs_remote(project: Project, name: str | None = None) -> Remote:
+    """The remote that runs are shared with.
+
+    Args:
+        project: where.
+        name: a remote, or the URL or path of a repository; None: ``gittrack.runsRemote``, else the remote of the
+            branch, else ``origin``, else the only one.
+
+    Raises:
+        NoRemoteError: there is none, or none of this name.
+        UsageError: ``gittrack.refPrefix`` is no namespace.
+    """
+    prefix = project.config.ref_prefix or RUNS_PREFIX
+    if not _PREFIX.fullmatch(prefix):
+        text = f"'{prefix[:80]}' is no namespace for refs (refs/heads/gittrack/)"
+        raise UsageError(text, hint="git config --unset gittrack.refPrefix")
+    return known_remote(project.repo, name or project.config.runs_remote or _usual(project), prefix)
+
+
+def _usual(project: Project) -> str:
+    names = remote_names(project.repo)
+    branch = project.repo.head().branch
+    followed = project.git_config.get(f"branch.{branch}.remote", "") if branch is not None else ""
+    for name in (followed, "origin"):
+        if name in names:
+            return name
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise NoRemoteError("there is no git remote to share runs with", hint="git remote add origin URL")
+    text = f"there are {len(names)} remotes and none is called origin: {', '.join(names[:5])}"
+    raise NoRemoteError(text, hint=f"git config gittrack.runsRemote {names[0]}")

@@ -1,0 +1,266 @@
+"""The network, by the user's own ``git``: its credentials, its ssh configuration, its proxies, its hooks.
+
+Never ``+``, never force but with an explicit lease; nothing of the user's refs, tags or ``FETCH_HEAD`` is touched.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from gittrack.core.ids import ObjectId
+from gittrack.errors import GitProgramError, InvalidNameError
+from gittrack.git.network_failures import remote_failure
+from gittrack.git.program import run_git, start_git
+
+if TYPE_CHECKING:
+    from gittrack.git.repository import Repository
+
+Told = Callable[[str], None]
+"""Gets each line of git's progress and of what the server says, control characters and all."""
+
+_SETTINGS = (
+    *("-c", "protocol.ext.allow=never"),  # a URL may not name a program
+    *("-c", "push.followTags=false"),
+    *("-c", "push.recurseSubmodules=no"),
+    *("-c", "fetch.recurseSubmodules=false"),
+    *("-c", "fetch.prune=false"),
+    *("-c", "fetch.pruneTags=false"),
+    *("-c", "remote.pushDefault="),
+    *("-c", "transfer.fsckObjects=true"),
+    *("-c", "fetch.fsckObjects=true"),
+    *("-c", "gc.auto=0"),
+    *("-c", "maintenance.auto=false"),
+)
+_REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]{1,400}")
+_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_LAST_LINES = 200
+_INTERRUPTED = -2
+
+
+class RemoteRef(NamedTuple):
+    """A ref at a remote, and what it points at."""
+
+    name: str
+    tip: ObjectId
+
+
+class PushedRef(NamedTuple):
+    """What became of one pushed ref.
+
+    Attributes:
+        name: at the remote.
+        accepted: it is there now.
+        behind: it was refused because the remote has something newer.
+        reason: git's or the server's words when it was refused.
+    """
+
+    name: str
+    accepted: bool
+    behind: bool = False
+    reason: str = ""
+
+
+def list_remote(repo: Repository, remote: str, patterns: Sequence[str]) -> list[RemoteRef]:
+    """The refs of a remote that match some patterns; names and ids that are none are left out.
+
+    Args:
+        repo: whose configuration names the remote.
+        remote: its name, or a URL or path.
+        patterns: as ``git ls-remote`` takes them (``refs/runs/*``).
+
+    Raises:
+        AuthenticationError, NoRemoteError, RemoteError: it cannot be reached, or refuses.
+    """
+    output = _run(repo, remote, ["ls-remote", "--end-of-options", remote, *patterns], None)
+    found = []
+    for line in output.decode("utf-8", "replace").split("\n"):
+        tip, tab, name = line.partition("\t")
+        if tab and _ID.fullmatch(tip) and _REF.fullmatch(name):
+            found.append(RemoteRef(name, ObjectId(tip)))
+    return found
+
+
+def fetch_refs(
+    repo: Repository,
+    remote: str,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    depth: int | None = None,
+    told: Told | None = None,
+) -> None:
+    """Fetch refs of a remote into refs here, which nobody but the caller knows; they are overwritten.
+
+    Args:
+        repo: where to.
+        remote: its name, or a URL or path.
+        pairs: each a ref there and the ref here.
+        depth: so many commits of each, in a shallow clone; None: all.
+        told: progress.
+
+    Raises:
+        AuthenticationError, NoRemoteError, RemoteError: it cannot be reached, refuses, or sends what git refuses.
+    """
+    args = [
+        "fetch",
+        "--no-tags",
+        "--no-write-fetch-head",
+        "--no-auto-maintenance",
+        "--no-recurse-submodules",
+        "--stdin",
+    ]
+    if depth is not None:
+        args.append(f"--depth={depth}")
+    args += ["--progress"] if told else ["--quiet"]
+    # The refs here are scratch, so what another fetch left there may be overwritten.
+    lines = "".join(f"+{_checked(there)}:{_checked(here)}\n" for there, here in pairs)
+    _run(repo, remote, [*args, "--end-of-options", remote], told, input=lines.encode())
+
+
+def push_ref(
+    repo: Repository,
+    remote: str,
+    commit: ObjectId | None,
+    name: str,
+    *,
+    lease: str | None = None,
+    told: Told | None = None,
+) -> PushedRef:
+    """Push one commit to one ref of a remote, as a fast-forward.
+
+    Args:
+        repo: where from.
+        remote: its name, or a URL or path.
+        commit: what the ref shall point at; None deletes it.
+        name: the ref there.
+        lease: what the ref must be now (an id; ``""``: it must not exist); only then it may also go backwards.
+        told: progress.
+
+    Returns:
+        Whether it is there; a refusal of the server is an answer, not an error.
+
+    Raises:
+        AuthenticationError, NoRemoteError, RemoteError: it cannot be reached, or broke off.
+    """
+    args = ["push", "--porcelain", "--no-signed", "--progress" if told else "--no-progress"]
+    if lease is not None:
+        args.append(f"--force-with-lease={_checked(name)}:{lease}")
+    source = "" if commit is None else str(commit)
+    refspec = f"{source}:{_checked(name)}"
+    output = _run(repo, remote, [*args, "--end-of-options", remote, refspec], told, ok_codes=(0, 1), refusals=True)
+    for line in output.decode("utf-8", "replace").split("\n"):
+        flag, _, rest = line.partition("\t")
+        if rest.startswith((f"{source}:{name}", f"(delete):{name}", f":{name}")):
+            return _pushed(name, flag, rest)
+    raise remote_failure(remote, "", "git did not say what became of the push")
+
+
+def _pushed(name: str, flag: str, rest: str) -> PushedRef:
+    if flag != "!":
+        return PushedRef(name, accepted=True)
+    summary = rest.partition("\t")[2] or rest
+    reason = summary.partition("(")[2].rpartition(")")[0] or summary
+    behind = any(word in summary for word in ("fetch first", "non-fast-forward", "stale info", "already exists"))
+    # Somebody moved it between the server's listing and its update: the same, told in other words.
+    behind = behind or any(
+        word in summary for word in ("cannot lock ref", "failed to update ref", "incorrect old value")
+    )
+    return PushedRef(name, accepted=False, behind=behind, reason=reason)
+
+
+def _checked(name: str) -> str:
+    if not _REF.fullmatch(name) or ".." in name:
+        raise InvalidNameError(f"'{name[:80]}' is not the name of a ref")
+    return name
+
+
+def _run(
+    repo: Repository,
+    remote: str,
+    args: Sequence[str],
+    told: Told | None,
+    *,
+    input: bytes | None = None,
+    ok_codes: Sequence[int] = (0,),
+    refusals: bool = False,
+) -> bytes:
+    """Run a command that speaks with a remote; its standard output. ``refusals``: code 1 with output is an answer."""
+    process = start_git(
+        [*_SETTINGS, *args], cwd=repo.git_dir, git_dir=repo.git_dir, env=_asking(), takes_input=input is not None
+    )
+    try:
+        output, messages = _communicate(process, input, told)
+    except BaseException:  # an interrupt must not leave git running behind our back
+        process.kill()
+        process.wait()
+        raise
+    if process.returncode in ok_codes and (process.returncode == 0 or (refusals and b"\t" in output)):
+        return output
+    raise remote_failure(remote, messages, f"git ended with {process.returncode}")
+
+
+def _asking() -> dict[str, str]:
+    """Git may ask for a password where somebody sits at a terminal."""
+    return {"GIT_TERMINAL_PROMPT": "1"} if sys.stdin is not None and sys.stdin.isatty() else {}
+
+
+def _communicate(process: subprocess.Popen[bytes], input: bytes | None, told: Told | None) -> tuple[bytes, str]:
+    lines: list[str] = []
+    assert process.stdout is not None
+    assert process.stderr is not None
+    reader = threading.Thread(target=_read_messages, args=(process.stderr, lines, told), daemon=True)
+    reader.start()
+    if input is not None:
+        assert process.stdin is not None
+        try:
+            process.stdin.write(input)
+            process.stdin.close()
+        except BrokenPipeError:
+            pass  # it has ended already, and says why
+    with process.stdout, process.stderr:
+        output = process.stdout.read()
+        process.wait()
+        reader.join()
+    return output, "\n".join(lines)
+
+
+def _read_messages(stream: IO[bytes], lines: list[str], told: Told | None) -> None:
+    for line in _lines(stream):
+        lines.append(line)
+        del lines[:-_LAST_LINES]
+        if told is not None:
+            told(line)
+
+
+def _lines(stream: IO[bytes]) -> Iterator[str]:
+    """Lines as they come; progress ends them with a carriage return."""
+    waiting = b""
+    while chunk := stream.read1(4096):  # type: ignore[attr-defined]
+        *whole, waiting = re.split(rb"[\r\n]", waiting + chunk)
+        waiting = waiting[-4096:]
+        yield from (line.decode("utf-8", "replace") for line in whole if line.strip())
+    if waiting.strip():
+        yield waiting.decode("utf-8", "replace")
+
+
+def remote_names(repo: Repository) -> list[str]:
+    """The remotes that are set up, as git lists them."""
+    output = run_git(["remote"], cwd=repo.git_dir, git_dir=repo.git_dir)
+    return [name for name in output.decode("utf-8", "surrogateescape").split("\n") if name]
+
+
+def remote_url(repo: Repository, remote: str, *, push: bool = False) -> str:
+    """The URL that git would speak to, its own rewriting (``insteadOf``) done.
+
+    Raises:
+        NoRemoteError: there is no such remote.
+    """
+    try:
+        args = ["remote", "get-url", *(["--push"] if push else []), "--end-of-options", remote]
+        return run_git(args, cwd=repo.git_dir, git_dir=repo.git_dir).decode("utf-8", "surrogateescape").strip()
+    except GitProgramError as error:
+        raise remote_failure(remote, "No such remote", "") from error

@@ -1,0 +1,224 @@
+"""Ledgers that were fetched: checked, compared with what was there before, then made visible all at once.
+
+A hostile or damaged run costs itself alone. A ledger that does not go on where the last good one ended was rewritten:
+the last good one stays in use until somebody accepts the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import field
+from typing import NamedTuple
+
+from gittrack.core.events import is_event_message
+from gittrack.core.ids import ObjectId, RefName, parse_event_id, parse_run_id
+from gittrack.core.ledger import BatchRow
+from gittrack.core.message import decode_message, listed_form
+from gittrack.core.problem import Problem
+from gittrack.core.refs import REMOTE_PREFIX, remote_ledger_ref
+from gittrack.errors import GittrackError
+from gittrack.frozen import dataclass
+from gittrack.git.refs import RefUpdate
+from gittrack.git.repository import Repository
+from gittrack.store.catalog import walk_batches
+from gittrack.store.event_store import read_event
+from gittrack.store.integrity import same_record
+from gittrack.store.layout import Layout
+from gittrack.store.refused import read_refused, refuse
+from gittrack.store.remotes import Remote
+from gittrack.store.run_reader import read_record
+
+
+class FetchedLedger(NamedTuple):
+    """A ledger as a remote has it now; ``tip`` None: it is there no more."""
+
+    month: str
+    writer: str
+    tip: ObjectId | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewLedger:
+    """A ledger that grew, or appeared.
+
+    Attributes:
+        ref: where it is remembered here.
+        writer: whose it is.
+        before: what was remembered; None when it is new.
+        tip: what it is now.
+        rows: what is new in it, oldest first; refused ones left out.
+    """
+
+    ref: RefName
+    writer: str
+    before: ObjectId | None
+    tip: ObjectId
+    rows: tuple[BatchRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A ledger that does not go on where it ended.
+
+    Attributes:
+        ref: where it is remembered here.
+        writer: whose it is.
+        before: the last good one, which stays in use.
+        tip: what the remote has; None: nothing.
+        lost: what would vanish.
+    """
+
+    ref: RefName
+    writer: str
+    before: ObjectId
+    tip: ObjectId | None
+    lost: tuple[BatchRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """What a fetch brought.
+
+    Attributes:
+        ledgers: that grew.
+        rewritten: those that are not as they were.
+        refused: runs, events and ledgers that are not what they should be.
+    """
+
+    ledgers: list[NewLedger] = field(default_factory=list)
+    rewritten: list[Rewritten] = field(default_factory=list)
+    refused: list[Problem] = field(default_factory=list)
+
+
+def remembered(repo: Repository, remote: Remote) -> dict[RefName, ObjectId]:
+    """The ledgers of a remote as last seen."""
+    return dict(repo.refs.list(f"{REMOTE_PREFIX}{remote.slug}/"))
+
+
+def looked_at(
+    repo: Repository,
+    layout: Layout,
+    remote: Remote,
+    fetched: Sequence[FetchedLedger],
+    progress: Callable[[int, int], None] | None = None,
+) -> Incoming:
+    """Check what was fetched; nothing becomes visible.
+
+    Args:
+        repo: where it was fetched to.
+        layout: its folders.
+        remote: where from.
+        fetched: ledgers that are not as they are remembered.
+        progress: told how many runs and events are checked, of how many.
+
+    Raises:
+        StorageError: what is refused could not be remembered.
+    """
+    found = Incoming()
+    before = remembered(repo, remote)
+    for ledger in fetched:
+        ref = remote_ledger_ref(remote.slug, ledger.month, ledger.writer)
+        try:
+            _look_at(repo, found, ref, ledger, before.get(ref))
+        except GittrackError as error:
+            found.refused.append(Problem(f"ledger {ledger.month}/{ledger.writer}", error.message))
+    return _checked(repo, layout, found, progress)
+
+
+def _look_at(repo: Repository, found: Incoming, ref: RefName, ledger: FetchedLedger, before: ObjectId | None) -> None:
+    if ledger.tip is None:
+        if before is not None:
+            found.rewritten.append(Rewritten(ref, ledger.writer, before, None, _rows(repo, before)))
+        return
+
+    def told(commit: ObjectId, error: GittrackError) -> None:
+        found.refused.append(Problem(f"ledger {ledger.month}/{ledger.writer} commit {commit}", error.message))
+
+    batches = list(walk_batches(repo, ledger.tip, before, told=told))
+    rows = tuple(row for _, batch in reversed(batches) for row in batch)
+    if before is not None and not _goes_on(repo, ledger.tip, before):
+        lost = set(_rows(repo, before)) - set(rows)
+        found.rewritten.append(Rewritten(ref, ledger.writer, before, ledger.tip, tuple(sorted(lost))))
+    else:
+        found.ledgers.append(NewLedger(ref, ledger.writer, before, ledger.tip, rows))
+
+
+def _goes_on(repo: Repository, tip: ObjectId, before: ObjectId) -> bool:
+    """Whether a ledger has another tip among the commits before it: by first parents, as a ledger grows."""
+    commit: ObjectId | None = tip
+    while commit is not None and commit != before:
+        parents = repo.objects.read_commit(commit).parents
+        commit = parents[0] if parents else None
+    return commit == before
+
+
+def _rows(repo: Repository, tip: ObjectId) -> tuple[BatchRow, ...]:
+    batches = list(walk_batches(repo, tip, told=lambda *_: None))
+    return tuple(row for _, batch in reversed(batches) for row in batch)
+
+
+def _checked(
+    repo: Repository, layout: Layout, found: Incoming, progress: Callable[[int, int], None] | None
+) -> Incoming:
+    known = read_refused(layout)
+    total = sum(len(ledger.rows) for ledger in found.ledgers)
+    bad: dict[ObjectId, str] = {}
+    ledgers, done = [], 0
+    for ledger in found.ledgers:
+        sound = []
+        for row in ledger.rows:
+            reason = known.get(row.commit) or _fault(repo, row)
+            if reason:
+                bad[row.commit] = reason
+                found.refused.append(Problem(f"{row.kind} {row.id}", reason))
+            else:
+                sound.append(row)
+            done += 1
+            if progress is not None:
+                progress(done, total)
+        ledgers.append(NewLedger(ledger.ref, ledger.writer, ledger.before, ledger.tip, tuple(sound)))
+    refuse(layout, {commit: reason for commit, reason in bad.items() if commit not in known})
+    return Incoming(ledgers, found.rewritten, found.refused)
+
+
+def _fault(repo: Repository, row: BatchRow) -> str:
+    """Why a run or an event must not be shown; empty when it is sound."""
+    try:
+        if row.kind == "event":
+            event = read_event(repo, row.commit)
+            return "" if event.id == parse_event_id(row.id) else f"its commit holds event {event.id}"
+        message = repo.objects.read_commit(row.commit).message
+        if is_event_message(message):
+            return "its commit is an event"
+        repo.objects.list_tree(row.commit)
+        record = read_record(repo, row.commit)
+        if record.id != parse_run_id(row.id):
+            return f"its run.toml says {record.id}"
+        listed = decode_message(message)
+        if listed is not None and not same_record(listed.record, listed_form(record)):
+            return "its commit message says other things than its tree"
+    except (GittrackError, ValueError, RecursionError) as error:
+        return str(error) or type(error).__name__
+    return ""
+
+
+def make_visible(
+    repo: Repository, ledgers: Sequence[NewLedger], scratch: Sequence[tuple[RefName, ObjectId]] = ()
+) -> None:
+    """Move what is remembered of a remote, and delete the scratch refs, in one transaction.
+
+    Raises:
+        RefMovedError: another process was faster.
+        StorageError: it cannot be written.
+    """
+    updates = [RefUpdate(ledger.ref, ledger.tip, ledger.before) for ledger in ledgers]
+    repo.refs.transaction([*updates, *(RefUpdate(name, None, tip) for name, tip in scratch)])
+
+
+def accept_rewrite(repo: Repository, rewritten: Rewritten) -> None:
+    """Use a rewritten ledger from now on; what is ours in the old one must be in a local ledger already.
+
+    Raises:
+        RefMovedError, StorageError: as :func:`make_visible`.
+    """
+    repo.refs.transaction([RefUpdate(rewritten.ref, rewritten.tip, rewritten.before)])

@@ -1,0 +1,190 @@
+"""Runs and events appended to the ledger of this month and writer at a remote, and what is remembered of it moved.
+
+The order makes a kill harmless: the ledger commits here, the push, then one transaction that moves the remembered tip
+and deletes the inbox refs. Killed after the push, the next one is refused as behind, fetches the ledger, finds
+everything in it and only does the rest. Two clones that push at once both end in the ledger, one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from gittrack.core.events import is_event_message
+from gittrack.core.ids import ObjectId, RefName
+from gittrack.core.ledger import MAX_BATCH, BatchKind, BatchRow
+from gittrack.core.parsed_refs import InboxRef, LocalLedgerRef, RemoteLedgerRef, parse_ref
+from gittrack.core.problem import Problem
+from gittrack.core.records import Writer
+from gittrack.core.refs import INBOX_PREFIX, LOCAL_PREFIX, REMOTE_PREFIX, remote_ledger_ref, shared_ledger
+from gittrack.errors import GittrackError, RemoteError
+from gittrack.frozen import dataclass
+from gittrack.git.network import PushedRef, Told, push_ref
+from gittrack.git.reachable import unreachable
+from gittrack.git.refs import RefUpdate
+from gittrack.git.repository import Repository
+from gittrack.store.catalog import walk_ledger
+from gittrack.store.incoming import remembered
+from gittrack.store.remotes import Remote
+from gittrack.store.rollup import append_batch, check_ledger, month_of, new_ledger
+from gittrack.store.run_reader import read_listed
+
+_ATTEMPTS = 20
+
+Catch = Callable[[str, str], None]
+"""Fetches one ledger, of a month and a writer, and makes it visible: another clone was faster."""
+
+
+class Candidate(NamedTuple):
+    """A run or an event of this repository: its row, and the inbox ref that holds it, if one does."""
+
+    row: BatchRow
+    inbox: RefName | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What a push did.
+
+    Attributes:
+        rows: what is in the remote's ledgers now and was not before.
+        ledger: the ledger that grew, as the remote calls it; empty when none did.
+        attempts: pushes that it took; more than one when another clone was faster.
+    """
+
+    rows: tuple[BatchRow, ...]
+    ledger: str = ""
+    attempts: int = 0
+
+
+def candidates(repo: Repository, remote: Remote, writer: str) -> tuple[list[Candidate], list[Problem]]:
+    """What is here and not at a remote; and what cannot be shared because it cannot be read.
+
+    Looked at are the inbox, the local ledgers, and one's own ledgers at other remotes.
+
+    Args:
+        repo: where.
+        remote: whose ledgers, as they are remembered, do not count.
+        writer: whose ledgers at other remotes count.
+    """
+    found: dict[ObjectId, Candidate] = {}
+    problems: list[Problem] = []
+    for name, tip in [*repo.refs.list(INBOX_PREFIX, LOCAL_PREFIX), *repo.refs.list(REMOTE_PREFIX)]:
+        ref = parse_ref(name)
+        try:
+            if isinstance(ref, InboxRef):
+                kind: BatchKind = "event" if is_event_message(repo.objects.read_commit(tip).message) else "run"
+                found[tip] = Candidate(BatchRow(kind, ref.id, tip), name)
+            elif isinstance(ref, LocalLedgerRef) or _is_own_elsewhere(ref, remote, writer):
+                for row in walk_ledger(repo, tip, told=lambda *_: None):
+                    found.setdefault(row.commit, Candidate(row, None))
+        except GittrackError as error:
+            problems.append(Problem(name, error.message))
+    missing = set(repo.objects.missing(found))
+    problems += [Problem(f"{found[id].row.kind} {found[id].row.id}", "its commit is gone") for id in missing]
+    there = unreachable(repo, found.keys() - missing, remembered(repo, remote).values())
+    return [candidate for commit, candidate in found.items() if commit in there], problems
+
+
+def _is_own_elsewhere(ref: object, remote: Remote, writer: str) -> bool:
+    return isinstance(ref, RemoteLedgerRef) and ref.remote != remote.slug and ref.writer == writer
+
+
+def share(
+    repo: Repository,
+    remote: Remote,
+    rows: Sequence[BatchRow],
+    author: Writer,
+    now: int,
+    catch_up: Catch,
+    told: Told | None = None,
+) -> Shared:
+    """Append rows to the ledger of this month and writer at a remote.
+
+    Args:
+        repo: where they are.
+        remote: where to.
+        rows: what; those that are there already are left out.
+        author: whose ledger.
+        now: ms since the epoch.
+        catch_up: fetches a ledger that another clone of the same writer has moved meanwhile.
+        told: git's progress.
+
+    Raises:
+        RemoteError: the remote cannot be reached, or refuses; repeat it.
+    """
+    month = month_of(now)
+    name = shared_ledger(remote.prefix, month, author.slug)
+    ref = remote_ledger_ref(remote.slug, month, author.slug)
+    for attempt in range(1, _ATTEMPTS + 1):
+        left = unreachable(repo, [row.commit for row in rows], remembered(repo, remote).values())
+        rest = [row for row in rows if row.commit in left]
+        if not rest:
+            return Shared((), "", attempt - 1)
+        before = repo.refs.get(ref)
+        tip = _grown(repo, ref, before, rest, author, now)
+        answer = push_ref(repo, remote.name, tip, name, told=told)
+        if answer.accepted:
+            repo.refs.transaction([RefUpdate(ref, tip, before)])
+            return Shared(tuple(rest), name, attempt)
+        if not answer.behind:
+            raise refusal(remote, answer)
+        catch_up(month, author.slug)
+    raise RemoteError(f"ledger '{name}' of remote '{remote.name}' moved {_ATTEMPTS} times", hint="gittrack push")
+
+
+def _grown(
+    repo: Repository, ref: RefName, before: ObjectId | None, rows: Sequence[BatchRow], author: Writer, now: int
+) -> ObjectId:
+    """The ledger with some more rows; no ref is touched."""
+    if before is not None:
+        check_ledger(repo, ref, before)
+    tip = before or new_ledger(repo, month_of(now), author, now)
+    for start in range(0, len(rows), MAX_BATCH):
+        batch = [(row, _experiment(repo, row)) for row in rows[start : start + MAX_BATCH]]
+        tip = append_batch(repo, tip, batch, author, now)
+    return tip
+
+
+def _experiment(repo: Repository, row: BatchRow) -> str:
+    if row.kind == "event":
+        return "?"
+    return read_listed(repo, row.commit, repo.objects.read_commit(row.commit).message).record.experiment.name
+
+
+def refusal(remote: Remote, answer: PushedRef) -> RemoteError:
+    """The error for what a server refused."""
+    reason = answer.reason or "it gives no reason"
+    hint = f"gittrack remote check {remote.name}"
+    if "hook declined" in reason:
+        hint = "ask whoever runs the remote what its hook wants: its words are above"
+    elif "shallow" in reason:
+        hint = "git fetch --unshallow"
+    return RemoteError(f"remote '{remote.name}' refuses '{answer.name}': {reason}", hint=hint)
+
+
+def settle(repo: Repository, slug: str, shared: Iterable[ObjectId]) -> None:
+    """Delete the inbox refs of what a remote has, and the local ledgers that hold nothing else.
+
+    Args:
+        repo: where.
+        slug: of the remote.
+        shared: the commits that may have come into its ledgers; only those that are in them count.
+    """
+    tips = [tip for _, tip in repo.refs.list(f"{REMOTE_PREFIX}{slug}/")]
+    commits = set(shared)
+    commits -= unreachable(repo, commits, tips)
+    inbox = [(name, tip) for name, tip in repo.refs.list(INBOX_PREFIX) if tip in commits]
+    updates = [RefUpdate(name, None, tip) for name, tip in inbox]
+    for name, tip in repo.refs.list(LOCAL_PREFIX):
+        if not unreachable(repo, _rows_of_sound(repo, tip), tips):
+            updates.append(RefUpdate(name, None, tip))
+    repo.refs.transaction(updates)
+
+
+def _rows_of_sound(repo: Repository, tip: ObjectId) -> set[ObjectId]:
+    """The commits that a ledger lists; itself when it cannot be read, so that it stays where it is."""
+    try:
+        return {row.commit for row in walk_ledger(repo, tip)}
+    except GittrackError:
+        return {tip}

@@ -1,0 +1,110 @@
+"""Runs travel by ordinary git remotes: what is pushed by one is seen by the others, once, whoever was faster."""
+
+from __future__ import annotations
+
+import time
+
+from gittrack.api.annotate import rename_run, tag_run
+
+
+def test_what_one_pushes_the_other_sees(people, remote):
+    ann, bob = people("ann"), people("bob")
+    ann.run("first", params={"lr": 0.1})
+    ann.run("second")
+    done = ann.push()
+    assert (len(done.shared.rows), done.shared.attempts) == (2, 1)
+    assert ann.names() == ["first", "second"]
+    assert ann.refs() == [f"refs/runs-remote/origin/{month()}/ann"]
+    assert bob.names() == []
+    found = bob.fetch()
+    assert (found.runs, found.events, found.refused, found.rewritten) == (2, 0, (), ())
+    assert bob.names() == ["first", "second"]
+    assert bob.fetch().rows == ()
+    assert ann.push().shared.rows == ()
+
+
+def test_what_is_said_of_anothers_run_comes_back(people):
+    ann, bob = people("ann"), people("bob")
+    id = ann.run("first")
+    ann.push()
+    bob.fetch()
+    with bob.here():
+        tag_run(bob.project, id, {"good": "yes"})
+        rename_run(bob.project, id, "best")
+    done = bob.push()
+    assert [row.kind for row in done.shared.rows] == ["event", "event"]
+    assert ann.fetch().events == 2
+    assert ann.names() == ["best"]
+
+
+def test_two_clones_of_one_writer_append_to_one_ledger(people):
+    one, two = people("one", "ann"), people("two", "ann")
+    one.run("first")
+    two.run("second")
+    one.push()
+    done = two.push()
+    assert done.shared.attempts == 2
+    one.run("third")
+    assert one.push().shared.attempts == 2
+    for person in (one, two):
+        person.fetch()
+        assert person.names() == ["first", "second", "third"]
+        assert person.refs() == [f"refs/runs-remote/origin/{month()}/ann"]
+
+
+def test_a_push_killed_before_it_was_noted_is_done_again_without_listing_anything_twice(people):
+    ann, bob = people("ann"), people("bob")
+    ann.run("first")
+    ann.push()
+    id = ann.run("second")
+    before = ann.git("rev-parse", f"refs/runs-remote/origin/{month()}/ann")
+    ann.push()
+    commit = ann.git("rev-list", "--max-parents=2", f"refs/runs-remote/origin/{month()}/ann", "-1", "--grep=second")
+    ann.git("update-ref", f"refs/runs-remote/origin/{month()}/ann", before)
+    ann.git("update-ref", f"refs/runs/inbox/{id}", commit)
+    time.sleep(1.1)  # in the same second the ledger commit would be the very same
+    assert ann.push().shared.rows == ()
+    assert ann.refs() == [f"refs/runs-remote/origin/{month()}/ann"]
+    bob.fetch()
+    assert bob.names() == ["first", "second"]
+    batches = bob.git("log", "--first-parent", "--format=%s", f"refs/runs-remote/origin/{month()}/ann")
+    assert batches.count("1 run") == 2
+
+
+def test_only_what_is_chosen_is_pushed(people):
+    ann, bob = people("ann"), people("bob")
+    ids = [ann.run(name, params={"n": number}) for number, name in enumerate(("a", "b", "c"))]
+    ann.push(runs=[ids[0]])
+    bob.fetch()
+    assert bob.names() == ["a"]
+    ann.push(query="params.n = 1")
+    bob.fetch()
+    assert bob.names() == ["a", "b"]
+    ann.git("config", "gittrack.share", "none")
+    assert ann.push().shared.rows == ()
+    ann.push(everything=True)
+    bob.fetch()
+    assert bob.names() == ann.names() == ["a", "b", "c"]
+
+
+def test_a_push_says_which_commits_of_code_it_would_publish(people):
+    from gittrack.api.push import plan_push
+
+    ann = people("ann")
+    (ann.folder / "new.py").write_text("x = 1\n")
+    ann.git("add", ".")
+    ann.git("commit", "-qm", "private")
+    (ann.folder / "new.py").write_text("x = 2\n")
+    ann.run("first")
+    with ann.here():
+        plan = plan_push(ann.project)
+    assert [commit.subject for commit in plan.commits] == ["private"]
+    ann.git("push", "-q", "origin", "main")
+    with ann.here():
+        assert plan_push(ann.project).commits == ()
+
+
+def month() -> str:
+    import datetime
+
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m")

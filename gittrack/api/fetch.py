@@ -174,7 +174,7 @@ def _bring(
     project: Project, remote: Remote, tips: Sequence[_Tip], scratch: str, told: Told | None
 ) -> tuple[list[FetchedLedger], list[Problem]]:
     """Fetch ledgers into scratch refs: all at once; when git refuses what one holds, each for itself."""
-    depth = 1 if project.repo.is_shallow() else None
+    depth = 1 if project.repo.cut_off() else None  # else the whole history of the code came along
     pairs = {tip: (tip.name, f"{scratch}{tip.month}/{tip.writer}") for tip in tips}
     failed: list[Problem] = []
     try:

@@ -19,6 +19,7 @@ from gittrack.index.database import IndexDatabase
 from gittrack.index.rows import IndexedRun, IndexWriter
 from gittrack.store.catalog import LOCAL, current_commits, walk_batches
 from gittrack.store.event_store import read_event
+from gittrack.store.refused import read_refused
 from gittrack.store.run_reader import read_record
 
 _MANY = 500
@@ -120,12 +121,19 @@ class _Refresh:
                 batches, failed = self._walked(name, tip, None)
         for place, reason in failed:
             seen.note_problem(self._sql, place, reason, ref=number)
-        rows = [row for _, batch in reversed(batches) for row in batch]
+        rows = self._sound(name, [row for _, batch in reversed(batches) for row in batch])
         runs = [(parse_run_id(row.id), row.commit) for row in rows if row.kind == "run"]
         seen.list_runs(self._sql, number, runs, self._touched)
         for row in rows:
             if row.kind == "event":
                 self._read_event(name, number, row.id, row.commit)
+
+    def _sound(self, name: RefName, rows: list[BatchRow]) -> list[BatchRow]:
+        """The rows without those that were refused when they were fetched; that fetch said so, and `fsck` does."""
+        if not isinstance(parse_ref(name), RemoteLedgerRef):
+            return rows
+        refused = read_refused(self._project.layout)
+        return [row for row in rows if row.commit not in refused]
 
     def _walked(
         self, name: RefName, tip: ObjectId, stop: ObjectId | None

@@ -99,7 +99,7 @@ def fsck_objects(repo: Repository, ids: Iterable[ObjectId]) -> dict[ObjectId, st
         For each commit that is not sound, what is wrong. One bad commit hides no other.
     """
     objects = _careful_store(repo)
-    cut_off = _shallow(repo)
+    cut_off = repo.cut_off()
     sound: set[ObjectId] = set()
     damaged: dict[ObjectId, str] = {}
     for id in ids:
@@ -123,7 +123,7 @@ def _careful_store(repo: Repository) -> ObjectStore:
     return ObjectStore(repo.common_dir, refuse)
 
 
-def _check_commit(objects: ObjectStore, id: ObjectId, cut_off: frozenset[str], sound: set[ObjectId]) -> None:
+def _check_commit(objects: ObjectStore, id: ObjectId, cut_off: frozenset[ObjectId], sound: set[ObjectId]) -> None:
     commit = objects.read_commit(id)
     for entry in objects.list_tree(id, limit=1_000_000):
         if entry.id not in sound:
@@ -139,13 +139,6 @@ def _check_blob(id: ObjectId, path: str, data: bytes) -> None:
     digest.update(data)
     if digest.hexdigest() != id:
         raise CorruptRecordError(f"file '{path}' is damaged: its bytes have another id")
-
-
-def _shallow(repo: Repository) -> frozenset[str]:
-    try:
-        return frozenset((repo.common_dir / "shallow").read_text("ascii", "replace").split())
-    except FileNotFoundError:
-        return frozenset()
 
 
 def _ref_files(repo: Repository, prefix: str) -> list[Path]:

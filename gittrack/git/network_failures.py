@@ -72,7 +72,7 @@ _SIGNS = (
         "repeat the command: what was sent is not sent twice",
     ),
     _Sign(
-        ("fsck error", "object fsck", "fsckObjects", "invalid", "malformed"),
+        ("error: object ", "fsck error", "fsckObjects", "invalid", "malformed"),
         RemoteError,
         "remote '{remote}' sent what git refuses: {said}",
         "gittrack remote check {remote}",
@@ -88,8 +88,17 @@ def remote_failure(remote: str, messages: str, otherwise: str) -> RemoteError:
         messages: git's messages, the last ones.
         otherwise: what to say when there are none.
     """
-    remote, said = redact_text(remote), redact_text(last_complaint(messages) or otherwise)
+    remote = redact_text(remote)
     for sign in _SIGNS:
         if any(words in messages for words in sign.words):
+            said = redact_text(_line_of(sign, messages))
             return sign.error(sign.text.format(remote=remote, said=said), hint=sign.hint.format(remote=remote))
+    said = redact_text(last_complaint(messages) or otherwise)
     return RemoteError(f"remote '{remote}': {said}", hint=f"git ls-remote {remote}")
+
+
+def _line_of(sign: _Sign, messages: str) -> str:
+    """The line that says it, without git's own first word."""
+    lines = messages.split("\n")
+    line = next(line for words in sign.words for line in lines if words in line)
+    return line.strip().removeprefix("remote: ").removeprefix("fatal: ").removeprefix("error: ")

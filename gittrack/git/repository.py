@@ -131,9 +131,13 @@ class Repository:
         branch = target.removeprefix(_HEADS) if target.startswith(_HEADS) else None
         return Head(self.refs.get(RefName(target)), branch)
 
-    def is_shallow(self) -> bool:
-        """Whether its history is cut off somewhere, as in clones that CI makes."""
-        return (self.common_dir / "shallow").exists()
+    def cut_off(self) -> frozenset[ObjectId]:
+        """The commits whose parents are not here, as in the shallow clones that CI makes; mostly none."""
+        try:
+            text = (self.common_dir / "shallow").read_text("ascii", "replace")
+        except FileNotFoundError:
+            return frozenset()
+        return frozenset(map(ObjectId, text.split()))
 
     def resolve(self, revision: str) -> ObjectId | None:
         """The commit that a revision in git's own words names (``HEAD~2``, ``v1.0``, ``:/text``); None if none."""

@@ -7,7 +7,7 @@ One damaged run, event or ledger is one line in ``problems`` and never hides the
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
 
 from gittrack.core.events import is_event_message
@@ -21,6 +21,8 @@ from gittrack.core.run_toml import strip_version
 from gittrack.errors import CorruptRecordError, FormatError, GittrackError
 from gittrack.git.repository import Repository
 from gittrack.store.event_store import read_event
+from gittrack.store.layout import Layout
+from gittrack.store.refused import read_refused
 
 LOCAL = ""
 """The writer of what lies in the inbox or a local ledger: this repository."""
@@ -50,15 +52,16 @@ class Catalog:
 def read_catalog(repo: Repository) -> Catalog:
     """Walk the inbox and every ledger."""
     catalog = Catalog()
+    refused = read_refused(Layout.of(repo.common_dir))
     for name, tip in [*repo.refs.list(RUNS_PREFIX), *repo.refs.list(REMOTE_PREFIX)]:
         ref = parse_ref(name)
         try:
             if isinstance(ref, InboxRef):
                 _add_inbox(repo, catalog, ref, tip)
             elif isinstance(ref, LocalLedgerRef):
-                _add_ledger(repo, catalog, name, tip, LOCAL)
+                _add_ledger(repo, catalog, name, tip, LOCAL, {})
             elif isinstance(ref, RemoteLedgerRef):
-                _add_ledger(repo, catalog, name, tip, ref.writer)
+                _add_ledger(repo, catalog, name, tip, ref.writer, refused)
         except GittrackError as error:
             catalog.problems.append(Problem(name, error.message))
     return catalog
@@ -74,11 +77,15 @@ def _add_inbox(repo: Repository, catalog: Catalog, ref: InboxRef, tip: ObjectId)
         catalog.add_run(parse_run_id(ref.id), tip, LOCAL)
 
 
-def _add_ledger(repo: Repository, catalog: Catalog, name: RefName, tip: ObjectId, writer: str) -> None:
+def _add_ledger(
+    repo: Repository, catalog: Catalog, name: RefName, tip: ObjectId, writer: str, refused: Mapping[ObjectId, str]
+) -> None:
     def told(commit: ObjectId, error: GittrackError) -> None:
         catalog.problems.append(Problem(f"{name} commit {commit}", error.message))
 
     for row in walk_ledger(repo, tip, told=told):
+        if row.commit in refused:
+            continue  # the fetch that brought it said so, and `fsck` does
         if row.kind == "run":
             catalog.add_run(parse_run_id(row.id), row.commit, writer)
         elif row.commit not in catalog.events:
@@ -124,7 +131,8 @@ def walk_batches(
 ) -> Iterator[tuple[ObjectId | None, list[BatchRow]]]:
     """As :func:`walk_ledger`, batch by batch: the ledger commit before it (``stop`` when that was met), its rows."""
     commit_id: ObjectId | None = tip
-    while commit_id is not None and commit_id != stop:
+    cut_off = repo.cut_off()  # what lies below is not here, nor is what that commit lists
+    while commit_id is not None and commit_id != stop and commit_id not in cut_off:
         commit = repo.objects.read_commit(commit_id)
         before = commit.parents[0] if commit.parents else None
         try:

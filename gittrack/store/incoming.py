@@ -144,12 +144,16 @@ def _look_at(repo: Repository, found: Incoming, ref: RefName, ledger: FetchedLed
 
 
 def _goes_on(repo: Repository, tip: ObjectId, before: ObjectId) -> bool:
-    """Whether a ledger has another tip among the commits before it: by first parents, as a ledger grows."""
+    """Whether a ledger has another tip among the commits before it: by first parents, as a ledger grows.
+
+    Where its history is cut off nobody can tell, and it is believed.
+    """
     commit: ObjectId | None = tip
-    while commit is not None and commit != before:
+    cut_off = repo.cut_off()
+    while commit is not None and commit != before and commit not in cut_off:
         parents = repo.objects.read_commit(commit).parents
         commit = parents[0] if parents else None
-    return commit == before
+    return commit is not None
 
 
 def _rows(repo: Repository, tip: ObjectId) -> tuple[BatchRow, ...]:

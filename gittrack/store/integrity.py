@@ -25,6 +25,7 @@ from gittrack.store.catalog import read_catalog
 from gittrack.store.done import done_runs
 from gittrack.store.layout import Layout
 from gittrack.store.live import list_live
+from gittrack.store.refused import read_refused
 from gittrack.store.run_reader import artifact_files, read_record, read_series
 
 
@@ -57,6 +58,7 @@ def check(repo: Repository, layout: Layout) -> list[Finding]:
         Finding(problem.where, problem.reason, "gittrack doctor" if problem.where.startswith(INBOX_PREFIX) else "")
         for problem in catalog.problems
     ]
+    findings += _refused(layout)
     damage = _objects(repo, layout, {commit: id for id, commits in catalog.runs.items() for commit in commits})
     findings += damage.values()
     findings += _code(repo, catalog.runs)
@@ -69,6 +71,12 @@ def check(repo: Repository, layout: Layout) -> list[Finding]:
             if contents.damaged:
                 findings.append(Finding(f"live run {run.id}", f"{contents.damaged} damaged bytes in {name}"))
     return findings
+
+
+def _refused(layout: Layout) -> Iterable[Finding]:
+    """What came from remotes and is no sound run or event."""
+    for commit, reason in read_refused(layout).items():
+        yield Finding(f"commit {commit}", f"refused when it was fetched: {reason}")
 
 
 def _objects(repo: Repository, layout: Layout, commits: dict[ObjectId, RunId]) -> dict[ObjectId, Finding]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from gittrack.core.refs import RUNS_PREFIX, remote_slug
 from gittrack.errors import StorageError
 from gittrack.git.failures import disk_hint
-from gittrack.git.network import remote_url
+from gittrack.git.network import remote_names, remote_url
 from gittrack.git.repository import Repository
 from gittrack.store.layout import Layout
 
@@ -47,13 +47,14 @@ def known_remote(repo: Repository, name: str, prefix: str = RUNS_PREFIX) -> Remo
 
     Args:
         repo: whose configuration names it.
-        name: as git knows it.
+        name: as git knows it, or the URL or path of a repository.
         prefix: the namespace of ledgers there.
 
     Raises:
         NoRemoteError: there is none of this name.
     """
-    return Remote(name, remote_slug(name), prefix, remote_url(repo, name))
+    is_place = name not in remote_names(repo) and ("/" in name or ":" in name)
+    return Remote(name, remote_slug(name), prefix, name if is_place else remote_url(repo, name))
 
 
 def speaks_of(layout: Layout, remote: Remote) -> bool:

@@ -34,6 +34,8 @@ from gittrack.store.rollup import keep_here
 if TYPE_CHECKING:
     from gittrack.api.project import Project
 
+__all__ = ["Fetched", "Rewritten", "catch_up", "fetch", "moved_ledgers", "stale_if_moved"]
+
 Checked = Callable[[int, int], None]
 """Told how many runs and events are checked, of how many."""
 
@@ -154,6 +156,12 @@ def _wanted(project: Project, remote: Remote) -> _Wanted:
     new = [tip for tip in there if known.get(remote_ledger_ref(remote.slug, tip.month, tip.writer)) != tip.tip]
     parsed = (parse_ref(ref) for ref in known if ref not in names)
     return _Wanted(new, [ref for ref in parsed if isinstance(ref, RemoteLedgerRef)])
+
+
+def moved_ledgers(project: Project, remote: Remote) -> tuple[str, ...]:
+    """The ledgers there, ``month/writer``, that are not as they are remembered here; nothing is fetched."""
+    wanted = _wanted(project, remote)
+    return tuple(sorted({f"{tip.month}/{tip.writer}" for tip in (*wanted.new, *wanted.gone)}, reverse=True))
 
 
 def _take_month(

@@ -35,6 +35,11 @@ def runs_remote(project: Project, name: str | None = None) -> Remote:
     return known_remote(project.repo, name or project.config.runs_remote or _usual(project), prefix)
 
 
+def is_remote(project: Project, word: str) -> bool:
+    """Whether a word names a remote, or is the URL or path of one, rather than a run."""
+    return word in remote_names(project.repo) or "://" in word or word.startswith(("/", "./", "../", "~"))
+
+
 def _usual(project: Project) -> str:
     names = remote_names(project.repo)
     branch = project.repo.head().branch

@@ -6,6 +6,7 @@ Names are only added; ``schema`` is raised when one changes its meaning or goes.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
     from gittrack.api.artifact_transfer import Transfer
     from gittrack.api.disk_usage import DiskUsage
     from gittrack.api.experiments import Experiment
+    from gittrack.api.fetch import Fetched, Rewritten
     from gittrack.api.gc import Collected, GcPlan
     from gittrack.api.maintain import Finding, Recovery, Repair
+    from gittrack.api.push import Pushed, PushPlan
     from gittrack.api.read import SavedRun
     from gittrack.api.settings import Setting
+    from gittrack.api.sharing_status import SharingStatus
     from gittrack.api.whence import Whence
     from gittrack.core.lineage import Lineage
     from gittrack.core.problem import Problem
@@ -127,6 +131,50 @@ def experiment(item: Experiment) -> dict[str, Any]:
 def problem(item: Problem) -> dict[str, Any]:
     """Something that could not be read."""
     return {"where": item.where, "reason": item.reason}
+
+
+def push(plan: PushPlan, done: Pushed | None) -> dict[str, Any]:
+    """What ``push`` prints; ``pushed`` is None when nothing was tried."""
+    moved = None if done is None else done.bytes_moved
+    return {
+        "remote": plan.remote.name,
+        "runs": list(plan.runs),
+        "events": plan.events,
+        "code_commits": [commit.id for commit in plan.commits],
+        "pushed": None if done is None else len(done.shared.rows),
+        "ledger": None if done is None else done.shared.ledger or None,
+        "artifacts": None if moved is None else transfer(moved),
+        "problems": [problem(item) for item in plan.problems],
+    }
+
+
+def fetched(found: Fetched) -> dict[str, Any]:
+    """What ``fetch`` prints."""
+
+    def ledgers(items: Sequence[Rewritten]) -> list[dict[str, Any]]:
+        return [{"ledger": item.ref, "writer": item.writer, "lost": [row.id for row in item.lost]} for item in items]
+
+    return {
+        "remote": found.remote,
+        "runs": sorted({row.id for row in found.rows if row.kind == "run"}),
+        "events": found.events,
+        "ledgers": found.ledgers,
+        "refused": [problem(item) for item in found.refused],
+        "rewritten": ledgers(found.rewritten),
+        "accepted": ledgers(found.accepted),
+    }
+
+
+def sharing_status(status: SharingStatus) -> dict[str, Any]:
+    """What ``status`` prints; ``news`` is None when the remote was not asked."""
+    return {
+        "remote": status.remote or None,
+        "unshared": {"runs": list(status.runs), "events": status.events},
+        "news": None if status.news is None else list(status.news),
+        "running": list(status.running),
+        "last_asked": status.seen,
+        "problems": [problem(item) for item in status.problems],
+    }
 
 
 def finding(item: Finding) -> dict[str, Any]:

@@ -1,0 +1,87 @@
+"""What is new here, what is new there, what is unfinished, and whose bytes are not here."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from gittrack.api.fetch import moved_ledgers
+from gittrack.api.live_beside import live_folders
+from gittrack.api.remotes import runs_remote
+from gittrack.core.ids import RunId
+from gittrack.core.problem import Problem
+from gittrack.errors import NoRemoteError, RemoteError
+from gittrack.frozen import dataclass
+from gittrack.store.outgoing import candidates
+
+if TYPE_CHECKING:
+    from gittrack.api.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class SharingStatus:
+    """How this clone and a remote stand to each other.
+
+    Attributes:
+        remote: its name; empty when there is none.
+        runs: ids of runs that are here and not there.
+        events: how many events are here and not there.
+        news: ledgers there, ``month/writer``, that are not as they are here; None: the remote was not asked.
+        running: ids of runs in progress.
+        seen: when the remote was last fetched from or pushed to, ms since the epoch; None: never.
+        unreachable: why the remote could not be asked; empty when it could, or nobody wanted to.
+        problems: what cannot be shared because it cannot be read.
+    """
+
+    remote: str
+    runs: tuple[RunId, ...]
+    events: int
+    news: tuple[str, ...] | None
+    running: tuple[RunId, ...]
+    seen: int | None
+    unreachable: str
+    problems: tuple[Problem, ...]
+
+
+def sharing_status(project: Project, name: str | None = None, *, offline: bool = False) -> SharingStatus:
+    """How this clone and a remote stand to each other; nothing is changed here or there.
+
+    Args:
+        project: where.
+        name: the remote; None: the usual one.
+        offline: do not ask the remote.
+
+    Raises:
+        NoRemoteError: there is no remote of this name.
+    """
+    running = tuple(run.id for run in live_folders(project))
+    try:
+        remote = runs_remote(project, name)
+    except NoRemoteError:
+        if name is not None:
+            raise
+        return SharingStatus("", (), 0, None, running, None, "", ())
+    found, problems = candidates(project.repo, remote, project.writer)
+    news, unreachable = None, ""
+    if not offline:
+        try:
+            news = moved_ledgers(project, remote)
+        except RemoteError as error:
+            unreachable = error.message
+    return SharingStatus(
+        remote=remote.name,
+        runs=tuple(dict.fromkeys(RunId(row.id) for row, _ in found if row.kind == "run")),
+        events=sum(row.kind == "event" for row, _ in found),
+        news=news,
+        running=running,
+        seen=_last_seen(project),
+        unreachable=unreachable,
+        problems=tuple(problems),
+    )
+
+
+def _last_seen(project: Project) -> int | None:
+    try:
+        return os.stat(project.layout.remotes_file).st_mtime_ns // 1_000_000
+    except FileNotFoundError:
+        return None

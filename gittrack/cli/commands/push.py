@@ -1,0 +1,126 @@
+"""``gittrack push``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from gittrack.cli.session import Session
+from gittrack.cli.terminal import say
+from gittrack.core.names import display
+from gittrack.errors import UsageError
+
+if TYPE_CHECKING:
+    from gittrack.api.project import Project
+    from gittrack.api.push import Pushed, PushPlan
+
+_SHOWN_COMMITS = 5
+
+
+@click.command("push")
+@click.argument("words", metavar="[REMOTE] [RUN…]", nargs=-1)
+@click.option("-q", "--query", metavar="QUERY", default="", help="Push the runs that this finds.")
+@click.option("-e", "--experiment", metavar="EXP", help="Push the runs of this experiment.")
+@click.option("--all", "everything", is_flag=True, help="Push every run, whatever gittrack.share says.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only say what would be pushed.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before commits of your code become public.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def command(
+    session: Session,
+    words: tuple[str, ...],
+    query: str,
+    experiment: str | None,
+    everything: bool,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Share runs: what the remote does not have yet, and what you said about any run.
+
+    The bytes of artifacts go first, then the runs, as a fast-forward of one ref of the remote (refs/runs/MONTH/YOU).
+    Your branches and tags stay here. Stopped at any moment, the same command does the rest.
+
+    Without RUN and options it is everything not yet shared of what gittrack.share names: all (the default), none, or
+    a query.
+    """
+    from gittrack.api.push import plan_push, push
+    from gittrack.cli.git_progress import git_progress
+    from gittrack.cli.transfer_report import progress_bar
+
+    project = session.recovered()
+    remote, runs = _remote_and_runs(project, words)
+    with git_progress() as told:
+        plan = plan_push(
+            project, remote, runs=runs, query=query, experiment=experiment, everything=everything, told=told
+        )
+    for problem in plan.problems:
+        say(f"warning: {problem.where} stays here: {problem.reason}: gittrack fsck", role="warning")
+    _say_code(plan)
+    done = None
+    if plan.rows and not dry_run:
+        if plan.commits and not yes and not _confirmed(plan):
+            say("nothing was pushed")
+            raise SystemExit(1)
+        with progress_bar("bytes") as told_bytes, git_progress() as told:
+            done = push(project, plan, told=told, told_bytes=told_bytes)
+    if as_json:
+        from gittrack.cli import shapes
+
+        shapes.print_json(**shapes.push(plan, done))
+    _say_end(plan, done, dry_run=dry_run)
+
+
+def _remote_and_runs(project: Project, words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """The first word is a remote when git has one of that name, or when it is a URL or a path."""
+    from gittrack.api.remotes import is_remote
+
+    if words and is_remote(project, words[0]):
+        return words[0], words[1:]
+    return None, words
+
+
+def _what(plan: PushPlan) -> str:
+    from gittrack.cli.render import plural
+
+    parts = [plural(len(plan.runs), "run")] if plan.runs else []
+    parts += [plural(plan.events, "event")] if plan.events else []
+    return " and ".join(parts)
+
+
+def _say_code(plan: PushPlan) -> None:
+    if not plan.commits:
+        return
+    from gittrack.cli.render import plural
+
+    text = f"{plural(len(plan.commits), 'commit')} of your code, on no branch of {plan.remote.name}, would be public"
+    say(f"{text} with their runs:", role="warning")
+    for commit in plan.commits[:_SHOWN_COMMITS]:
+        say(f"  {commit.id[:10]} {display(commit.subject, 100)}")
+    if len(plan.commits) > _SHOWN_COMMITS:
+        say(f"  … and {len(plan.commits) - _SHOWN_COMMITS} more")
+
+
+def _confirmed(plan: PushPlan) -> bool:
+    if not sys.stdin.isatty():
+        text = f"nobody is there to be asked about {len(plan.commits)} commits of code"
+        raise UsageError(text, hint="gittrack push --yes, or push the branch first: git push")
+    return click.confirm(f"push {_what(plan)} to {plan.remote.name}?", err=True)
+
+
+def _say_end(plan: PushPlan, done: Pushed | None, *, dry_run: bool) -> None:
+    if not plan.rows:
+        say(f"nothing to push: {plan.remote.name} has it all, as far as is known here; what is there: gittrack fetch")
+        return
+    if done is None:
+        if dry_run:
+            say(f"would push {_what(plan)} to {plan.remote.name}")
+        return
+    if done.without_bytes:
+        say(f"warning: the bytes of artifacts stay here: {done.without_bytes}", role="warning")
+    if done.shared.rows:
+        say(f"pushed {_what(plan)} to {plan.remote.name}; others get them by: gittrack fetch")
+    else:
+        say(f"{plan.remote.name} had it all already")

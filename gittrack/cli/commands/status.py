@@ -1,0 +1,58 @@
+"""``gittrack status``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from gittrack.cli.session import Session
+from gittrack.cli.terminal import print_data, say
+
+if TYPE_CHECKING:
+    from gittrack.api.sharing_status import SharingStatus
+
+
+@click.command("status")
+@click.argument("remote", metavar="[REMOTE]", required=False)
+@click.option("--offline", is_flag=True, help="Do not ask the remote: tell what is known here.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def command(session: Session, remote: str | None, offline: bool, as_json: bool) -> None:
+    """Show what is not shared yet, what is new at the remote, and which runs go on. Nothing is changed."""
+    from gittrack.api.sharing_status import sharing_status
+
+    project = session.recovered()
+    status = sharing_status(project, remote, offline=offline)
+    if as_json:
+        from gittrack.cli import shapes
+
+        shapes.print_json(**shapes.sharing_status(status))
+    else:
+        print_data("\n".join(_lines(status, project.now())))
+    for problem in status.problems:
+        say(f"warning: {problem.where} cannot be shared: {problem.reason}: gittrack fsck", role="warning")
+    if status.unreachable:
+        say(f"warning: {status.unreachable}; what is known here: gittrack status --offline", role="warning")
+
+
+def _lines(status: SharingStatus, now: int) -> list[str]:
+    from gittrack.cli.render import plural
+    from gittrack.core.sparkline import format_age
+
+    running = f"{plural(len(status.running), 'run')} in progress: gittrack top" if status.running else ""
+    if not status.remote:
+        return [line for line in ("no remote to share runs with: git remote add origin URL", running) if line]
+    seen = "never asked" if status.seen is None else f"last asked {format_age(now - status.seen)}"
+    lines = [f"remote {status.remote}, {seen}"]
+    if status.runs or status.events:
+        parts = [plural(len(status.runs), "run")] * bool(status.runs)
+        parts += [plural(status.events, "event")] * bool(status.events)
+        lines.append(f"not shared: {' and '.join(parts)}: gittrack push")
+    else:
+        lines.append("everything here is shared")
+    if status.news:
+        lines.append(f"news there: {', '.join(status.news[:10])}: gittrack fetch")
+    elif status.news is not None:
+        lines.append("nothing new there")
+    return lines + ([running] if running else [])

@@ -161,7 +161,8 @@ def _wanted(project: Project, remote: Remote) -> _Wanted:
 def moved_ledgers(project: Project, remote: Remote) -> tuple[str, ...]:
     """The ledgers there, ``month/writer``, that are not as they are remembered here; nothing is fetched."""
     wanted = _wanted(project, remote)
-    return tuple(sorted({f"{tip.month}/{tip.writer}" for tip in (*wanted.new, *wanted.gone)}, reverse=True))
+    names = {f"{tip.month}/{tip.writer}" for tip in wanted.new}
+    return tuple(sorted(names | {f"{ref.month}/{ref.writer}" for ref in wanted.gone}, reverse=True))
 
 
 def _take_month(

@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "artifact": ("artifact", "List, show, copy and add artifacts of a run; push and pull their bytes"),
     "push": ("push", "Share runs, and what you said about runs, through a git remote"),
     "fetch": ("fetch", "Get the runs that others shared"),
+    "pull": ("pull", "Fetch, then bring the bytes of artifacts that are asked for"),
     "status": ("status", "Show what is not shared yet, and what is new at the remote"),
     "config": ("config", "Show or change settings"),
     "du": ("du", "Show where the bytes of artifacts are, the largest first"),

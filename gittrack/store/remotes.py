@@ -64,14 +64,12 @@ def speaks_of(layout: Layout, remote: Remote) -> bool:
 
 
 def remember(layout: Layout, remote: Remote) -> None:
-    """Note that what is remembered of a remote is of the repository it is now.
+    """Note that what is remembered of a remote is of the repository it is now, and that it was asked just now.
 
     Raises:
         StorageError: it cannot be written.
     """
     known = _read(layout)
-    if known.get(remote.slug) == remote.repository:
-        return
     known[remote.slug] = remote.repository
     path = layout.remotes_file
     fresh = path.with_name(f"{path.name}.{os.getpid()}")

@@ -1,0 +1,49 @@
+"""``gittrack pull``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from gittrack.cli.session import Session
+from gittrack.cli.terminal import say
+
+
+@click.command("pull")
+@click.argument("remote", metavar="[REMOTE]", required=False)
+@click.option(
+    "--artifacts",
+    metavar="WHICH",
+    default="none",
+    help="Bytes to bring: none (the default), models, all, or a rule: 'best:10 by lowest val_loss', last:50, tagged.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def command(session: Session, remote: str | None, artifacts: str, as_json: bool) -> None:
+    """Fetch, then bring the bytes of artifacts that are asked for from the DVC remote.
+
+    A rule counts in each experiment. What arrives is hashed before it counts.
+    """
+    from gittrack.api.fetch import fetch
+    from gittrack.api.pull import pull_wanted
+    from gittrack.cli.commands.fetch import say_fetched
+    from gittrack.cli.git_progress import git_progress
+    from gittrack.cli.transfer_report import exit_code, progress_bar, report
+
+    project = session.recovered()
+    with git_progress() as told:
+        found = fetch(project, remote, told=told)
+    say_fetched(found)
+    with progress_bar("pull") as told_bytes:
+        done = pull_wanted(project, artifacts, told_bytes)
+    if as_json:
+        from gittrack.cli import shapes
+
+        shapes.print_json(**shapes.fetched(found), artifacts=None if done is None else shapes.transfer(done))
+    if done is None:
+        say("no bytes of artifacts were asked for: gittrack pull --artifacts models")
+        return
+    report(done, "pulled", "")
+    if code := exit_code(done):
+        sys.exit(code)

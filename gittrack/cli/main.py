@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fetch": ("fetch", "Get the runs that others shared"),
     "pull": ("pull", "Fetch, then bring the bytes of artifacts that are asked for"),
     "status": ("status", "Show what is not shared yet, and what is new at the remote"),
+    "remote": ("remote", "Find out whether a git remote can take runs"),
     "config": ("config", "Show or change settings"),
     "du": ("du", "Show where the bytes of artifacts are, the largest first"),
     "gc": ("gc", "Remove artifact bytes of this clone that no run, branch or tag refers to"),

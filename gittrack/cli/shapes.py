@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gittrack.api.maintain import Finding, Recovery, Repair
     from gittrack.api.push import Pushed, PushPlan
     from gittrack.api.read import SavedRun
+    from gittrack.api.remote_check import RemoteCheck
     from gittrack.api.settings import Setting
     from gittrack.api.sharing_status import SharingStatus
     from gittrack.api.whence import Whence
@@ -175,6 +176,11 @@ def sharing_status(status: SharingStatus) -> dict[str, Any]:
         "last_asked": status.seen,
         "problems": [problem(item) for item in status.problems],
     }
+
+
+def remote_check(found: RemoteCheck) -> dict[str, Any]:
+    """What ``remote check`` prints."""
+    return {"remote": found.remote, "url": found.url, "works": found.works, "found": [asdict(i) for i in found.found]}
 
 
 def finding(item: Finding) -> dict[str, Any]:

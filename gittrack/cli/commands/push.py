@@ -105,7 +105,9 @@ def _say_code(plan: PushPlan) -> None:
 
 def _confirmed(plan: PushPlan) -> bool:
     if not sys.stdin.isatty():
-        text = f"nobody is there to be asked about {len(plan.commits)} commits of code"
+        from gittrack.cli.render import plural
+
+        text = f"nobody is there to be asked about {plural(len(plan.commits), 'commit')} of code"
         raise UsageError(text, hint="gittrack push --yes, or push the branch first: git push")
     return click.confirm(f"push {_what(plan)} to {plan.remote.name}?", err=True)
 

@@ -61,7 +61,7 @@ def tag_run(project: Project, address: str, tags: Mapping[str, str | None]) -> S
     for key, value in tags.items():
         if value is None and key not in run.record.tags:
             raise NotFoundError(f"run '{run.name}' has no tag '{key}'", hint=f"gittrack show {run.id[:8]}")
-    kept = {key: _kept("a tag", f"tag '{display(key, 60)}'", key, value) for key, value in tags.items()}
+    kept = {key: kept_text("a tag", f"tag '{display(key, 60)}'", value, key) for key, value in tags.items()}
     for key, value in kept.items():
         state(project, _subject(run.id), run.state, "tag", value, key)
     roll_up_when_crowded(project)
@@ -75,7 +75,7 @@ def note_run(project: Project, address: str, text: str | None) -> SavedRun:
         RunNotFoundError, AmbiguousError: the address.
         InvalidValueError: it is too long.
     """
-    return _change(project, find_run(project, address), "note", _kept("a note", "the note", "", text))
+    return _change(project, find_run(project, address), "note", kept_text("a note", "the note", text))
 
 
 def rename_run(project: Project, address: str, name: str) -> SavedRun:
@@ -119,7 +119,7 @@ def run_log(project: Project, address: str) -> tuple[SavedRun, tuple[Event, ...]
     return run, run.state.events
 
 
-def _kept(kind: str, what: str, name: str, text: str | None) -> str | None:
+def kept_text(kind: str, what: str, text: str | None, name: str = "") -> str | None:
     """The text without its secrets, after a line that says so."""
     if text is None:
         return None

@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "log": ("log", "Show what was changed about a run, and by whom"),
     "tag": ("tag", "Show, set or remove tags of a run"),
     "note": ("note", "Show or change the note of a run"),
+    "comment": ("comment", "Show what was said about a run, say something, answer"),
     "rename": ("rename", "Give a run another name"),
     "rm": ("rm", "Delete runs: they are hidden, and can be restored"),
     "restore": ("restore", "Bring deleted runs back"),

@@ -16,6 +16,7 @@ from gittrack.core.value_text import plain
 if TYPE_CHECKING:
     from gittrack.api.artifact_listing import ListedArtifact
     from gittrack.api.artifact_transfer import Transfer
+    from gittrack.api.comments import Thread
     from gittrack.api.disk_usage import DiskUsage
     from gittrack.api.experiments import Experiment
     from gittrack.api.fetch import Fetched, Rewritten
@@ -121,6 +122,23 @@ def event(item: Event) -> dict[str, Any]:
         "author": {"name": item.author.name, "email": item.author.email},
         "writer": item.writer,
         "replaces": list(item.replaces),
+    }
+
+
+def thread(item: Thread) -> dict[str, Any]:
+    """A thread as ``comment`` prints it."""
+    return {
+        "resolved": item.resolved,
+        "comments": [
+            {
+                "id": comment.id,
+                "author": {"name": comment.author.name, "email": comment.author.email},
+                "time": comment.time,
+                "text": comment.text,
+                "answers": comment.answers,
+            }
+            for comment in item.comments
+        ],
     }
 
 

@@ -24,7 +24,7 @@ from gittrack.frozen import dataclass
 
 BODY = "body"
 """What ``replaces`` calls the value that the run itself set."""
-SCALARS = frozenset({"tag", "name", "note", "lifecycle"})
+SCALARS = frozenset({"tag", "name", "note", "lifecycle", "thread"})
 SETS = frozenset({"comment", "approval"})
 ACTIVE, DELETED = "active", "deleted"
 MAX_REPLACES = 10_000

@@ -1,0 +1,96 @@
+"""``gittrack comment``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from gittrack.cli.session import Session
+from gittrack.cli.terminal import say
+from gittrack.core.names import display
+from gittrack.errors import UsageError
+
+if TYPE_CHECKING:
+    from gittrack.api.comments import Comment, Thread
+
+
+@click.command("comment")
+@click.argument("run", metavar="RUN")
+@click.argument("text", metavar="[TEXT | -]", required=False)
+@click.option("--reply", metavar="COMMENT", help="Answer this comment, by the digits that stand before it.")
+@click.option("--resolve", metavar="COMMENT", help="Say that the thread of this comment is settled.")
+@click.option("--reopen", metavar="COMMENT", help="Say that it is not.")
+@click.option("--delete", metavar="COMMENT", help="Take your own comment back.")
+@click.option("--json", "as_json", is_flag=True, help="Print the comments as JSON.")
+@click.pass_obj
+def command(
+    session: Session,
+    run: str,
+    text: str | None,
+    reply: str | None,
+    resolve: str | None,
+    reopen: str | None,
+    delete: str | None,
+    as_json: bool,
+) -> None:
+    """Show what was said about a run, or say something. `-` reads the text from standard input.
+
+    Comments travel with `gittrack push` and `gittrack fetch`; `gittrack ls "text('word')"` finds their runs.
+    """
+    from gittrack.api import comments
+
+    _check(text, reply, [resolve, reopen, delete], as_json=as_json, run=run)
+    project = session.recovered()
+    if text is not None:
+        said = comments.comment_run(project, run, sys.stdin.read() if text == "-" else text, answers=reply)
+        say(f"comment {said.handle} is kept; share it: gittrack push")
+    elif resolve or reopen:
+        comments.resolve_thread(project, run, resolve or reopen or "", resolved=resolve is not None)
+        say(f"the thread of comment {resolve or reopen} is {'settled' if resolve else 'open again'}")
+    elif delete:
+        comments.take_back(project, run, delete)
+        say(f"comment {delete} is taken back; who fetched it before can still find it in git")
+    else:
+        _show(session, run, as_json=as_json)
+
+
+def _check(text: str | None, reply: str | None, others: list[str | None], *, as_json: bool, run: str) -> None:
+    if (text is not None) + sum(item is not None for item in others) + as_json > 1:
+        raise UsageError("say one thing at a time", hint="gittrack comment --help")
+    if reply is not None and text is None:
+        raise UsageError("an answer needs a text", hint=f"gittrack comment {run} --reply {reply} TEXT")
+
+
+def _show(session: Session, address: str, *, as_json: bool) -> None:
+    from gittrack.api.comments import threads_of
+    from gittrack.api.read import find_run
+
+    project = session.project()
+    run = find_run(project, address)
+    found = threads_of(run)
+    if as_json:
+        from gittrack.cli import shapes
+
+        shapes.print_json(run=run.id, threads=[shapes.thread(item) for item in found])
+    elif found:
+        lines = [line for thread in found for line in _thread_lines(thread, project.now())]
+        session.stdout.show(lines, session.environ)
+    else:
+        say(f"nobody said anything about run '{run.name}' yet: gittrack comment {run.id[:8]} TEXT")
+
+
+def _thread_lines(thread: Thread, now: int) -> list[str]:
+    lines = []
+    for comment in thread.comments:
+        lines += _comment_lines(comment, now, inner=comment is not thread.comments[0])
+    return [*lines, *(["  (settled)"] if thread.resolved else [])]
+
+
+def _comment_lines(comment: Comment, now: int, *, inner: bool) -> list[str]:
+    from gittrack.core.sparkline import format_age
+
+    indent = "  " if inner else ""
+    head = f"{indent}{comment.handle}  {display(comment.author.name)}, {format_age(now - comment.time)}"
+    return [head, *(f"{indent}  {display(line)}" for line in comment.text.split("\n"))]

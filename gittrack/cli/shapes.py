@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gittrack.api.fetch import Fetched, Rewritten
     from gittrack.api.gc import Collected, GcPlan
     from gittrack.api.maintain import Finding, Recovery, Repair
+    from gittrack.api.news import NewRun
     from gittrack.api.push import Pushed, PushPlan
     from gittrack.api.read import SavedRun
     from gittrack.api.remote_check import RemoteCheck
@@ -122,6 +123,20 @@ def event(item: Event) -> dict[str, Any]:
         "author": {"name": item.author.name, "email": item.author.email},
         "writer": item.writer,
         "replaces": list(item.replaces),
+    }
+
+
+def new_run(item: NewRun) -> dict[str, Any]:
+    """A run as ``inbox`` prints it."""
+    record = item.record
+    return {
+        "id": record.id,
+        "name": record.name,
+        "experiment": record.experiment.name,
+        "status": record.status.value,
+        "start_time": record.start_time,
+        "author": {"name": record.author.name, "email": record.author.email},
+        "writer": item.writer,
     }
 
 

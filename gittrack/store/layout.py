@@ -63,6 +63,11 @@ class Layout(NamedTuple):
         return self.root / "refused.tsv"
 
     @property
+    def looked_at_file(self) -> Path:
+        """How far somebody has looked at what others shared."""
+        return self.root / "looked-at.json"
+
+    @property
     def sharing_lock(self) -> Path:
         """Held while ledgers of remotes are moved here."""
         return self.root / "sharing.lock"

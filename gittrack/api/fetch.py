@@ -121,6 +121,7 @@ def fetch(
 def _fetched(
     project: Project, remote: Remote, *, accept_rewrites: bool, told: Told | None, checked: Checked | None
 ) -> Fetched:
+    _drop(project, f"{FETCHED_PREFIX}{remote.slug}/")  # of a fetch that was killed: nobody else fetches now
     wanted = _wanted(project, remote)
     incoming = []
     for month in sorted({tip.month for tip in wanted.new}, reverse=True):

@@ -104,6 +104,14 @@ def test_a_push_says_which_commits_of_code_it_would_publish(people):
         assert plan_push(ann.project).commits == ()
 
 
+def test_what_a_killed_fetch_left_is_cleared_by_the_next(people):
+    ann = people("ann")
+    ann.git("update-ref", "refs/runs-fetched/origin/0123456789ab/2026-11/bob", "HEAD")
+    assert ann.names() == []
+    ann.fetch()
+    assert ann.refs() == []
+
+
 def month() -> str:
     import datetime
 

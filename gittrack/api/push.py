@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from gittrack.api.fetch import catch_up, fetch, stale_if_moved
 from gittrack.api.remotes import runs_remote
-from gittrack.api.run_index import ask
-from gittrack.core.ids import ObjectId, RunId
+from gittrack.api.saved_run import SavedRun
+from gittrack.core.ids import RunId
 from gittrack.core.ledger import BatchRow
 from gittrack.core.problem import Problem
 from gittrack.core.records import GITTRACK
+from gittrack.core.run_tree import ARTIFACTS_FILE
 from gittrack.errors import RemoteError, UsageError
 from gittrack.frozen import dataclass
 from gittrack.git.network import Told
@@ -20,11 +21,11 @@ from gittrack.store.incoming import remembered
 from gittrack.store.locks import exclusive
 from gittrack.store.outgoing import Candidate, Shared, candidates, settle, share
 from gittrack.store.remotes import Remote, remember
+from gittrack.store.run_reader import read_record
 
 if TYPE_CHECKING:
     from gittrack.api.artifact_transfer import ToldProgress
     from gittrack.api.project import Project
-    from gittrack.api.saved_run import SavedRun
     from gittrack.artifacts.transfer import Transfer
 
 EVERYTHING, NOTHING = "all", "none"
@@ -189,7 +190,7 @@ def _push_bytes(project: Project, plan: PushPlan, told: ToldProgress | None) -> 
     Raises:
         RemoteError: some of them did not get there; the runs are not pushed then.
     """
-    runs = _with_bytes(project, plan.runs)
+    runs = _with_bytes(project, plan.rows)
     if not runs:
         return None, ""
     from gittrack.api.artifact_transfer import push_bytes
@@ -206,19 +207,12 @@ def _push_bytes(project: Project, plan: PushPlan, told: ToldProgress | None) -> 
     return done, ""
 
 
-def _with_bytes(project: Project, ids: Sequence[RunId]) -> list[SavedRun]:
-    """Those of some runs whose artifacts do not lie in git."""
-    from gittrack.api.indexed_runs import IndexedRuns
-
-    def found(index: object) -> list[SavedRun]:
-        known = IndexedRuns(project, index)  # type: ignore[arg-type]
-        return [run for id in ids if (run := known.one(id)) is not None]
-
-    runs: list[SavedRun] = ask(project, found)
-    return [run for run in runs if run.commit is not None and any(e.storage == "pointer" for e in run.artifacts())]
-
-
-def unshared_runs(project: Project, remote: Remote) -> set[ObjectId]:
-    """The commits of runs that are here and not at a remote, as far as is known here."""
-    found, _ = candidates(project.repo, remote, project.writer)
-    return {row.commit for row, _ in found if row.kind == "run"}
+def _with_bytes(project: Project, rows: Sequence[BatchRow]) -> list[SavedRun]:
+    """The runs whose artifacts do not all lie in git."""
+    found = []
+    for row in rows:
+        if row.kind == "run" and project.repo.objects.entry_at(row.commit, ARTIFACTS_FILE) is not None:
+            record = read_record(project.repo, row.commit)
+            if any(entry.storage == "pointer" for entry in record.artifacts):
+                found.append(SavedRun(record, row.commit, _project=project))
+    return found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gittrack.cli.session import Session
-from gittrack.cli.terminal import print_data, say
+from gittrack.cli.terminal import print_page, say
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def show(session: Session, name: str, as_json: bool) -> None:
         "number": "" if view.number is None else str(view.number),
         "description": view.description,
     }
-    print_data("\n".join([f"@{view.name}", *facts_lines(facts, session.stdout)]))
+    print_page("\n".join([f"@{view.name}", *facts_lines(facts, session.stdout)]))
 
 
 @command.command("rm")

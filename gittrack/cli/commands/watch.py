@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gittrack.cli.session import Session
-from gittrack.cli.terminal import Terminal, print_data, say
+from gittrack.cli.terminal import Terminal, print_page, say
 from gittrack.core.records import RunStatus
 from gittrack.frozen import dataclass
 
@@ -86,7 +86,7 @@ def command(
             say(f"run {found.id[:8]} goes on; next: gittrack watch {found.id[:8]}")
             context.exit(INTERRUPTED)
         found = ended
-    print_data(
+    print_page(
         "\n".join(page.lines(found, session.stdout))
     )  # no pager: what follows in a script must not wait for a key
     if not has_ended(found):

@@ -8,9 +8,9 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from gittrack.core.curves import Chart, Curve, curve_facts
+from gittrack.core.curves import Chart, Curve, strokes
 from gittrack.core.names import display
-from gittrack.core.svg_chart import X_TICKS, Y_TICKS, Panel, look_of, panels_of, x_title
+from gittrack.core.svg_chart import Y_TICKS, Panel, look_of, panels_of, x_title
 from gittrack.errors import MissingDependencyError
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     axes.set_ylim(-0.02, 1.02)
     axes.set_title(display(chart.title, 100), parse_math=False)
     axes.set_xlabel(x_title(panel))
-    for direction, axis, count in (("x", panel.x_axis, X_TICKS), ("y", panel.y_axis, Y_TICKS)):
-        ticks = axis.ticks(count)
+    sides = (("x", panel.x_axis, panel.x_ticks), ("y", panel.y_axis, panel.y_axis.ticks(Y_TICKS)))
+    for direction, axis, ticks in sides:
         getattr(axes, f"set_{direction}ticks")(
             [axis.place(tick.value) for tick in ticks], [tick.label for tick in ticks]
         )
@@ -73,9 +73,9 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
         return
     names = [f"curve {number}" for number in range(len(lines))]
     legend = axes.legend(lines, names, loc="upper left", bbox_to_anchor=(0, -0.16), frameon=False, fontsize="small")
-    for text, curve in zip(legend.get_texts(), chart.curves, strict=True):
+    for text, curve, facts in zip(legend.get_texts(), chart.curves, panel.facts, strict=True):
         text.set_parse_math(False)
-        text.set_text(f"{display(curve.label, 60)}: {', '.join(curve_facts(curve, panel.chart))}")
+        text.set_text(f"{display(curve.label, 60)}: {facts}")
 
 
 def _plot(axes: Axes, panel: Panel, curve: Curve, number: int, *, faint: bool = False) -> Any:
@@ -90,8 +90,10 @@ def _plot(axes: Axes, panel: Panel, curve: Curve, number: int, *, faint: bool = 
         linestyle=(0, numbers) if numbers else "solid",
         linewidth=0.8 if faint else 1.6,
         alpha=0.3 if faint else 1,
-        marker="o" if len(places) == 1 else None,
     )
+    alone = [stroke[0] for stroke in strokes(places) if len(stroke) == 1]  # no line leads to them
+    if alone:
+        axes.plot([x for x, _ in alone], [y for _, y in alone], "o", color=colour, alpha=0.3 if faint else 1)
     for edge, mark in ((1, "^"), (0, "v")):
         infinite = [x for x, y in places if math.isinf(y) and (y > 0) == bool(edge)]
         if infinite:

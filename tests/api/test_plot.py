@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import threading
@@ -64,6 +65,19 @@ def test_a_png_asks_nothing_of_a_matplotlibrc_that_lies_about(tmp_path, monkeypa
     assert done.returncode == 0, done.stderr
     width = int.from_bytes((tmp_path / "a.png").read_bytes()[16:20], "big")
     assert width == 1200
+
+
+def test_a_png_shows_points_that_stand_alone_between_gaps(tmp_path):
+    pytest.importorskip("matplotlib")
+    from matplotlib.image import imread
+
+    values = [1.0, math.nan, 2.0, math.nan, 3.0]
+    write_charts(tmp_path / "a.png", [Chart("loss", (Curve("a", "1" * 32, list(range(5)), values),))])
+    picture = imread(tmp_path / "a.png")
+    blue = (picture[:, :, 2] > 0.6) & (picture[:, :, 0] < 0.2)
+    rows = [number for number in range(blue.shape[0]) if blue[number].any()]
+    places = 1 + sum(later - earlier > 20 for earlier, later in itertools.pairwise(rows))
+    assert places == 4  # three points, and the line of the legend
 
 
 def test_a_file_that_is_there_is_not_replaced_unless_asked(tmp_path):

@@ -165,7 +165,7 @@ class _Compiler:
         """A test that the query language itself makes."""
         if not place.is_mixed:
             name = self._function(lambda value: test(stored_to_value(place, value, None, None)), 1)
-            return Sql(f"{name}({alias}.{place.column})")
+            return Sql(f"{name}({place.sql(alias)})")
         name = self._function(lambda *row: test(stored_to_value(place, *row)), 3)
         return Sql(f"{name}({alias}.{place.column}, {alias}.kind, {alias}.text)")
 
@@ -223,7 +223,7 @@ class _Compiler:
         if place is None:
             return Sql("NULL")
         if place.table == "run":
-            return Sql(f"r.{place.column}") if kind_of(operand) in ("number", "time", "duration") else None
+            return Sql(place.sql("r")) if kind_of(operand) in ("number", "time", "duration") else None
         if place.table != "metric":
             return None
         alias = self._alias()
@@ -233,7 +233,7 @@ class _Compiler:
     def _fetched(self, place: Place, alias: str) -> Sql:
         """All values of a field of a run as a JSON list of rows; a float is written so that it reads back the same."""
         alias = "r" if place.table == "run" else alias
-        column = f"{alias}.{place.column}"
+        column = place.sql(alias)
         number = f"CASE typeof({column}) WHEN 'real' THEN printf('%!.17g', {column}) ELSE {column} END"
         more = f"{alias}.kind, {alias}.text" if place.is_mixed else "NULL, NULL"
         row = f"json_array(typeof({column}), {number}, {more})"

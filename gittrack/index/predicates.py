@@ -27,7 +27,7 @@ ValueTest = Callable[[Any], bool]
 
 def is_there(place: Place, alias: str) -> str:
     """That the value of a row is one, and not missing."""
-    column = f"{alias}.{place.column}"
+    column = place.sql(alias)
     if place.table == "metric":
         return "1"
     if place.is_mixed:
@@ -40,7 +40,7 @@ def comparison(place: Place, field: Field, operator: ComparisonOperator, constan
     value = constant.value
     if isinstance(value, int) and not -_INT64 <= value < _INT64:
         return None
-    column = f"{alias}.{place.column}"
+    column = place.sql(alias)
     if place.is_mixed:
         return _mixed(column, alias, operator, value)
     kind = kind_of(field)
@@ -63,7 +63,8 @@ def _text(column: str, kind: Kind, operator: ComparisonOperator, value: str) -> 
         if _HEX.fullmatch(value):
             same = Sql(f"({column} >= ? AND {column} < ?)", [value, value + "g"])
         return same if operator == "=" else Sql(f"NOT {same.text}", same.arguments)
-    return Sql(f"{column} {operator} ?", [value]) if kind in ("text", "status") else None
+    # Of reserved tags, which are no rows of the tags, every value is a text.
+    return Sql(f"{column} {operator} ?", [value]) if kind in ("text", "status", "any") else None
 
 
 def _mixed(column: str, alias: str, operator: ComparisonOperator, value: str | float | bool) -> Sql | None:

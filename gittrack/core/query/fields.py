@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from gittrack.core.names import display
 from gittrack.core.query.diagnosis import meant, nearest
+from gittrack.core.query.reserved_tags import RESERVED_TAGS
 from gittrack.core.query.tree import Expression, Field, Scope
 from gittrack.core.query.walk import fields_in
 
@@ -71,7 +72,9 @@ OTHER_NAMES: Mapping[str, str] = {
 """What attributes are called too, by MLflow most of all. Of ``lifecycle_stage`` the values ``active`` and ``deleted``
 mean false and true."""
 
-ALWAYS_THERE = frozenset({"id", "name", "experiment", "experiment_id", "status", "start_time", "dirty", "deleted"})
+ALWAYS_THERE = frozenset(
+    {"id", "name", "experiment", "experiment_id", "status", "start_time", "dirty", "deleted", "artifact_uri"}
+)
 """Attributes that every run has."""
 
 _INPUT_PARTS: Mapping[str, Kind] = {
@@ -223,6 +226,8 @@ def unknown_names(expression: Expression, known: Mapping[Scope, Collection[str]]
     for field in fields_in(expression):
         names = known.get(field.scope)
         if names is None or field.key in names or field.subject:
+            continue
+        if field.scope == "tags" and field.key in RESERVED_TAGS:
             continue
         missing[f"{field.scope}.{field.key}"] = _guess(field, names)
     return sorted(missing.items())

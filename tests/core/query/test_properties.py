@@ -13,6 +13,7 @@ from gittrack.core.names import cell_width, display
 from gittrack.core.query.evaluate import RunFacts, evaluate
 from gittrack.core.query.fields import ATTRIBUTES, METRIC_PARTS, PARTS, kind_of
 from gittrack.core.query.parser import parse_query
+from gittrack.core.query.reserved_tags import RESERVED_TAGS
 from gittrack.core.query.sort_keys import parse_sort_key, sort_key_text
 from gittrack.core.query.tokens import MAX_LENGTH
 from gittrack.core.query.tree import (
@@ -56,7 +57,8 @@ KEYS = st.sampled_from(
 KEYS = KEYS | st.text(LETTERS, min_size=1, max_size=8)
 SUBJECTS = st.sampled_from(["", "", "", "champion"])
 METRICS = st.builds(Field, st.just("metrics"), KEYS, st.sampled_from(METRIC_PARTS), SUBJECTS)
-VALUES = st.builds(Field, st.sampled_from(["params", "tags"]), KEYS, st.just(""), SUBJECTS)
+RESERVED = st.builds(Field, st.just("tags"), st.sampled_from(sorted(RESERVED_TAGS)), st.just(""), SUBJECTS)
+VALUES = st.builds(Field, st.sampled_from(["params", "tags"]), KEYS, st.just(""), SUBJECTS) | RESERVED
 ATTRIBUTE_FIELDS = st.builds(Field, st.just("attributes"), st.sampled_from(sorted(ATTRIBUTES)), st.just(""), SUBJECTS)
 DATA = st.builds(Field, st.just("data"), KEYS, st.sampled_from(sorted(PARTS["data"])), SUBJECTS)
 INPUTS = st.builds(Field, st.just("inputs"), st.just(""), st.sampled_from(sorted(PARTS["inputs"])), SUBJECTS)

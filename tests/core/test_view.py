@@ -25,6 +25,12 @@ VIEWS = st.builds(
 )
 
 
+def test_what_is_wrong_with_a_column_is_said_of_it():
+    for text in ("nam", "metrics.acc,statu", "metrics.", "a.b"):
+        with pytest.raises(QuerySyntaxError, match="of the column\n"):
+            parse_columns([text])
+
+
 @given(VIEWS)
 def test_a_view_that_is_written_is_read_as_it_was(view):
     assert parse_view("some", view_bytes(view)) == view

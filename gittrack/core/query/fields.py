@@ -229,7 +229,10 @@ def unknown_names(expression: Expression, known: Mapping[Scope, Collection[str]]
             continue
         if field.scope == "tags" and field.key in RESERVED_TAGS:
             continue
-        missing[f"{field.scope}.{field.key}"] = _guess(field, names)
+        shown = (
+            f"{SUMMARY}.{field.key}.{field.part}" if field.part not in ("", "last") else f"{field.scope}.{field.key}"
+        )
+        missing[shown] = _guess(field, names)
     return sorted(missing.items())
 
 
@@ -238,4 +241,6 @@ def _guess(field: Field, names: Collection[str]) -> str:
     if field.scope == "metrics" and part in METRIC_PARTS and key in names:
         return f"summary.{field.key}"
     guess = nearest(field.key, names)
+    if guess and field.part not in ("", "last"):
+        return f"{SUMMARY}.{guess}.{field.part}"
     return f"{field.scope}.{guess}" if guess else ""

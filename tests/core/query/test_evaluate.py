@@ -215,3 +215,5 @@ def test_names_that_no_run_has_come_with_the_nearest():
         ("tags.zzz", ""),
     ]
     assert unknown_names(query, {"params": ["mdel"]}) == []
+    assert unknown_names(parse_query("summary.los.min < 1", now=0), known) == [("summary.los.min", "summary.loss.min")]
+    assert unknown_names(parse_query("tags.mlflow.user = 'x'", now=0), known) == []

@@ -15,14 +15,15 @@ from gittrack.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _DPI = 150
 _PIXELS = 100
 """Of an SVG in one inch of this picture."""
 
 
-def png_bytes(charts: Sequence[Chart]) -> bytes:
-    """A PNG of some charts.
+def png_bytes(charts: Sequence[Chart]) -> tuple[bytes, str]:
+    """A PNG of some charts, and the characters that no installed font has: boxes stand in their places.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
@@ -47,9 +48,61 @@ def png_bytes(charts: Sequence[Chart]) -> bytes:
             figure.subplots(len(panels), squeeze=False, height_ratios=ratios)[:, 0], panels, strict=True
         ):
             _draw_panel(axes, panel)
+        boxes = _choose_fonts(figure)
         out = io.BytesIO()
         figure.savefig(out, format="png", metadata={"Software": None})
-    return out.getvalue()
+    return out.getvalue(), boxes
+
+
+def _choose_fonts(figure: Figure) -> str:
+    """Let letters that the usual font has not be drawn by other fonts; those that none has, in order."""
+    from matplotlib import font_manager
+    from matplotlib.text import Text
+
+    texts = figure.findobj(Text)
+    wanted = {char for text in texts for char in text.get_text() if not char.isspace()}
+    families = ["DejaVu Sans"]
+    lacking = _lacking(font_manager.findfont(families[0]), wanted)
+    fonts = [
+        font
+        for font in font_manager.fontManager.ttflist
+        # Matplotlib's own font of last resort has every character: a box.
+        if font.style == "normal" and not font.name.startswith("Last Resort")
+    ]
+    for font in sorted(fonts, key=lambda each: (_rank(each.name), abs(_weight(each.weight) - 400), each.name)):
+        if not lacking:
+            break
+        if len(left := _lacking(font.fname, lacking)) < len(lacking):
+            families.append(font.name)
+            lacking = left
+    if len(families) > 1:
+        for text in texts:
+            text.set_fontfamily(families)
+    return "".join(sorted(lacking))
+
+
+_MANY_LETTERS = ("Noto Sans CJK", "Source Han Sans", "Noto Sans", "WenQuanYi", "Arial Unicode", "Unifont")
+
+
+def _rank(family: str) -> int:
+    """Fonts for many scripts first: letters of one name should look alike."""
+    return next((place for place, begin in enumerate(_MANY_LETTERS) if family.startswith(begin)), len(_MANY_LETTERS))
+
+
+def _weight(weight: int | str) -> int:
+    return weight if isinstance(weight, int) else 400 if weight in ("normal", "regular", "book", "roman") else 700
+
+
+def _lacking(path: str, chars: set[str]) -> set[str]:
+    """The characters that a font has not; all of them when it cannot be used."""
+    from matplotlib.ft2font import FT2Font
+
+    try:
+        font = FT2Font(path)
+        font.set_size(12, 72)  # fails for fonts of pictures, which cannot be drawn
+        return {char for char in chars if not font.get_char_index(ord(char))}
+    except (OSError, RuntimeError):
+        return chars
 
 
 def _draw_panel(axes: Axes, panel: Panel) -> None:

@@ -142,10 +142,7 @@ def thinned(values: Sequence[float], points: int) -> list[int]:
     >>> thinned([0, 1, 2, 9, 4, 5, 6, 7, -9, 8, 8, 8], 8)
     [0, 3, 5, 6, 8, 9, 11]
     """
-    if points < FEWEST_POINTS:
-        raise InvalidValueError(
-            f"a curve cannot be thinned to {points} points", hint=f"ask for {FEWEST_POINTS} or more"
-        )
+    check_points(points)
     if len(values) <= points:
         return list(range(len(values)))
     gaps = [] if all(map(math.isfinite, values)) else _first_of_gaps(values)
@@ -158,6 +155,14 @@ def thinned(values: Sequence[float], points: int) -> list[int]:
     for start, end in pairwise(edges):
         kept.update(_kept(values[start:end], start, odd=len(gaps) > points // 2))
     return sorted(kept)
+
+
+def check_points(points: int) -> None:
+    """Raise InvalidValueError when a curve cannot be thinned to so many points."""
+    if points < FEWEST_POINTS:
+        raise InvalidValueError(
+            f"a curve cannot be thinned to {points} points", hint=f"ask for {FEWEST_POINTS} or more"
+        )
 
 
 def _first_of_gaps(values: Sequence[float]) -> list[int]:
@@ -218,6 +223,15 @@ def strokes(points: Sequence[tuple[float, float]]) -> Iterator[list[tuple[float,
             piece = []
     if piece:
         yield piece
+
+
+def has_points(chart: Chart) -> bool:
+    """Whether anything of a chart can be drawn; an infinity is an arrow."""
+    return any(
+        math.isfinite(x) and not math.isnan(y) and (x > 0 or not chart.log_x) and (y > 0 or not chart.log_y)
+        for curve in chart.curves
+        for x, y in zip(curve.xs, curve.ys, strict=True)
+    )
 
 
 def unique_labels(names: Sequence[str], ids: Sequence[str]) -> list[str]:

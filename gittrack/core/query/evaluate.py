@@ -159,10 +159,10 @@ def evaluate(expression: Expression, facts: RunFacts) -> bool:
     values = field_values(expression.field, facts)
     if isinstance(expression, IsNull):
         return next(values, None) is None
-    return any(map(_test_of(expression), values))
+    return any(map(test_of(expression), values))
 
 
-def _test_of(part: Within | Like | Matches | IsNan) -> Callable[[Value], bool]:
+def test_of(part: Within | Like | Matches | IsNan) -> Callable[[Value], bool]:
     """The function that tests one value."""
     if isinstance(part, IsNan):
         return is_nan

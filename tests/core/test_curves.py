@@ -243,8 +243,13 @@ def test_a_single_step_is_the_only_number_below_its_chart():
         assert axis.place(step) == 0.5
 
 
-@given(st.lists(st.sampled_from([1.0, 2.0, math.nan, math.inf, -math.inf]), max_size=200), st.integers(8, 60))
-def test_every_gap_is_kept_where_gaps_are_few(values, points):
+@given(
+    st.integers(0, 200),
+    st.dictionaries(st.integers(0, 199), st.sampled_from([math.nan, math.inf, -math.inf]), max_size=12),
+    st.integers(8, 60),
+)
+def test_every_gap_is_kept_where_gaps_are_few(count, odd, points):
+    values = [odd.get(place, float(place % 7)) for place in range(count)]
     kept = thinned(values, points)
     assert len(kept) <= points
     kinds = [str(value) if not math.isfinite(value) else "" for value in values]

@@ -19,6 +19,7 @@ from gittrack.cli.comparison_texts import (
     key_texts,
     score_texts,
     score_title,
+    shortened,
     title_of,
 )
 from gittrack.cli.render import GAP, Cell, Column, table
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _INTERVAL = "95 % interval"
 _BEST = "best"
+_LEAST_KEY, _WIDEST_KEY = 8, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,26 +93,54 @@ def group_lines(comparison: Comparison, rows: Sequence[Row], terminal: Terminal)
         rows: those of metrics say which ones are shown.
         terminal: where.
     """
-    keys = [display(key.partition(".")[2]).upper() for key in comparison.group_by]
-    key_columns = [Column(key, least=8) for key in keys]
-    columns = [Column("METRIC"), *key_columns, *(Column(title, right=True) for title in ("N", "MEAN", "SD"))]
-    columns.append(Column(_INTERVAL.upper()))
+    titles = [display(key.partition(".")[2]).upper() for key in comparison.group_by]
+    lines_of = list(_lines_of(comparison, rows))
+    others = [_cells(comparison, [], line)[1:] for line in lines_of]
+    columns = _number_columns(comparison)
+    texts = key_texts(comparison)
+    room = LEAST_LABEL
+    if terminal.width is not None:
+        widths = [
+            max(cell_width(column.title), *(cell_width(cells[place].text) for cells in others), 0)
+            for place, column in enumerate(columns)
+        ]
+        free = terminal.width - sum(len(GAP) + width for width in widths)
+        texts = _fitted_keys(texts, titles, free - LEAST_LABEL)
+        taken = (
+            max(map(cell_width, (title, *column)))
+            for title, column in zip(titles, zip(*texts, strict=True), strict=True)
+        )
+        room = max(free - sum(len(GAP) + width for width in taken), LEAST_LABEL)
+    cells = [_cells(comparison, texts[line.place], line) for line in lines_of]
+    if terminal.width is not None:
+        cells = [[Cell(cut_title(first.text, room)), *rest] for first, *rest in cells]
+    title = groups_title(comparison, rows)
+    key_columns = list(map(Column, titles))
+    lines = title_lines(title, terminal) if title and cells else []
+    lines += table([Column("METRIC"), *key_columns, *columns], cells, terminal) if cells else []
+    return lines + _score_lines(comparison, texts, key_columns, terminal, after=bool(lines))
+
+
+def _number_columns(comparison: Comparison) -> list[Column]:
+    columns = [*(Column(title, right=True) for title in ("N", "MEAN", "SD")), Column(_INTERVAL.upper())]
     if comparison.normalize:
         columns.append(Column(SCALE_OF_ONE[comparison.normalize].upper(), right=True))
     columns += [Column("VS BASELINE")] if comparison.has_baseline else []
-    columns.append(Column(""))
-    texts = key_texts(comparison)
-    cells = [_cells(comparison, texts[line.place], line) for line in _lines_of(comparison, rows)]
-    if terminal.width is not None and cells:
-        others = [max(cell_width(display(cell.text)) for cell in line) for line in list(zip(*cells, strict=True))[1:]]
-        titles = [cell_width(column.title) for column in columns[1:]]
-        taken = sum(len(GAP) + max(pair) for pair in zip(others, titles, strict=True))
-        room = max(terminal.width - taken, LEAST_LABEL)
-        cells = [[Cell(cut_title(first.text, room)), *rest] for first, *rest in cells]
-    title = groups_title(comparison, rows)
-    lines = title_lines(title, terminal) if title and cells else []
-    lines += table(columns, cells, terminal) if cells else []
-    return lines + _score_lines(comparison, texts, key_columns, terminal, after=bool(lines))
+    return [*columns, Column("")]
+
+
+def _fitted_keys(keys: Sequence[Sequence[str]], titles: Sequence[str], room: int) -> list[list[str]]:
+    """The keys of groups within so many cells, if that is possible while different ones still look different."""
+    each = max(room // max(len(titles), 1) - len(GAP), _LEAST_KEY)
+    columns = []
+    for texts in zip(*keys, strict=True):
+        shown = [shortened(text, each) for text in texts]
+        width = each
+        while len(set(shown)) < len(set(texts)) and width < _WIDEST_KEY:
+            width += 1
+            shown = [shortened(text, width) for text in texts]
+        columns.append(shown)
+    return [list(texts) for texts in zip(*columns, strict=True)]
 
 
 def _cells(comparison: Comparison, keys: Sequence[str], line: _Line) -> list[Cell]:

@@ -311,6 +311,20 @@ def test_no_two_groups_look_the_same(cli, record):
     assert plain[2] == ["params", "model", "", "", "3", '"3"', "null", ""]
 
 
+def test_groups_stay_apart_in_a_narrow_terminal(in_terminal, record):
+    for number in range(4):
+        model = f"a-model-with-a-long-name-{'x' * 30}-{number // 2}{'y' * 30}-end"
+        record(f"run-{number}", {"some/loss_of_everything": [number]}, params={"model": model, "seed": number})
+    for columns in (60, 90):
+        asked = ("compare", "@-1", "@-2", "@-3", "@-4", "--group-by", "model", "--score", "some/loss_of_everything")
+        shown, code = in_terminal(*asked, "-b", "@-4", columns=columns, env={"NO_COLOR": "1", "PAGER": "cat"})
+        assert code == 0
+        lines = [line for line in shown.splitlines() if "…" in line and "gittrack:" not in line]
+        keys = [next(word for word in line.split() if word.startswith("a-") and "…" in word) for line in lines]
+        assert len(keys) == 4
+        assert len(set(keys)) == 2
+
+
 def test_groups_by_parent_are_called_by_its_name(cli, repo):
     with gittrack.start_run(name="sweep", strict=True) as parent:
         for number in range(2):

@@ -213,6 +213,8 @@ def test_a_path_in_the_place_of_a_run_is_told_where_paths_go(cli, two):
     answer = cli("diff", "one", "train.py")
     assert answer.code == 3
     assert answer.err.endswith("hint: paths come after --: gittrack diff one -- train.py\n")
+    answer = cli("diff", "one", "two", "train.py")
+    assert answer.code == 2 and answer.err.endswith("hint: paths come after --: gittrack diff RUN RUN -- PATH\n")
     assert cli("diff", "src/net.py").err.endswith("gittrack diff @latest -- src/net.py\n")
 
 

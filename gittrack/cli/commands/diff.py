@@ -26,7 +26,13 @@ class _WithPaths(click.Command):
         """Set aside what follows the first ``--``."""
         at = args.index("--") if "--" in args else len(args)
         ctx.meta[_PATHS] = tuple(args[at + 1 :])
-        return super().parse_args(ctx, args[:at])
+        try:
+            return super().parse_args(ctx, args[:at])
+        except click.UsageError as error:
+            if "unexpected extra argument" not in error.message:
+                raise
+            hint = "paths come after --: gittrack diff RUN RUN -- PATH"
+            raise UsageError("more than two runs are named", hint=hint) from error
 
 
 @click.command("diff", cls=_WithPaths)

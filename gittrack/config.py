@@ -36,6 +36,7 @@ class Config:
         headline: metrics to show first.
         artifact_remote: where artifact bytes are pushed to when DVC has no default remote: a URL or a directory.
         offline: whether reading an artifact never fetches bytes that are not here.
+        view_seconds: how long the query of a saved view may take: views come with a repository.
     """
 
     experiment: str = "Default"
@@ -52,6 +53,7 @@ class Config:
     headline: tuple[str, ...] = ()
     artifact_remote: str = ""
     offline: bool = False
+    view_seconds: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class Process:
 
 
 CONFIG_FILE = ".gittrack.toml"
-OWN_SETTINGS = frozenset({"environment", "writer"})
+OWN_SETTINGS = frozenset({"environment", "view_seconds", "writer"})
 """Settings that a file in the work tree cannot make: only git config and the environment can."""
 _TABLES = frozenset({"keep", "metrics"})
 """Tables that are no settings: rules of retention (``api/retention.py``), which way metrics get better

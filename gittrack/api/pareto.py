@@ -88,6 +88,7 @@ class ParetoAsked:
         fronts: how many.
         limit: read at most so many runs; None: all that are on the fronts.
         expression, experiments: among which runs.
+        seconds: how long finding these may take, as in :class:`Search`.
         directions: on top of what the project says.
     """
 
@@ -97,6 +98,7 @@ class ParetoAsked:
     expression: Expression = EVERYTHING
     experiments: tuple[ExperimentId, ...] | None = None
     directions: Directions = field(default_factory=Directions)
+    seconds: float | None = None
 
 
 def find_pareto(project: Project, asked: ParetoAsked, progress: Progress | None = None) -> Pareto:
@@ -117,7 +119,7 @@ def find_pareto(project: Project, asked: ParetoAsked, progress: Progress | None 
     directions = asked.directions.over(directions_of(project))
     ways = tuple(directions.of(metric.key) for metric in asked.metrics)
     order = [SortKey(each, descending=way is Direction.UP) for each, way in zip(asked.metrics, ways, strict=True)]
-    search = Search(asked.expression, order, experiments=asked.experiments)
+    search = Search(asked.expression, order, experiments=asked.experiments, seconds=asked.seconds)
     return ask_hits(project, search, lambda found: _fronts(asked, ways, found), progress)
 
 

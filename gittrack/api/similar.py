@@ -101,6 +101,7 @@ class SimilarAsked:
         number: how many runs like it.
         basis: by what.
         expression, experiments: among which runs.
+        seconds: how long finding these may take, as in :class:`Search`.
     """
 
     run: SavedRun
@@ -108,6 +109,7 @@ class SimilarAsked:
     basis: Basis = _WHOLE
     expression: Expression = EVERYTHING
     experiments: tuple[ExperimentId, ...] | None = None
+    seconds: float | None = None
 
 
 def find_similar(project: Project, asked: SimilarAsked, progress: Progress | None = None) -> Similar:
@@ -124,7 +126,7 @@ def find_similar(project: Project, asked: SimilarAsked, progress: Progress | Non
     """
     if asked.number < 1:
         raise UsageError(f"{asked.number} is no number of runs", hint="gittrack similar @latest -n 10")
-    search = Search(asked.expression, experiments=asked.experiments)
+    search = Search(asked.expression, experiments=asked.experiments, seconds=asked.seconds)
     return ask_hits(project, search, lambda found: _Nearest(asked, found).answer(), progress, details=True)
 
 

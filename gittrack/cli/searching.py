@@ -113,7 +113,8 @@ def search_of(
 
             ask(project, lambda _: None, progress)
         experiments = [find_experiment(project, experiment).id]
-    return Search(asked.expression, order, deleted=deleted, experiments=experiments)
+    seconds = project.config.view_seconds if asked.view else None  # who wrote a view is not who uses it
+    return Search(asked.expression, order, deleted=deleted, experiments=experiments, seconds=seconds)
 
 
 def searched(project: Project, query: str | None, experiment: str | None) -> Search | None:

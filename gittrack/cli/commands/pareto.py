@@ -73,6 +73,7 @@ def command(
             search.expression,
             None if search.experiments is None else tuple(search.experiments),
             Directions(maximize, minimize),
+            search.seconds,
         )
         found = find_pareto(project, asked, progress)
     if as_json:

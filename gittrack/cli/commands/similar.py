@@ -64,7 +64,7 @@ def command(
     with reading_progress() as progress:
         search = search_of(project, understood(project, query), experiment)
         experiments = None if search.experiments is None else tuple(search.experiments)
-        asked = SimilarAsked(whole, number, wanted, search.expression, experiments)
+        asked = SimilarAsked(whole, number, wanted, search.expression, experiments, search.seconds)
         found = find_similar(project, asked, progress)
     if as_json:
         _print_json(found)

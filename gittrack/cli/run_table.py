@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gittrack.cli.columns import RowMaker, heads, table_columns
+from gittrack.cli.columns import USUAL, RowMaker, heads, table_columns
 from gittrack.cli.render import ID_LENGTH, Cell, branches, table
 from gittrack.core.run_columns import RunColumn
 from gittrack.frozen import dataclass
@@ -51,7 +51,8 @@ def run_lines(
     if as_tree:
         rows = _in_tree(rows, columns)
     cells = [row.cells for row in rows]
-    return table(table_columns(columns, cells, titles or {}), cells, terminal)
+    is_usual = set(USUAL) <= set(columns)  # of columns that somebody chose none is left out
+    return table(table_columns(columns, cells, titles or {}, spares=is_usual), cells, terminal)
 
 
 def _places(columns: Sequence[RunColumn], key: str) -> list[int]:

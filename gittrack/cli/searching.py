@@ -17,7 +17,7 @@ from gittrack.core.query.parser import MAX_CONDITIONS, parse_query
 from gittrack.core.query.tree import EVERYTHING, AllOf, Constant, Expression, Field, SortKey, Within
 from gittrack.core.query.walk import conditions_in
 from gittrack.core.run_columns import ColumnChoice, parse_columns
-from gittrack.errors import UsageError
+from gittrack.errors import QuerySyntaxError, UsageError
 from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def understood(project: Project, words: Sequence[str], statuses: Sequence[str] =
     view = _view(project, names[0]) if names else None
     queries = ([view.query] if view else []) + [word for word in words if not word.startswith("@")]
     now = project.now()
-    parts = [parse_query(query, now=now) for query in queries]
+    parts = [_parsed(project, query, now) for query in queries]
     if statuses:
         parts.append(Within(Field("attributes", "status"), tuple(map(Constant, statuses))))
     parts = [part for part in parts if part != EVERYTHING]
@@ -74,6 +74,18 @@ def understood(project: Project, words: Sequence[str], statuses: Sequence[str] =
         text = f"the queries together have {conditions} conditions, more than {MAX_CONDITIONS}"
         raise UsageError(text, hint="gittrack ls QUERY")
     return Asked(parts[0] if len(parts) == 1 else AllOf(tuple(parts)), view)
+
+
+def _parsed(project: Project, query: str, now: int) -> Expression:
+    try:
+        return parse_query(query, now=now)
+    except QuerySyntaxError as error:
+        from gittrack.api.views import has_view
+
+        if not has_view(project, query.strip()):
+            raise
+        error.hint = f"did you mean @{display(query.strip(), 80)}?"
+        raise
 
 
 def _view(project: Project, name: str) -> View:

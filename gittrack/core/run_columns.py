@@ -80,6 +80,15 @@ def parse_columns(texts: Iterable[str]) -> ColumnChoice:
     return ColumnChoice(tuple(dict.fromkeys(map(_column, items))), adds)
 
 
+def column_texts(texts: Iterable[str]) -> tuple[str, ...]:
+    """Each column by itself, as :func:`parse_columns` reads them all the same.
+
+    >>> column_texts(["+name,metrics.acc", "tags.`a,b`"])
+    ('+name', 'metrics.acc', 'tags.`a,b`')
+    """
+    return tuple(item.strip() for text in texts for item in _items(text))
+
+
 def _items(text: str) -> list[str]:
     items = _ITEM.findall(text)
     if not any(item.strip() for item in items):

@@ -433,7 +433,7 @@ def test_a_saved_view_is_used_listed_shown_and_removed(cli, best_view):
     assert shown == {
         "name": "best",
         "query": "params.model = 'rf'",
-        "columns": ["name,metrics.acc"],
+        "columns": ["name", "metrics.acc"],
         "sort": ["-metrics.acc"],
         "number": 2,
         "description": "What we would ship",
@@ -500,6 +500,23 @@ def test_a_view_of_nothing_is_not_saved(cli, repo):
     for words in ([], [" "], ["--description", "all of them"]):
         assert cli("views", "save", "every", *words).code == 2
     assert not (repo / ".gittrack").exists()
+
+
+def test_columns_of_a_view_are_a_list_and_a_link_is_told_in_one_sentence(cli, sweep, repo):
+    assert cli("views", "save", "größe", "--columns", "name,metrics.acc", "--columns", "tags.`a,b`").code == 0
+    assert 'columns = [\n    "name",\n    "metrics.acc",\n    "tags.`a,b`",\n]' in (
+        repo / ".gittrack" / "views" / "größe.toml"
+    ).read_text(encoding="utf-8")
+    assert cli("ls", "@größe").out.splitlines()[0].split() == ["NAME", "acc", "a,b"]
+    (repo / ".gittrack" / "views" / "link.toml").symlink_to("größe.toml")
+    path = ".gittrack/views/link.toml"
+    assert cli("views").err == f"gittrack: warning: {path} is no view: it is a link, no file; rm {path}\n"
+
+
+def test_a_view_without_its_at_sign_is_recognised(cli, sweep, best_view):
+    answer = cli("ls", "best")
+    assert (answer.code, "hint: did you mean @best?" in answer.err) == (2, True)
+    assert "hint: did you mean @best?" not in cli("ls", "bust").err
 
 
 def test_two_views_at_once_are_refused(cli, best_view):

@@ -61,16 +61,16 @@ def _last_cells(shown: str, position: int) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name that is most like ``name``, or ``""``.
+    """The known name that is most like ``name``, else the shortest that begins so, or ``""``.
 
-    >>> nearest("metrics.acu", ["metrics.acc", "metrics.loss"])
-    'metrics.acc'
+    >>> nearest("metrics.acu", ["metrics.acc", "metrics.loss"]), nearest("lat", ["acc", "latency_ms"])
+    ('metrics.acc', 'latency_ms')
     """
     from difflib import get_close_matches
 
     if len(name) > _LONGEST:
         return ""
-    lower = name.lower()
+    lower, known = name.lower(), list(known)
     alike = (each for each in known if abs(len(each) - len(name)) <= max(3, len(name) // 2))
     by_lower = {each.lower(): each for each in islice(alike, _POOL)}
     pool: Iterable[str] = by_lower
@@ -78,7 +78,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
         pairs = frozenset(map("".join, pairwise(lower)))
         pool = nlargest(_COMPARED, by_lower, key=lambda each: len(pairs.intersection(map("".join, pairwise(each)))))
     found = get_close_matches(lower, pool, n=1, cutoff=0.6)
-    return by_lower[found[0]] if found else ""
+    if found:
+        return by_lower[found[0]]
+    begun = (each for each in known if each.lower().startswith(lower)) if len(name) > 1 else ()
+    return min(begun, key=lambda each: (len(each), each), default="")
 
 
 def meant(name: str, known: Iterable[str]) -> str | None:

@@ -156,6 +156,8 @@ def _nothing_found(
     if unknown:
         text, near = unknown_text(unknown[0][0], ""), unknown[0][1]
         return RunNotFoundError(text, hint=f"did you mean {display(near, 80)}?" if near else "gittrack ls")
+    if problems:
+        return RunNotFoundError("no run that is asked for can be read", hint="gittrack fsck")
     if query is not None:
         return RunNotFoundError(f"no run answers '{display(query, 80)}'", hint="gittrack ls")
     return RunNotFoundError(f"the experiment '{display(experiment or '', 80)}' has no runs", hint="gittrack ls")

@@ -64,13 +64,13 @@ def unknown_in(project: Project, expression: Expression, fields: Iterable[Field]
         fields: what else is asked for: of sort keys, of columns.
     """
     asked = AllOf((expression, *map(IsNull, fields)))
-    known = ask(project, lambda index: {scope: set(known_names(index.connection, scope)) for scope in _NAMED})
+    known = ask(project, lambda index: {scope: dict.fromkeys(known_names(index.connection, scope)) for scope in _NAMED})
     if not unknown_names(asked, known):
         return []
     for run in _running(project):
-        known["metrics"].update(run.record.metrics)
-        known["params"].update(run.record.params)
-        known["tags"].update(run.record.tags)
+        known["metrics"] |= dict.fromkeys(run.record.metrics)
+        known["params"] |= dict.fromkeys(run.record.params)
+        known["tags"] |= dict.fromkeys(run.record.tags)
     return unknown_names(asked, known)
 
 

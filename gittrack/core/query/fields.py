@@ -72,6 +72,9 @@ OTHER_NAMES: Mapping[str, str] = {
 """What attributes are called too, by MLflow most of all. Of ``lifecycle_stage`` the values ``active`` and ``deleted``
 mean false and true."""
 
+_MOST_GUESSES = 5
+"""Unknown names of one query for which a near one is looked for: among many that takes its time."""
+
 ALWAYS_THERE = frozenset(
     {"id", "name", "experiment", "experiment_id", "status", "start_time", "dirty", "deleted", "artifact_uri"}
 )
@@ -219,8 +222,8 @@ def unknown_names(expression: Expression, known: Mapping[Scope, Collection[str]]
         known: ``metrics``, ``params``, ``tags`` -> the names that exist; a scope that is left out is not looked at.
 
     Returns:
-        Pairs such as ``("metrics.acu", "metrics.acc")``; the second is ``""`` when nothing is near. Other runs' fields
-        are left out.
+        Pairs such as ``("metrics.acu", "metrics.acc")``; the second is ``""`` when nothing is near, and of all but the
+        first few. Other runs' fields are left out.
     """
     missing: dict[str, str] = {}
     for field in fields_in(expression):
@@ -232,7 +235,8 @@ def unknown_names(expression: Expression, known: Mapping[Scope, Collection[str]]
         shown = (
             f"{SUMMARY}.{field.key}.{field.part}" if field.part not in ("", "last") else f"{field.scope}.{field.key}"
         )
-        missing[shown] = _guess(field, names)
+        if shown not in missing:
+            missing[shown] = _guess(field, names) if len(missing) < _MOST_GUESSES else ""
     return sorted(missing.items())
 
 

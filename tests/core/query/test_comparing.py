@@ -17,6 +17,7 @@ from gittrack.core.query.comparing import (
 )
 from gittrack.core.query.diagnosis import nearest
 from gittrack.core.query.evaluate import RunFacts, evaluate
+from gittrack.core.query.fields import unknown_names
 from gittrack.core.query.parser import parse_query
 from gittrack.core.records import ArtifactEntry, Input
 
@@ -115,3 +116,13 @@ def test_a_near_name_is_found_among_many_at_once():
     assert nearest("metric/01234/sme_name", known) == "metric/01234/some_name"
     assert nearest("zzz", known) == ""
     assert time.perf_counter() - began < 0.5  # 0.1 s alone
+
+
+def test_of_many_unknown_names_only_the_first_get_a_suggestion():
+    expression = parse_query(" or ".join(f"tags.team_{number:04}x = 'a'" for number in range(400)), now=0)
+    known = {"tags": dict.fromkeys(f"team_{number:04}" for number in range(20_000))}
+    began = time.perf_counter()
+    unknown = unknown_names(expression, known)
+    assert time.perf_counter() - began < 3  # 0.6 s alone; 80 s for all of them
+    assert len(unknown) == 400
+    assert [near for _, near in unknown if near] == [f"tags.team_{number:04}" for number in range(5)]

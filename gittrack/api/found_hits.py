@@ -16,8 +16,9 @@ from gittrack.api.run_index import Progress, ask, problems_of
 from gittrack.api.saved_run import SavedRun
 from gittrack.api.stored_runs import saved_run
 from gittrack.core.ids import ExperimentId, ObjectId
+from gittrack.core.page_token import CutText
 from gittrack.core.problem import Problem
-from gittrack.core.query.tree import EVERYTHING, CodeChanged, Expression, SortKey
+from gittrack.core.query.tree import EVERYTHING, CodeChanged, Comparison, Constant, Expression, Field, SortKey
 from gittrack.core.query.walk import conditions_in, fields_in
 from gittrack.frozen import dataclass
 from gittrack.index.database import Deadline, IndexDatabase
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from gittrack.store.live import LiveRun
 
 T = TypeVar("T")
+_LAST_CHARACTER = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,32 @@ class FoundHits:
             code_commits=self._changed_code(),
             deadline=self._deadline,
         )
+        if asked.after is not None and any(isinstance(value, CutText) for value in asked.after):
+            self.question = replace(self.question, after=self._whole_place(asked.after))
+
+    def _whole_place(self, place: Position) -> Position:
+        """A place with long texts as the run there has them.
+
+        Where it is not there any more, or has another one now, the place is before all texts of this beginning: then
+        runs may come twice, none is left out.
+        """
+        same = Comparison(Field("attributes", "id"), "=", Constant(place[-1]))
+        alone = Question(same, self.question.order, deleted=None)
+        if place[-1] in self.live:
+            hits = self._among_live(alone)
+        else:
+            with self._index.reading() as sql:
+                hits = find(sql, alone)
+        own = hits[0].position if hits else (None,) * len(place)
+        whole = list(place)
+        for number, value in enumerate(place):
+            if not isinstance(value, CutText):
+                continue
+            descending = self.question.order[number // 2].descending
+            text = own[number]
+            is_same = isinstance(text, str) and CutText.of(text) == value
+            whole[number] = text if is_same else value.beginning + (_LAST_CHARACTER if descending else "")
+        return tuple(whole)
 
     def _changed_code(self) -> dict[tuple[str, str], frozenset[ObjectId]]:
         found: dict[tuple[str, str], frozenset[ObjectId]] = {}
@@ -175,6 +203,10 @@ class FoundHits:
         """
         if not self.live:
             return []
+        question = replace(self.question, without=frozenset())
+        return self._among_live(question if limit else replace(question, limit=None, after=None))
+
+    def _among_live(self, question: Question) -> list[Hit]:
         from gittrack.core.message import document_text
         from gittrack.index.rows import IndexedRun, IndexWriter
 
@@ -182,14 +214,11 @@ class FoundHits:
             writer = IndexWriter(sql)
             for run in self.live.values():
                 document = document_text(run.record, run.trends)
-                comments = tuple(event.value or "" for event in run.state.sets.get("comment", ()))
-                now = self._project.now()
-                writer.write_run(IndexedRun(run.record, None, (), document, run.deleted, comments, now))
+                writer.write_run(IndexedRun(run.record, None, (), document, run.deleted, now=self._project.now()))
             for run in self.live.values():
                 writer.write_details(run.id, run.record.inputs, run.record.artifacts)
-            question = replace(self.question, without=frozenset())
             with index.limited(self._deadline):
-                return find(sql, question if limit else replace(question, limit=None, after=None))
+                return find(sql, question)
 
     def runs(self, hits: Iterable[Hit]) -> list[SavedRun]:
         """The runs of some hits."""

@@ -254,10 +254,13 @@ def say_problems(problems: Sequence[Problem]) -> None:
 
 
 def say_unknown(project: Project, expression: Expression, fields: Iterable[Field] = ()) -> bool:
-    """Say which metrics, params and tags that are asked for no run has; whether there are any."""
-    from gittrack.api.index_lookups import unknown_in
+    """Say which metrics, params and tags that are asked for no run has, or which values; whether there are any."""
+    from gittrack.api.index_lookups import unknown_in, unknown_values
 
+    fields = list(fields)
     unknown = unknown_in(project, expression, fields)
+    if not unknown and not fields:  # a query that found nothing
+        unknown = unknown_values(project, expression)
     for name, near in unknown:
         say(unknown_text(name, near))
     return bool(unknown)

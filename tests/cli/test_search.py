@@ -502,6 +502,36 @@ def test_a_view_of_nothing_is_not_saved(cli, repo):
     assert not (repo / ".gittrack").exists()
 
 
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("experiment = 'digts'", "no run has experiment = 'digts'; did you mean experiment = 'digits'?"),
+        ("experiment in ('digts', 'x')", "no run has experiment = 'digts'; did you mean experiment = 'digits'?"),
+        ("params.model = 'GBT' and dirty = false", "params.model = 'GBT'; did you mean params.model = 'gbt'?"),
+        ("name = 'midle'", "no run has name = 'midle'; did you mean name = 'middle'?"),
+        ("parent = 'high'", "no run has parent = 'high'; did you mean parent = '{high}'?"),
+        ("id = 'High'", "no run has id = 'high'; did you mean name = 'high'?"),
+        ("experiment_id = 'digits'", "no run has experiment_id = 'digits'; did you mean experiment = 'digits'?"),
+        ("data.trian.hash is not null", "no run has data.trian; did you mean data.train?"),
+        ("data.trian.path = 'x'", "no run has data.trian; did you mean data.train?"),
+        ("params.model = 'svm'", "no run is like that; all: gittrack ls"),
+        ("params.model = 'rf' and params.model = 'gbt'", "no run is like that; all: gittrack ls"),
+        ("tags.mlflow.user = 'nobody'", "no run is like that; all: gittrack ls"),
+    ],
+)
+def test_a_value_that_no_run_has_is_answered_with_a_near_one(cli, sweep, repo, query, said):
+    (repo / "x.csv").write_text("a", encoding="utf-8")
+    with gittrack.start_run(name="reader") as run:
+        run.log_input("x.csv", role="train")
+    answer = cli("ls", query)
+    assert (answer.code, answer.out) == (0, "")
+    assert said.format(high=sweep["high"][:8]) in answer.err
+    best = cli("best", "-m", "acc", query)
+    assert best.code == 3
+    if "did you mean" in said:
+        assert f"hint: did you mean {said.rpartition('did you mean ')[2]}".format(high=sweep["high"][:8]) in best.err
+
+
 def test_columns_of_a_view_are_a_list_and_a_link_is_told_in_one_sentence(cli, sweep, repo):
     assert cli("views", "save", "größe", "--columns", "name,metrics.acc", "--columns", "tags.`a,b`").code == 0
     assert 'columns = [\n    "name",\n    "metrics.acc",\n    "tags.`a,b`",\n]' in (

@@ -71,7 +71,7 @@ def command(
         pages = Pages(project, search, number, progress)
     if pages.first is None:
         say_problems(pages.problems)
-        _refuse_unknown(project, words, field)
+        _refuse_unknown(project, words, field, nothing_found=True)
         name = display(field_text(field), 80)
         raise RunNotFoundError(f"no run that is asked for has a number for {name}", hint=f"gittrack ls --sort {name}")
     if as_id:
@@ -106,12 +106,14 @@ def _direction(project: Project, words: Asked, field: Field, by: str | None) -> 
     return direction
 
 
-def _refuse_unknown(project: Project, words: Asked, field: Field) -> None:
+def _refuse_unknown(project: Project, words: Asked, field: Field, *, nothing_found: bool = False) -> None:
     """Raises RunNotFoundError when no run has the metric, or something that the query asks for."""
-    from gittrack.api.index_lookups import unknown_in
+    from gittrack.api.index_lookups import unknown_in, unknown_values
     from gittrack.core.names import display
 
     unknown = unknown_in(project, words.expression, [field])
+    if nothing_found and not unknown:
+        unknown = unknown_values(project, words.expression)
     if unknown:
         missing, near = unknown[0]
         hint = f"did you mean {display(near, 80)}?" if near else "gittrack ls"

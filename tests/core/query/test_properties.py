@@ -35,7 +35,7 @@ from gittrack.core.query.tree import (
     Within,
 )
 from gittrack.core.query.unparse import quoted, unparse
-from gittrack.core.records import ArtifactEntry, Input, MetricSummary
+from gittrack.core.records import ArtifactEntry, Input, MetricSummary, RunStatus
 from gittrack.errors import QuerySyntaxError
 
 NOW = 1_793_534_400_000
@@ -74,11 +74,11 @@ CONSTANTS = {
     "text": TEXTS,
     "any": TEXTS | NUMBERS,
     "flag": st.booleans(),
-    "time": NUMBERS | st.integers(0, 4 * 10**12),
+    "time": (NUMBERS | st.integers(0, 4 * 10**12)).filter(lambda number: not 0 < abs(number) < 10**11),
     "duration": INT64 | st.integers(-(10**9), 10**9) | st.just(math.inf),
     "id": PLAIN_TEXTS,
-    "status": PLAIN_TEXTS,
-    "digest": TEXTS,
+    "status": st.sampled_from([status.value for status in RunStatus]),
+    "digest": st.text("0123456789abcdefAB", min_size=4, max_size=12) | TEXTS.map("etag:{}".format),
 }
 UNORDERED = ("flag", "id", "status", "digest")
 TEXT_KINDS = ("text", "any", "id", "status", "digest")

@@ -86,12 +86,14 @@ def _in_tree(rows: Sequence[_Row], columns: Sequence[RunColumn]) -> list[_Row]:
     return drawn
 
 
-def markdown(pages: Pages, columns: Sequence[RunColumn]) -> Iterator[str]:
-    """The lines of a Markdown table of runs, some at a time."""
+def markdown(pages: Pages, columns: Sequence[RunColumn], marks: Mapping[int, str] | None = None) -> Iterator[str]:
+    """The lines of a Markdown table of runs, some at a time; ``marks``: place of a column -> what follows its head."""
     from gittrack.cli.exports import markdown_lines
 
     maker = RowMaker(pages, columns)
     titles = heads(columns)
+    for place, mark in (marks or {}).items():
+        titles[place] += f" {mark}"
     yield from markdown_lines(titles, [])
     for run in pages:
         yield markdown_lines([], [[cell.text for cell in maker.cells(run)]])[2]

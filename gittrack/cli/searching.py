@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,19 @@ class Asked:
 
     expression: Expression = EVERYTHING
     view: View | None = None
+
+
+def chosen_format(formats: Mapping[str, bool], command: str) -> str:
+    """Which of the options ``as_id``, ``as_json``, ``as_csv`` and ``as_md`` is given: ``json``, or ``""`` for none.
+
+    Raises:
+        UsageError: two of them.
+    """
+    chosen = [name.removeprefix("as_") for name in ("as_id", "as_json", "as_csv", "as_md") if formats.get(name)]
+    if len(chosen) > 1:
+        hint = f"gittrack {command} --{chosen[0]}"
+        raise UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other", hint=hint)
+    return chosen[0] if chosen else ""
 
 
 def understood(project: Project, words: Sequence[str], statuses: Sequence[str] = ()) -> Asked:

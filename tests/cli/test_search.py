@@ -638,3 +638,30 @@ def test_reading_many_runs_is_told_on_a_terminal_only_and_leaves_the_cursor(cli,
         raise KeyboardInterrupt
     assert "reading runs" in screen.getvalue()
     assert screen.getvalue().rstrip().endswith("\x1b[?25h")
+
+
+# -- count and best for other programs ---------------------------------------------------------------------------------
+
+
+def test_counts_are_printed_as_csv_and_markdown(cli, sweep):
+    assert cli("count", "--csv").out == "runs\n5\n"
+    assert cli("count", "--md", "metrics.acc > 0").out == "| runs |\n| --- |\n| 3 |\n"
+    by = ("count", "--by", "params.model")
+    assert cli(*by, "--csv").out == "params.model,runs\nrf,3\ngbt,1\n,1\n"
+    assert cli(*by, "--md").out.splitlines()[2] == "| rf | 3 |"
+    assert cli("count", "--by", "nope").err.startswith(
+        "gittrack: error: a run has no attribute 'nope', at character 1 of the field\n"
+    )
+    assert cli("count", "--csv", "--json").code == 2
+
+
+def test_the_best_runs_are_printed_as_csv_and_markdown(cli, sweep):
+    rows = list(csv.DictReader(io.StringIO(cli("best", "-m", "acc", "-n", "2", "--csv").out)))
+    assert [(row["name"], row["metric.acc"]) for row in rows] == [("high", "0.75"), ("middle", "0.5")]
+    rows = list(csv.DictReader(io.StringIO(cli("best", "-m", "summary.acc.max", "--csv").out)))
+    assert [(row["name"], row["summary.acc.max"]) for row in rows] == [("middle", "0.9")]
+    lines = cli("best", "-m", "acc", "--md").out.splitlines()
+    assert lines[0] == "| ID | NAME | EXPERIMENT | STATUS | AGE | acc ↑ | METRICS |"
+    assert "| high | digits |" in lines[2]
+    answer = cli("best", "-m", "acc", "--md", "--id")
+    assert (answer.code, "--id and --md exclude each other" in answer.err) == (2, True)

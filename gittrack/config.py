@@ -39,6 +39,7 @@ class Config:
         share: what ``gittrack push`` shares when nothing is named: ``all``, ``none``, or a query.
         runs_remote: the git remote, or its URL, that runs are shared with; empty: the usual one.
         ref_prefix: the namespace of ledgers at the remote, for hosts that take only branches; empty: ``refs/runs/``.
+        view_seconds: how long the query of a saved view may take: views come with a repository.
     """
 
     experiment: str = "Default"
@@ -58,6 +59,7 @@ class Config:
     share: str = "all"
     runs_remote: str = ""
     ref_prefix: str = ""
+    view_seconds: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Process:
 
 
 CONFIG_FILE = ".gittrack.toml"
-OWN_SETTINGS = frozenset({"environment", "writer", "runs_remote"})
+OWN_SETTINGS = frozenset({"environment", "runs_remote", "view_seconds", "writer"})
 """Settings that a file in the work tree cannot make: only git config and the environment can."""
 _TABLES = frozenset({"keep", "metrics"})
 """Tables that are no settings: rules of retention (``api/retention.py``), which way metrics get better

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,13 +13,15 @@ from gittrack.api.directions import directions_of
 from gittrack.api.project import Project
 from gittrack.api.read import _recovered, find_listed, list_runs
 from gittrack.api.saved_run import SavedRun
-from gittrack.core.compare import section_of_key, side_by_side
+from gittrack.core.compare import check_directions, section_of_key, side_by_side
+from gittrack.core.compared_groups import PARENT
 from gittrack.core.comparison import SECTIONS, Absence, ComparedRun, Comparison, Delta, Group, Row, Section
-from gittrack.core.directions import Direction, Directions
+from gittrack.core.directions import Direction, Directions, asked_directions
 from gittrack.core.normalise import METHODS, Method, check_weight, parse_weights
 from gittrack.core.problem import Problem
+from gittrack.core.query.tree import Field
 from gittrack.core.statistics import Statistics
-from gittrack.errors import UsageError
+from gittrack.errors import GittrackError, NotFoundError, UsageError
 from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
@@ -55,7 +58,7 @@ class Comparing:
         value: which number of each metric: ``last``, ``min``, ``max``, ``mean``, or ``best`` by its direction.
         normalize: ``z``, ``minmax``, ``percentile``, ``relative`` (to the baseline) or None.
         weights: metric -> weight of a score.
-        group_by: ``section.name``, or the name of a param.
+        group_by: ``section.name``, the name of a param, or a field as queries have them.
         directions: of metrics, on top of what the project says.
     """
 
@@ -128,16 +131,21 @@ def compare_runs(project: Project, chosen: ChosenRuns, how: Comparing) -> Compar
     """Compare runs that were chosen.
 
     Raises:
-        NotFoundError: no run has a metric of the score, or a key of the groups.
+        NotFoundError: no run has a metric that is named, or a key of the groups.
         UsageError: the settings contradict each other, or the project's directions are not as they should be.
     """
     directions = how.directions.over(directions_of(project))
-    keys = [section_of_key(key)[0] for key in how.group_by]
+    titles, fields = _grouped_by(chosen.runs, how.group_by)
+    keys = [section_of_key(key)[0] for key in titles if key not in fields]
     needed = {*how.sections, *(section for section in keys if section)}
     needed |= {"params", "attributes"} if None in keys else set()
-    needed |= {"metrics"} if how.weights or how.group_by else set()
-    reader = FactReader(project, [section for section in SECTIONS if section in needed], how.value, directions)
+    says_directions = how.directions.maximize or how.directions.minimize
+    needed |= {"metrics"} if how.weights or how.group_by or says_directions else set()
+    sections = [section for section in SECTIONS if section in needed]
+    reader = FactReader(project, sections, how.value, directions, fields)
     runs = [reader.read(run) for run in chosen.runs]
+    if runs:
+        check_directions(runs, how.directions)
     unread = [unread_problem(problem.where, problem.reason) for problem in chosen.problems]
     return side_by_side(
         runs,
@@ -147,9 +155,50 @@ def compare_runs(project: Project, chosen: ChosenRuns, how: Comparing) -> Compar
         directions=directions,
         normalize=how.normalize,
         weights=how.weights,
-        group_by=how.group_by,
+        group_by=titles,
+        names=_names_of_parents(project, runs) if PARENT in fields else {},
         problems=[*unread, *reader.problems],
     )
+
+
+def _grouped_by(runs: Sequence[SavedRun], keys: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Field]]:
+    """The keys of groups as they are titled, and those of them that are fields of queries: ``data.train.hash``."""
+    from gittrack.core.query.fields import SCOPES, SUMMARY
+    from gittrack.core.query.parser import parse_field
+    from gittrack.errors import QuerySyntaxError
+
+    titles, fields = [], {}
+    for key in keys:
+        section, name = section_of_key(key)
+        titles.append(key)
+        is_param = section is None and any(name in run.params for run in runs)
+        if is_param or section not in (None, "attributes", "inputs"):
+            continue
+        try:
+            asked = parse_field(key)
+        except QuerySyntaxError:
+            head, dot, _ = key.partition(".")
+            if section is None and dot and head.lower() in (*SCOPES, SUMMARY):
+                raise
+            continue  # `inputs.train digest` is the name of a fact; a name that nothing has is refused later
+        titles[-1] = f"attributes.{asked.key}" if asked.scope == "attributes" else key
+        fields[titles[-1]] = asked
+    return tuple(titles), fields
+
+
+def _names_of_parents(project: Project, runs: Sequence[ComparedRun]) -> dict[str, str]:
+    """The names, by id, of the parents that runs are grouped by; one that is nowhere has none."""
+    names = {run.id: run.name for run in runs}
+    parents = {run.keys.get(PARENT) for run in runs}
+    wanted = [parent for parent in parents if isinstance(parent, str) and parent not in names]
+    try:
+        found = find_listed(project, wanted)
+    except GittrackError:  # one of them is gone
+        found = []
+        for parent in wanted:
+            with suppress(GittrackError):
+                found += find_listed(project, [parent])
+    return names | {run.id: run.name for run in found}
 
 
 def compare(
@@ -161,8 +210,8 @@ def compare(
     normalize: Method | None = None,
     score: str | Mapping[str, float] | None = None,
     group_by: str | Sequence[str] = (),
-    maximize: Sequence[str] = (),
-    minimize: Sequence[str] = (),
+    maximize: str | Sequence[str] = (),
+    minimize: str | Sequence[str] = (),
     repo: str | os.PathLike[str] | None = None,
 ) -> Comparison:
     """Runs side by side.
@@ -177,8 +226,9 @@ def compare(
             to 1), ``percentile`` (0 to 100) or ``relative`` (to the baseline: 0.1 is ten per cent better).
         score: metrics and their weights, ``{"acc": 2, "latency": 1}`` or ``"acc=2,latency=1"``, for a weighted mean of
             them normalised (by ``minmax`` unless said otherwise).
-        group_by: ``params.model`` or several such keys: metrics then have n, mean, standard deviation and the 95 %
-            confidence interval of the mean for each group.
+        group_by: ``params.model``, a field as queries have them (``name``, ``data.train.hash``), or several such keys:
+            metrics then have n, mean, standard deviation and the 95 % confidence interval of the mean for each group,
+            deltas are those of means against the mean of the baseline's group, and the means are normalised and scored.
         maximize, minimize: metrics, or patterns (``val/*``), whose direction is this; before what ``.gittrack.toml``
             says, and what their names usually mean.
         repo: a directory in the repository; the working directory when None.
@@ -188,7 +238,7 @@ def compare(
 
     Raises:
         RunNotFoundError, AmbiguousError: an address.
-        NotFoundError: no run has a metric of the score, or a key of the groups.
+        NotFoundError: there are no runs, or none has a metric that is named, or a key of the groups.
         UsageError: the arguments contradict each other.
 
     Example:
@@ -208,10 +258,13 @@ def compare(
         normalize=None if normalize is None else _one_of("scale", normalize, METHODS),
         weights=weights,
         group_by=(group_by,) if isinstance(group_by, str) else tuple(group_by),
-        directions=Directions(tuple(maximize), tuple(minimize)),
+        directions=asked_directions(maximize, minimize),
     )
+    given = list(runs)
+    if not given and baseline is None:
+        raise NotFoundError("no runs are given", hint="gittrack ls")
     project = _recovered(repo)
-    return compare_runs(project, _chosen(project, list(runs), baseline), how)
+    return compare_runs(project, _chosen(project, given, baseline), how)
 
 
 def _chosen(project: Project, runs: Sequence[SavedRun | str], baseline: SavedRun | str | None) -> ChosenRuns:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from gittrack.api.project import Project
 from gittrack.api.saved_run import SavedRun
-from gittrack.core.comparison import ComparedRun, Section
+from gittrack.core.comparison import Absence, ComparedRun, Section
 from gittrack.core.directions import Direction, Directions
 from gittrack.core.names import display
+from gittrack.core.query.tree import Field
 from gittrack.core.records import Input, MetricSummary
 from gittrack.core.run_diff import (
     ENVIRONMENT_FILES,
@@ -34,6 +35,7 @@ class FactReader:
         sections: which facts.
         value: which number of each metric.
         directions: of metrics, for ``best``.
+        keys: what runs are grouped by that is no fact of a section, as queries know it.
         problems: what could not be read so far, each in a sentence.
     """
 
@@ -41,6 +43,7 @@ class FactReader:
     sections: Sequence[Section]
     value: Value
     directions: Directions
+    keys: Mapping[str, Field] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     _environments: dict[tuple[bytes | None, ...], Mapping[str, str]] = field(default_factory=dict)
     _better: dict[str, Direction] = field(default_factory=dict)
@@ -48,7 +51,7 @@ class FactReader:
     def read(self, run: SavedRun) -> ComparedRun:
         """The facts of a run. What cannot be read of it is a problem, and unknown; the rest is none the worse."""
         readers: dict[Section, Callable[[SavedRun], Mapping[str, Any] | None]] = {
-            "attributes": _attributes,
+            "attributes": self._attributes,
             "params": lambda run: run.params,
             "metrics": self._metrics,
             "tags": lambda run: run.tags,
@@ -68,7 +71,45 @@ class FactReader:
                 unknown.add(section)
             else:
                 facts[section] = found
-        return ComparedRun(run.id, run.name, facts, frozenset(unknown))
+        keys = {key: self._of_key(run, asked) for key, asked in self.keys.items()}
+        return ComparedRun(run.id, run.name, facts, frozenset(unknown), keys)
+
+    def _of_key(self, run: SavedRun, asked: Field) -> Any:
+        """What a query would find; several values, as of inputs, together."""
+        from gittrack.core.query.evaluate import facts_of, field_values
+
+        try:
+            record = run.record
+            if asked.scope in ("data", "inputs"):
+                record = replace(record, inputs=tuple(self._run_inputs(run)))
+            elif asked.scope == "artifacts":
+                record = replace(record, artifacts=tuple(run.artifacts()))
+        except GittrackError as error:
+            self.problems.append(f"the {asked.scope} of run {run.id[:8]} cannot be read: {error.message}")
+            return Absence.UNKNOWN
+        found = list(field_values(asked, facts_of(record, now=self._now, deleted=run.deleted)))
+        if len(found) < 2:
+            return found[0] if found else Absence.MISSING
+        return ", ".join(sorted({str(value) for value in found}))
+
+    @property
+    def _now(self) -> int:
+        return self.project.now()
+
+    def _attributes(self, run: SavedRun) -> dict[str, Any]:
+        record = run.record
+        end = self._now if record.end_time is None else record.end_time  # until now, as in queries
+        facts = {
+            "experiment": record.experiment.name,
+            "status": record.status.value,
+            "kind": record.kind,
+            "author": record.author.name,
+            "host": record.host,
+            "parent": record.parent,
+            "exit_code": record.exit_code,
+            "duration_ms": max(end - record.start_time, 0),
+        }
+        return {name: value for name, value in facts.items() if value not in (None, "")}
 
     def _metrics(self, run: SavedRun) -> dict[str, float]:
         if self.value == "best":
@@ -84,11 +125,14 @@ class FactReader:
         return named.get(direction, summary.last)
 
     def _inputs(self, run: SavedRun) -> dict[str, str]:
+        return _input_facts(self._run_inputs(run))
+
+    def _run_inputs(self, run: SavedRun) -> Sequence[Input]:
         # A list of runs does not tell the inputs of those that are committed; a live run's record is whole.
         if run.commit is None:
-            return _input_facts(run.record.inputs)
+            return run.record.inputs
         data = run.file(INPUTS_FILE)
-        return {} if data is None else _input_facts(decode_inputs(data))
+        return [] if data is None else decode_inputs(data)
 
     def _environment(self, run: SavedRun) -> Mapping[str, str] | None:
         if run.commit is None:
@@ -101,22 +145,6 @@ class FactReader:
             packages = {f"packages.{name}": version for name, version in package_versions(present).items()}
             known = self._environments[files] = {**environment_facts(present), **packages}
         return known
-
-
-def _attributes(run: SavedRun) -> dict[str, Any]:
-    record = run.record
-    facts = {
-        "experiment": record.experiment.name,
-        "status": record.status.value,
-        "kind": record.kind,
-        "author": record.author.name,
-        "host": record.host,
-        "parent": record.parent,
-        "exit_code": record.exit_code,
-    }
-    if record.end_time is not None:
-        facts["duration_ms"] = record.end_time - record.start_time
-    return {name: value for name, value in facts.items() if value not in (None, "")}
 
 
 def _code(run: SavedRun) -> dict[str, Any]:

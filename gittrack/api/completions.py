@@ -14,7 +14,10 @@ from typing import NamedTuple, TypeVar
 
 from gittrack.api.project import Project
 from gittrack.core.parsed_refs import InboxRef, parse_ref
+from gittrack.core.query.tree import Field
+from gittrack.core.records import RunStatus
 from gittrack.core.refs import REMOTE_PREFIX, RUNS_PREFIX
+from gittrack.core.value_text import exact_text
 from gittrack.errors import GittrackError
 from gittrack.index.database import IndexDatabase
 from gittrack.index.known_words import (
@@ -24,7 +27,9 @@ from gittrack.index.known_words import (
     is_one_name,
     names_to_offer,
     open_as_it_is,
+    roles_of,
     runs_to_offer,
+    values_of,
     wait_briefly,
 )
 from gittrack.index.seen import Connection, seen_refs
@@ -32,7 +37,7 @@ from gittrack.index.seen import Connection, seen_refs
 T = TypeVar("T")
 _FEW = 32
 """New runs for which the index is brought up to date: some milliseconds."""
-_MOST_RUNS, _MOST_NAMES, _MOST_LIVE = 50, 500, 20
+_MOST_RUNS, _MOST_NAMES, _MOST_LIVE, _MOST_VALUES = 50, 500, 20, 100
 _START_BYTES = 1 << 18
 """Bytes at the beginning of a journal that are looked at for a run's name."""
 
@@ -69,6 +74,27 @@ class KnownWords:
         """Names of metrics, params or tags."""
         found = self._from_index(lambda sql: names_to_offer(sql, scope, beginning, _MOST_NAMES))
         return [Word(name) for name in found]
+
+    def values(self, field: Field, beginning: str) -> list[str | int | float | bool]:
+        """Values of a field that begin so, where there are few: of a param, a tag, an attribute."""
+        from gittrack.core.query.fields import kind_of
+
+        kind = kind_of(field)
+        values: list[str | int | float | bool]
+        if kind == "status":
+            values = [status.value for status in RunStatus]
+        elif kind == "flag":
+            values = [True, False]
+        else:
+            values = self._from_index(lambda sql: values_of(sql, field, _MOST_VALUES + 1))
+        if len(values) > _MOST_VALUES:
+            return []
+        return [value for value in values if exact_text(value).startswith(beginning)]
+
+    def roles(self, beginning: str) -> list[Word]:
+        """Roles of data."""
+        found = self._from_index(lambda sql: roles_of(sql, _MOST_NAMES))
+        return [Word(role) for role in found if role.startswith(beginning)]
 
     def views(self, beginning: str) -> list[Word]:
         """Names of saved views."""

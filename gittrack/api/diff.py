@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from gittrack.api.directions import directions_of
 from gittrack.api.project import Project
-from gittrack.api.read import find_run
+from gittrack.api.read import find_listed, find_run
 from gittrack.api.saved_run import SavedRun
 from gittrack.core.ids import ObjectId
 from gittrack.core.names import display
+from gittrack.core.records import RunRecord
 from gittrack.core.run_diff import (
     ENVIRONMENT_FILES,
     MOST_BYTES,
@@ -28,6 +29,8 @@ from gittrack.core.run_diff import (
     package_versions,
     value_differences,
 )
+from gittrack.core.run_tree import ARTIFACTS_FILE, INPUTS_FILE, PARAMS_FILE, RUN_FILE, decode_tree
+from gittrack.core.summary_toml import SUMMARY_FILE
 from gittrack.errors import CorruptRecordError, FormatError, GitProgramError, UsageError
 from gittrack.frozen import dataclass
 from gittrack.git.code_diff import CodeDiff, Style
@@ -56,7 +59,7 @@ class RunDiff:
         tags: the present ones.
         artifacts: by path: those whose bytes differ.
         code: the files that differ, and the patch.
-        unknown: part -> why it cannot be compared (``env``, ``code``).
+        unknown: part -> why it cannot be compared: a file of one run is missing or damaged, say. Such a part is empty.
     """
 
     before: SavedRun
@@ -78,15 +81,21 @@ class RunDiff:
         Args:
             parts: only these of ``command``, ``params``, ``metrics``, ``inputs``, ``env``, ``tags``, ``artifacts``,
                 ``code``; all when none is given.
+
+        Raises:
+            UsageError: there is no such part.
         """
+        for part in parts:
+            if part not in PARTS:
+                raise UsageError(f"'{display(str(part), 60)}' is no part of a diff", hint=f"one of {', '.join(PARTS)}")
         return any(map(self._part_differs, parts or PARTS))
 
     def _part_differs(self, part: Part) -> bool:
+        if part in self.unknown:
+            return True
         if part == "code":
             return self.code.differs
-        if part == "env":
-            return bool(self.environment or self.packages or "env" in self.unknown)
-        return bool(getattr(self, part))
+        return bool(self.environment or self.packages) if part == "env" else bool(getattr(self, part))
 
 
 def diff(
@@ -102,7 +111,7 @@ def diff(
     Raises:
         RunNotFoundError, AmbiguousError: an address.
         NotARepositoryError: there is no repository.
-        CorruptRecordError: a run is damaged.
+        CorruptRecordError: a run's ``run.toml`` is damaged. Of other files only their part is ``unknown``.
 
     Example:
         >>> found = gittrack.diff("@-2", "@latest")  # doctest: +SKIP
@@ -123,15 +132,16 @@ def _address(run: str | SavedRun) -> str:
 
 def diff_runs(project: Project, before: str, after: str | None) -> RunDiff:
     """The same for runs of a project, by their addresses; arguments and errors as of :func:`diff`."""
-    one = find_run(project, before)
+    one, missing = _run_at(project, before)
     if after is None:
         code = _against_work_tree(project, one)
         return RunDiff(one, None, code, unknown={"code": code.reason} if code.reason else {})
-    other = find_run(project, after)
+    other, missing_there = _run_at(project, after)
     environment, packages, why = _environment(one, other)
     code = _between(project, one, other)
-    unknown = {part: reason for part, reason in (("env", why), ("code", code.reason)) if reason}
-    return RunDiff(
+    unknown = missing_there | missing
+    unknown |= {part: reason for part, reason in (("env", why), ("code", code.reason)) if reason}
+    found = RunDiff(
         before=one,
         after=other,
         code=code,
@@ -145,6 +155,51 @@ def diff_runs(project: Project, before: str, after: str | None) -> RunDiff:
         artifacts=artifact_differences(one.artifacts(), other.artifacts()),
         unknown=unknown,
     )
+    nothing: dict[str, Any] = dict.fromkeys(missing | missing_there, ())
+    return replace(found, **nothing)
+
+
+_FILES: dict[str, str] = {
+    "params": PARAMS_FILE,
+    "metrics": SUMMARY_FILE,
+    "inputs": INPUTS_FILE,
+    "artifacts": ARTIFACTS_FILE,
+}
+"""Parts of a record that lie in files of their own; one may be damaged and the others not."""
+
+
+def _run_at(project: Project, address: str) -> tuple[SavedRun, dict[str, str]]:
+    """A run, and what of it cannot be read: part -> why."""
+    try:
+        return find_run(project, address), {}
+    except FormatError:
+        (listed,) = find_listed(project, [address])
+        if listed.commit is None:
+            raise
+        return _as_far_as_it_can_be_read(project, listed, listed.commit)
+
+
+def _as_far_as_it_can_be_read(project: Project, listed: SavedRun, commit: ObjectId) -> tuple[SavedRun, dict[str, str]]:
+    from gittrack.store.run_reader import SMALL_FILE
+
+    def read(*paths: str) -> RunRecord:
+        return decode_tree(
+            lambda path: project.repo.objects.read_file(commit, path, limit=SMALL_FILE) if path in paths else None
+        )
+
+    name, known = display(listed.name, 80), listed.record
+    try:
+        record = read(RUN_FILE)
+    except FormatError as error:
+        raise type(error)(f"run '{name}' cannot be read: {error.message}", hint=error.hint) from error
+    record = replace(record, name=known.name, note=known.note, tags=known.tags, experiment=known.experiment)
+    unknown = {}
+    for part, path in _FILES.items():
+        try:
+            record = replace(record, **{part: getattr(read(RUN_FILE, path), part)})
+        except FormatError as error:
+            unknown[part] = f"'{path}' of run '{name}' cannot be read: {error.message}"
+    return replace(listed, record=record, _partial=False), unknown
 
 
 def with_code_read(found: RunDiff) -> RunDiff:

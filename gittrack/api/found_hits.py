@@ -15,15 +15,16 @@ from gittrack.api.live_beside import live_folders, runs_beside
 from gittrack.api.run_index import Progress, ask, problems_of
 from gittrack.api.saved_run import SavedRun
 from gittrack.api.stored_runs import saved_run
-from gittrack.core.ids import ExperimentId
+from gittrack.core.ids import ExperimentId, ObjectId
+from gittrack.core.page_token import CutText
 from gittrack.core.problem import Problem
-from gittrack.core.query.tree import EVERYTHING, Expression, SortKey
-from gittrack.core.query.walk import fields_in
+from gittrack.core.query.tree import EVERYTHING, CodeChanged, Comparison, Constant, Expression, Field, SortKey
+from gittrack.core.query.walk import conditions_in, fields_in
 from gittrack.frozen import dataclass
-from gittrack.index.database import IndexDatabase
+from gittrack.index.database import Deadline, IndexDatabase
 from gittrack.index.fields import known_names, needs_details
 from gittrack.index.ordering import Position
-from gittrack.index.searching import Hit, Question, find, stored_runs
+from gittrack.index.searching import Hit, Question, count, find, stored_runs
 from gittrack.index.seen import Connection, problems
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from gittrack.store.live import LiveRun
 
 T = TypeVar("T")
+_LAST_CHARACTER = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class Search:
         after: where the page before this one ended.
         deleted: only deleted runs (True), only others (False), all (None); a query that asks for it itself decides.
         experiments: only of these, by id.
-        seconds: how long it may take, when the query comes from somebody who is not trusted; None: as long as it takes.
+        seconds: how long finding the runs may take, when the query comes from somebody who is not trusted; None: as
+            long as it takes.
     """
 
     expression: Expression = EVERYTHING
@@ -72,6 +75,10 @@ def ask_hits(
         question: asks; what it is given is of no use afterwards.
         progress: told while many runs are read for the first time.
         details: have the index know what every run read and made.
+
+    Raises:
+        UsageError: the query compares with another run, as only gates do, names a revision that is none, or takes too
+            long.
     """
 
     def answer(index: IndexDatabase) -> T:
@@ -121,11 +128,14 @@ class FoundHits:
 
     def __init__(self, project: Project, asked: Search, index: IndexDatabase, folders: Sequence[LiveRun]) -> None:
         self._project = project
+        self._expression = asked.expression
         self.sql: Connection = index.connection
         self.live, self._problems = runs_beside(project, index, folders)
         fields = [*fields_in(asked.expression), *(key.field for key in asked.order)]
         if any(map(needs_details, fields)):
             read_details(project, index)
+        self._index = index
+        self._deadline = Deadline(asked.seconds)  # reading what is new is no part of the query
         names_deleted = any(field.scope == "attributes" and field.key == "deleted" for field in fields)
         self.question = Question(
             expression=asked.expression,
@@ -135,12 +145,55 @@ class FoundHits:
             deleted=None if names_deleted else asked.deleted,
             experiments=asked.experiments,
             without=frozenset(self.live),
-            code_commits=changed_code(project, index, asked.expression, self.live.values()),
+            code_commits=self._changed_code(),
+            deadline=self._deadline,
         )
+        if asked.after is not None and any(isinstance(value, CutText) for value in asked.after):
+            self.question = replace(self.question, after=self._whole_place(asked.after))
+
+    def _whole_place(self, place: Position) -> Position:
+        """A place with long texts as the run there has them.
+
+        Where it is not there any more, or has another one now, the place is before all texts of this beginning: then
+        runs may come twice, none is left out.
+        """
+        same = Comparison(Field("attributes", "id"), "=", Constant(place[-1]))
+        alone = Question(same, self.question.order, deleted=None)
+        if place[-1] in self.live:
+            hits = self._among_live(alone)
+        else:
+            with self._index.reading() as sql:
+                hits = find(sql, alone)
+        own = hits[0].position if hits else (None,) * len(place)
+        whole = list(place)
+        for number, value in enumerate(place):
+            if not isinstance(value, CutText):
+                continue
+            descending = self.question.order[number // 2].descending
+            text = own[number]
+            is_same = isinstance(text, str) and CutText.of(text) == value
+            whole[number] = text if is_same else value.beginning + (_LAST_CHARACTER if descending else "")
+        return tuple(whole)
+
+    def _changed_code(self) -> dict[tuple[str, str], frozenset[ObjectId]]:
+        found: dict[tuple[str, str], frozenset[ObjectId]] = {}
+        with self._deadline.running():
+            for part in conditions_in(self._expression):
+                if isinstance(part, CodeChanged) and (part.path, part.since) not in found:
+                    self._deadline.check()
+                    found |= changed_code(self._project, self._index, part, self.live.values())
+        return found
 
     def stored(self) -> list[Hit]:
         """Those that are in the index, in order."""
-        return find(self.sql, self.question)
+        with self._index.limited(self._deadline):
+            return find(self.sql, self.question)
+
+    def number(self) -> int:
+        """How many there are, whatever the limit."""
+        with self._index.limited(self._deadline):
+            stored = count(self.sql, self.question)
+        return stored + len(self.going_on())
 
     def going_on(self, *, limit: bool = False) -> list[Hit]:
         """Those of live runs, in order; their numbers mean nothing.
@@ -150,6 +203,10 @@ class FoundHits:
         """
         if not self.live:
             return []
+        question = replace(self.question, without=frozenset())
+        return self._among_live(question if limit else replace(question, limit=None, after=None))
+
+    def _among_live(self, question: Question) -> list[Hit]:
         from gittrack.core.message import document_text
         from gittrack.index.rows import IndexedRun, IndexWriter
 
@@ -160,8 +217,8 @@ class FoundHits:
                 writer.write_run(IndexedRun(run.record, None, (), document, run.deleted, now=self._project.now()))
             for run in self.live.values():
                 writer.write_details(run.id, run.record.inputs, run.record.artifacts)
-            question = replace(self.question, without=frozenset())
-            return find(sql, question if limit else replace(question, limit=None, after=None))
+            with index.limited(self._deadline):
+                return find(sql, question)
 
     def runs(self, hits: Iterable[Hit]) -> list[SavedRun]:
         """The runs of some hits."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gittrack.api.saved_run import SavedRun
-from gittrack.core.curves import By, along, check_by, thinned, unique_labels
+from gittrack.core.curves import By, along, check_by, check_points, thinned, unique_labels
 from gittrack.core.names import display, metric_paths
 from gittrack.core.records import Series
 from gittrack.core.series import HEADER
-from gittrack.errors import MissingDependencyError, NotFoundError
+from gittrack.errors import FormatError, InvalidValueError, MissingDependencyError, NotFoundError
 from gittrack.store.run_reader import SERIES_FILE
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ INDEX_NAMES: dict[By, str] = {"step": "step", "time": "time", "relative": "secon
 
 
 def metrics(
-    runs: SavedRun | str | Iterable[SavedRun | str],
+    runs: SavedRun | str | Iterable[SavedRun | str] | pandas.DataFrame,
     name: str,
     *,
     by: By = "step",
@@ -36,22 +37,28 @@ def metrics(
     """One metric of several runs, side by side.
 
     Args:
-        runs: the runs, or their addresses (as for ``get_run``); one alone will do.
+        runs: the runs, or their addresses (as for ``get_run``); one alone will do. Or what ``search_runs`` gives, a
+            list, a DataFrame or an Arrow table; those have a column ``run_id``.
         name: the metric.
         by: what the rows are: ``"step"`` (of a step that was logged several times the last value), ``"time"`` (UTC) or
             ``"relative"`` (seconds since each run began).
-        points: keep at most so many rows of each run, among them its extremes, gaps and infinities; all when None.
-            What is kept of one run is kept of all, so that no value turns into a gap.
+        points: keep at most so many rows of each run, among them its extremes, and of each gap and row of infinities
+            one (where there are more than half of ``points`` of them, some); all when None. What is kept of one run is
+            kept of all, so that no value turns into a gap.
         repo: a directory in the repository; the working directory when None. Only addresses need it.
 
     Returns:
         A DataFrame of float64. Its columns are the runs in the order given, by name; where several have one name, the
         beginning of the id follows. A run without the metric, and a row that a run does not have, is NaN.
 
+    Warns:
+        UserWarning: the metric of a run cannot be read; its column is NaN, and the others are as they are.
+
     Raises:
         NotFoundError: none of the runs has the metric.
+        CorruptRecordError, UnsupportedFormatError: of none of them it can be read; says of which run and metric.
         RunNotFoundError, AmbiguousError: an address.
-        InvalidValueError: ``by`` is none of the three, or ``points`` is less than 8.
+        InvalidValueError: ``by`` is none of the three, ``points`` is less than 8, or a table has no ``run_id``.
         MissingDependencyError: pandas is not installed.
 
     Example:
@@ -59,15 +66,24 @@ def metrics(
     """
     pandas = _pandas()
     by = check_by(by)
-    chosen = _chosen([runs] if isinstance(runs, SavedRun | str) else list(runs), repo)
+    chosen = _chosen(_listed(runs), repo)
     if not any(name in run.record.metrics for run in chosen):
         raise missing_metric(chosen, name)
     labels = unique_labels([run.name for run in chosen], [run.id for run in chosen])
-    columns = {
-        label: _column(pandas, run, name, by, points)
-        for label, run in zip(labels, chosen, strict=True)
-        if name in run.record.metrics
-    }
+    if points is not None:
+        check_points(points)
+    columns: dict[str, _Column] = {}
+    failures: list[FormatError] = []
+    for label, run in zip(labels, chosen, strict=True):
+        try:
+            if name in run.record.metrics:
+                columns[label] = _column(pandas, run, name, by, points)
+        except FormatError as error:
+            failures.append(error)
+    if failures and not columns:
+        raise failures[0]
+    for failure in failures:
+        warnings.warn(f"{failure.message}; its column is NaN", UserWarning, stacklevel=2)
     frame = _side_by_side(pandas, columns, by)
     return frame.reindex(columns=pandas.Index(labels)) if len(columns) < len(labels) else frame
 
@@ -94,9 +110,13 @@ def _points(pandas: Any, run: SavedRun, name: str, by: By) -> tuple[Any, Any]:
     """Steps or timestamps in rising order, those of one place as logged, and the values: numpy arrays."""
     import numpy
 
-    table = _parsed(pandas, run, name)
-    if table is None:
-        series = run.history(name)
+    try:
+        table = _parsed(pandas, run, name)
+        series = run.history(name) if table is None else None
+    except FormatError as error:
+        text = f"'{display(name, 80)}' of run '{display(run.name, 60)}' ({run.id[:8]}) cannot be read: {error.message}"
+        raise type(error)(text, hint=error.hint) from error
+    if series is not None:
         logged = series.steps if by == "step" else series.timestamps
         places, values = numpy.array(logged, dtype="int64"), numpy.array(series.values, dtype="float64")
     else:
@@ -181,6 +201,20 @@ def _index(pandas: Any, run: SavedRun, places: Any, by: By) -> Any:
     if by == "relative":
         return pandas.Index((places - float(run.record.start_time)) / 1000, name=INDEX_NAMES[by])
     return pandas.DatetimeIndex(places.view("datetime64[ms]"), name=INDEX_NAMES[by]).tz_localize("UTC")
+
+
+def _listed(runs: Any) -> list[SavedRun | str]:
+    """The runs that somebody gave: one, several, or the table of a search."""
+    if isinstance(runs, SavedRun | str):
+        return [runs]
+    names = getattr(runs, "column_names", getattr(runs, "columns", None))  # of Arrow, of pandas
+    if names is None:
+        return list(runs)
+    if "run_id" not in list(names):
+        text = "the table of runs has no column 'run_id'"
+        raise InvalidValueError(text, hint='gittrack.metrics(gittrack.search_runs("…"), "loss")')
+    ids = runs["run_id"]
+    return list(ids.to_pylist() if hasattr(ids, "to_pylist") else ids)
 
 
 def _chosen(runs: Sequence[SavedRun | str], repo: str | os.PathLike[str] | None) -> list[SavedRun]:

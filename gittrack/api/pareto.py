@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import field
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from gittrack.api.found_hits import FoundHits, ask_hits, chosen_runs
@@ -88,6 +89,7 @@ class ParetoAsked:
         fronts: how many.
         limit: read at most so many runs; None: all that are on the fronts.
         expression, experiments: among which runs.
+        seconds: how long finding these may take, as in :class:`Search`.
         directions: on top of what the project says.
     """
 
@@ -97,6 +99,7 @@ class ParetoAsked:
     expression: Expression = EVERYTHING
     experiments: tuple[ExperimentId, ...] | None = None
     directions: Directions = field(default_factory=Directions)
+    seconds: float | None = None
 
 
 def find_pareto(project: Project, asked: ParetoAsked, progress: Progress | None = None) -> Pareto:
@@ -108,8 +111,9 @@ def find_pareto(project: Project, asked: ParetoAsked, progress: Progress | None 
         progress: told while many runs are read for the first time.
 
     Raises:
-        NotFoundError: no run has one of the metrics.
-        UsageError: less than two metrics, or which way one gets better is not known.
+        NotFoundError: no run has one of the metrics, or of those whose direction is said.
+        UsageError: less than two metrics; which way one gets better is not known, or both are said; a direction is said
+            of what is not compared.
     """
     from gittrack.api.directions import directions_of
 
@@ -117,7 +121,7 @@ def find_pareto(project: Project, asked: ParetoAsked, progress: Progress | None 
     directions = asked.directions.over(directions_of(project))
     ways = tuple(directions.of(metric.key) for metric in asked.metrics)
     order = [SortKey(each, descending=way is Direction.UP) for each, way in zip(asked.metrics, ways, strict=True)]
-    search = Search(asked.expression, order, experiments=asked.experiments)
+    search = Search(asked.expression, order, experiments=asked.experiments, seconds=asked.seconds)
     return ask_hits(project, search, lambda found: _fronts(asked, ways, found), progress)
 
 
@@ -150,7 +154,7 @@ def _check(asked: ParetoAsked) -> None:
 
 
 def _fronts(asked: ParetoAsked, ways: tuple[Direction, ...], found: FoundHits) -> Pareto:
-    _check_known([metric.key for metric in asked.metrics], ways, found)
+    _check_known([metric.key for metric in asked.metrics], ways, asked.directions, found)
     numbers: list[tuple[float, ...]] = []
     hits: list[Hit] = []
     lacking = nan = 0
@@ -184,19 +188,39 @@ def _fronts(asked: ParetoAsked, ways: tuple[Direction, ...], found: FoundHits) -
     )
 
 
-def _check_known(metrics: Sequence[str], ways: Sequence[Direction], found: FoundHits) -> None:
+def _check_known(metrics: Sequence[str], ways: Sequence[Direction], said: Directions, found: FoundHits) -> None:
     known = found.known_metrics()
     for name in metrics:
         if name not in known:
-            from gittrack.core.query.diagnosis import meant
-
-            hint = meant(name, known) or "gittrack show @latest names those of a run"
-            raise NotFoundError(f"no run has a metric '{display(name, 80)}'", hint=hint)
+            raise _unknown(name, known)
+    _check_said(metrics, said, known)
     for name, way in zip(metrics, ways, strict=True):
         if way is Direction.UNKNOWN:
             shown = display(name, 80)
             hint = f"--maximize '{shown}' or --minimize '{shown}', or [metrics] in .gittrack.toml"
             raise UsageError(f"which way '{shown}' gets better is not known", hint=hint)
+
+
+def _check_said(metrics: Sequence[str], said: Directions, known: Sequence[str]) -> None:
+    """Raises an error where a direction is said of what is not compared, or both are said of one."""
+    for name in (*said.maximize, *said.minimize):
+        if any(fnmatchcase(metric, name) or metric == name for metric in metrics):
+            continue
+        if name in known or any(fnmatchcase(each, name) for each in known):
+            shown = display(name, 80)
+            raise UsageError(f"'{shown}' is none of the metrics that are compared", hint=f"-m '{shown}'")
+        raise _unknown(name, [*metrics, *known])
+    for name in metrics:
+        if name in said.maximize and name in said.minimize:
+            shown = display(name, 80)
+            raise UsageError(f"'{shown}' is both to be maximized and to be minimized", hint=f"--maximize '{shown}'")
+
+
+def _unknown(name: str, known: Sequence[str]) -> NotFoundError:
+    from gittrack.core.query.diagnosis import meant
+
+    hint = meant(name, known) or "gittrack show @latest names those of a run"
+    return NotFoundError(f"no run has a metric '{display(name, 80)}'", hint=hint)
 
 
 def _best_first(front: Sequence[int], points: Sequence[tuple[float, ...]]) -> list[int]:

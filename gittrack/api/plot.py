@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from gittrack.api.farewell import chosen_metrics
 from gittrack.api.histories import missing_metric, points_of
-from gittrack.core.curves import By, Chart, Curve, smoothed, unique_labels
+from gittrack.core.curves import By, Chart, Curve, has_points, smoothed, unique_labels
+from gittrack.core.metric_choice import named_by, telling_first
 from gittrack.core.names import display
 from gittrack.errors import ConflictError, GittrackError, NotFoundError, StorageError, UsageError
 from gittrack.frozen import dataclass
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from gittrack.core.records import Series
 
 Format = Literal["svg", "png", "html"]
+MOST_CHOSEN, MOST_CHARTS = 4, 50
+"""Metrics that are drawn when none are named, and when a pattern names them."""
 _FORMATS: dict[str, Format] = {".svg": "svg", ".png": "png", ".html": "html", ".htm": "html"}
 
 
@@ -71,19 +73,48 @@ def find_runs(project: Project, addresses: Sequence[str], asked: Search | None =
     return list(found.values())
 
 
+def chosen_metrics(project: Project, runs: Sequence[SavedRun], patterns: Sequence[str] = ()) -> list[str]:
+    """The metrics to draw.
+
+    Args:
+        project: whose settings say which come first.
+        runs: of these.
+        patterns: names, and patterns such as ``val/*``; a name that no run has stays. Without any, at most
+            :data:`MOST_CHOSEN`: those of the settings, then the telling ones.
+
+    Raises:
+        UsageError: a pattern means more than :data:`MOST_CHARTS` metrics.
+    """
+    points: dict[str, int] = {}
+    for run in runs:
+        for name, summary in run.record.metrics.items():
+            points[name] = max(points.get(name, 0), summary.count)
+    if not patterns:
+        return telling_first(points, project.config.headline)[:MOST_CHOSEN]
+    names = named_by(patterns, points)
+    if len(names) > max(MOST_CHARTS, len(patterns)):
+        raise UsageError(f"{len(names)} metrics are like that, at most {MOST_CHARTS} are drawn", hint="-m 'val/*'")
+    return names
+
+
 def default_metrics(project: Project, runs: Sequence[SavedRun]) -> list[str]:
-    """The metrics to draw when none are named: those of the settings, else each run's headline; at most three.
+    """The metrics to draw when none are named.
 
     Raises:
         NotFoundError: no run has a metric.
     """
-    names: dict[str, None] = {}
-    for run in runs:
-        names.update(dict.fromkeys(chosen_metrics(run, project.config.headline)))
+    names = chosen_metrics(project, runs)
     if not names:
         who = f"run '{display(runs[0].name, 60)}' has" if len(runs) == 1 else f"the {len(runs)} runs have"
         raise NotFoundError(f"{who} no metrics", hint=f"gittrack show {runs[0].id[:8]}")
-    return list(names)[:3]
+    return names
+
+
+def check_view(view: View) -> None:
+    """Raise UsageError when curves cannot be drawn so."""
+    if view.by == "time" and view.log_x:
+        text = "a clock has no beginning, and so no logarithmic axis; the time since a run began has one"
+        raise UsageError(text, hint="--by relative --log-x")
 
 
 def draw(runs: Sequence[SavedRun], names: Iterable[str], view: View) -> Drawing:
@@ -96,8 +127,9 @@ def draw(runs: Sequence[SavedRun], names: Iterable[str], view: View) -> Drawing:
 
     Raises:
         NotFoundError: none of the runs has one of the metrics.
-        InvalidValueError: the curves cannot be smoothed so.
+        UsageError: the curves cannot be drawn or smoothed so.
     """
+    check_view(view)
     left_out: list[str] = []
     labels = unique_labels([run.name for run in runs], [run.id for run in runs])
     charts = [_chart(runs, labels, name, view, left_out) for name in dict.fromkeys(names)]
@@ -151,7 +183,7 @@ def check_target(path: Path, *, force: bool) -> Format:
     return format
 
 
-def write_charts(path: Path, charts: Sequence[Chart], *, force: bool = False) -> None:
+def write_charts(path: Path, charts: Sequence[Chart], *, force: bool = False) -> tuple[str, ...]:
     """Write charts into one file that needs nothing else, whole or not at all.
 
     Args:
@@ -159,12 +191,18 @@ def write_charts(path: Path, charts: Sequence[Chart], *, force: bool = False) ->
         charts: drawn below each other.
         force: replace a file that is there.
 
+    Returns:
+        What of it cannot be seen in the file, each in a sentence.
+
     Raises:
         UsageError, ConflictError: as for :func:`check_target`.
         MissingDependencyError: a PNG is wanted and matplotlib is not installed.
         StorageError: the file cannot be written.
     """
     format = check_target(path, force=force)
+    unseen = [
+        f"'{display(chart.title, 80)}' has no point that can be drawn" for chart in charts if not has_points(chart)
+    ]
     if format == "svg":
         from gittrack.core.svg_chart import svg_text
 
@@ -176,8 +214,12 @@ def write_charts(path: Path, charts: Sequence[Chart], *, force: bool = False) ->
     else:
         from gittrack.api.png_chart import png_bytes
 
-        data = png_bytes(charts)
+        data, boxes = png_bytes(charts)
+        if boxes:
+            shown = display("".join(boxes[:20]))
+            unseen.append(f"no installed font has {shown}: boxes in the PNG; -o {path.stem}.svg has the letters")
     _write_whole(path, data, force=force)
+    return tuple(unseen)
 
 
 def _write_whole(path: Path, data: bytes, *, force: bool) -> None:

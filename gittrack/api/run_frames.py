@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from gittrack.core.query.evaluate import artifact_uri, attributes_of
+from gittrack.core.query.reserved_tags import RESERVED_TAGS, tag_value
 from gittrack.core.value_text import exact_text
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ _ABOUT: Mapping[str, Callable[[SavedRun], str]] = {
     "run_id": lambda run: run.id,
     "experiment_id": lambda run: run.record.experiment.id,
     "status": lambda run: run.status.value.upper(),
-    "artifact_uri": lambda run: f"runs:/{run.id}",
+    "artifact_uri": lambda run: artifact_uri(run.id),
 }
 _TIMES: Mapping[str, Callable[[SavedRun], int | None]] = {
     "start_time": lambda run: run.record.start_time,
@@ -79,16 +81,10 @@ def _logged(runs: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def _tags(run: SavedRun) -> dict[str, str]:
-    """Its tags, and those that MLflow gives every run, as far as there is something to say."""
-    record = run.record
-    usual = {
-        "mlflow.user": record.author.name,
-        "mlflow.source.name": record.entry,
-        "mlflow.source.git.commit": record.code.commit,
-        "mlflow.parentRunId": record.parent,
-        "mlflow.note.content": record.note,
-    }
-    return {**{key: value for key, value in usual.items() if value}, **record.tags, "mlflow.runName": run.name}
+    """Its tags, and those that MLflow gives every run, as far as there is something to say; queries see the same."""
+    tags, attributes = run.record.tags, attributes_of(run.record, run.record.start_time)
+    reserved = {key: tag_value(key, tags, attributes) for key in RESERVED_TAGS}
+    return {**tags, **{key: value for key, value in reserved.items() if value}}
 
 
 def _texts(pandas: Any, values: Any) -> Any:

@@ -13,7 +13,7 @@ from gittrack.core.events import Folded
 from gittrack.core.ids import ObjectId, RunId
 from gittrack.core.message import headline
 from gittrack.core.names import display
-from gittrack.core.records import ArtifactEntry, LoggedModel, RunRecord, RunStatus, Series
+from gittrack.core.records import ArtifactEntry, Input, LoggedModel, RunRecord, RunStatus, Series
 from gittrack.core.sparkline import format_number
 from gittrack.errors import NotFoundError
 from gittrack.frozen import dataclass
@@ -84,6 +84,31 @@ class SavedRun:
         return self.record.experiment.name
 
     @property
+    def start_time(self) -> int:
+        """When it began, in milliseconds since the epoch."""
+        return self.record.start_time
+
+    @property
+    def end_time(self) -> int | None:
+        """When it ended, in milliseconds since the epoch; None while it goes on."""
+        return self.record.end_time
+
+    @property
+    def duration(self) -> int | None:
+        """How long it lasted, in milliseconds; of a run that goes on, until now."""
+        end = self.record.end_time
+        if end is None:
+            if self._project is None:
+                return None
+            end = self._project.now()
+        return max(end - self.record.start_time, 0)
+
+    @property
+    def author(self) -> str:
+        """The name of whoever ran it, as git knows them."""
+        return self.record.author.name
+
+    @property
     def parent(self) -> RunId | None:
         """The run it is a child of."""
         return self.record.parent
@@ -91,6 +116,10 @@ class SavedRun:
     def artifacts(self) -> tuple[ArtifactEntry, ...]:
         """Its artifacts, sorted by path: path, size, digest, how each is stored."""
         return tuple(sorted(self._whole().artifacts, key=lambda entry: entry.path))
+
+    def inputs(self) -> tuple[Input, ...]:
+        """The data and models that it read: name, role, URI, digest, size in bytes, state of each."""
+        return self._whole().inputs
 
     def models(self) -> tuple[LoggedModel, ...]:
         """The models it logged, in the order of their time: name, flavour, signature, where each is kept."""

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from gittrack.api.found_hits import FoundHits, Search
-from gittrack.api.live_beside import live_folders
-from gittrack.api.run_index import Progress, ask
+from gittrack.api.found_hits import FoundHits, Search, ask_hits
+from gittrack.api.run_index import Progress
 from gittrack.api.saved_run import SavedRun
 from gittrack.core.problem import Problem
 from gittrack.frozen import dataclass
-from gittrack.index.database import IndexDatabase
 from gittrack.index.ordering import Position, merged
-from gittrack.index.searching import count
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
 
 __all__ = ["Found", "Search", "count_runs", "search"]
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +47,16 @@ def search(project: Project, asked: Search, progress: Progress | None = None) ->
     """
     # One more than is asked for tells whether there is a next page.
     more = asked if asked.limit is None else replace(asked, limit=asked.limit + 1)
-    return _answered(project, more, lambda hits: _page(hits, asked), progress)
+    return ask_hits(project, more, lambda hits: _page(hits, asked), progress)
 
 
 def count_runs(project: Project, asked: Search, progress: Progress | None = None) -> int:
-    """How many runs there are of those that a search would find; its order and limit do not count."""
-    return _answered(project, asked, lambda hits: count(hits.sql, hits.question) + len(hits.going_on()), progress)
+    """How many runs there are of those that a search would find; its order and limit do not count.
 
-
-def _answered(project: Project, asked: Search, answer: Callable[[FoundHits], T], progress: Progress | None) -> T:
-    folders = live_folders(project)
-
-    def question(index: IndexDatabase) -> T:
-        with index.limited(asked.seconds):
-            hits = FoundHits(project, asked, index, folders)
-            with index.reading():
-                return answer(hits)
-
-    return ask(project, question, progress)
+    Raises:
+        UsageError: as for :func:`search`.
+    """
+    return ask_hits(project, asked, FoundHits.number, progress)
 
 
 def _page(found: FoundHits, asked: Search) -> Found:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence
 from operator import index
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from gittrack.core.ids import ExperimentId
 
 Format = Literal["pandas", "list", "arrow"]
+_MOST = 1 << 62
+"""SQLite counts in 64 bits."""
 
 
 class PagedList(list[SavedRun]):
@@ -104,7 +107,7 @@ def search_runs(
     Raises:
         QuerySyntaxError: the query or a key.
         UsageError: the token is none, or of another search.
-        InvalidValueError: ``max_results`` is no positive integer.
+        InvalidValueError: ``max_results`` is no positive integer; another argument is no text.
         ExperimentNotFoundError, AmbiguousError: an experiment.
         MissingDependencyError: pandas or pyarrow is not installed.
         NotARepositoryError: there is no repository.
@@ -120,7 +123,12 @@ def search_runs(
     from gittrack.api.read import _recovered
 
     project = _recovered(repo)
-    page = _page(project, _Asked.of(project, filter_string or "", experiments, order_by), most, page_token)
+    page = _page(
+        project,
+        _Asked.of(project, _text("filter_string", filter_string, "'metrics.acc > 0.9'"), experiments, order_by),
+        most,
+        page_token,
+    )
     if library is None:
         return page
     from gittrack.api import run_frames
@@ -131,12 +139,31 @@ def search_runs(
 def _whole(number: Any) -> int:
     """A number of results; those of NumPy are numbers too."""
     try:
-        most = index(number)
+        most = 0 if isinstance(number, bool) else index(number)
     except TypeError:
         most = 0
     if most < 1:
         raise InvalidValueError(f"max_results is {number!r:.40}, not 1 or more", hint="max_results=1000")
-    return most
+    return min(most, _MOST)
+
+
+def _text(name: str, given: Any, example: str) -> str:
+    """An argument that is a text; nothing when it is None."""
+    if given is None:
+        return ""
+    if not isinstance(given, str):
+        raise InvalidValueError(f"{name} is {reprlib.repr(given):.40}, no text", hint=f"{name}={example}")
+    return given
+
+
+def _texts(name: str, given: Any, example: str) -> list[str]:
+    """An argument that is a text or several."""
+    several = [given] if given is None or isinstance(given, str) else given
+    if not isinstance(several, Iterable) or isinstance(several, Mapping | bytes):
+        raise InvalidValueError(
+            f"{name} is {reprlib.repr(given):.40}, neither a text nor a list", hint=f"{name}={example}"
+        )
+    return [_text(name, each, example) for each in several if each is not None]
 
 
 def _library(name: str) -> Any:
@@ -164,8 +191,7 @@ class _Asked(NamedTuple):
         experiments: str | Sequence[str] | None,
         order_by: str | Sequence[str] | None,
     ) -> _Asked:
-        keys = [order_by] if isinstance(order_by, str) else list(order_by or ())
-        order = tuple(map(parse_sort_key, keys))
+        order = tuple(map(parse_sort_key, _texts("order_by", order_by, "['metrics.acc DESC']")))
         return cls(query, order, _experiment_ids(project, experiments))
 
     @property
@@ -181,12 +207,15 @@ def _experiment_ids(project: Project, experiments: str | Sequence[str] | None) -
     from gittrack.api.experiments import find_among, list_experiments
 
     known = list_experiments(project)
-    wanted = [experiments] if isinstance(experiments, str) else experiments
-    return [find_among(known, str(each)).id for each in wanted]
+    return [find_among(known, each).id for each in _texts("experiments", experiments, "['churn']")]
 
 
 def _page(project: Project, asked: _Asked, most: int, token: str | None) -> PagedList:
-    before = None if token is None else decode_token(str(token), asked.fingerprint, keys=len(asked.order))
+    before = (
+        None
+        if token is None
+        else decode_token(_text("page_token", token, "runs.token"), asked.fingerprint, keys=len(asked.order))
+    )
     now = project.now() if before is None else before.asked_at
     found: Found = search(
         project,

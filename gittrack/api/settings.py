@@ -34,6 +34,7 @@ MEANINGS = {
     "headline": "metrics to show first",
     "artifact_remote": "where artifact bytes are pushed to when DVC has no default remote: a URL or a directory",
     "offline": "whether reading an artifact never fetches bytes that are not here",
+    "view_seconds": "seconds that the query of a saved view may take, which comes with a repository",
 }
 _NOT_SET = 5
 """How ``git config --unset`` ends when there is nothing to unset."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import heapq
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gittrack.api.found_hits import FoundHits, ask_hits, chosen_runs
 from gittrack.api.search import Search
 from gittrack.core.query.tree import EVERYTHING, Expression
+from gittrack.core.run_diff import Kind, value_differences
 from gittrack.core.similarity import (
     Aspect,
     Basis,
@@ -21,7 +22,7 @@ from gittrack.core.similarity import (
     parse_basis,
     variables,
 )
-from gittrack.errors import NotFoundError, UsageError
+from gittrack.errors import FormatError, NotFoundError, UsageError
 from gittrack.frozen import dataclass
 from gittrack.index.columns import codes, distances, facts_of_number, number_of, scales_of, shared_digests
 from gittrack.index.rows import stored_value
@@ -45,7 +46,8 @@ class Differing:
         aspect: ``params``, ``metrics``, ``code`` or ``data``.
         name: of the param or metric.
         mine, theirs: the values; None for what a run has none of. Of code commits, of data sorted digests.
-        distance: how much of a difference it is, above 0, at most 1.
+        distance: how much of a difference it is, at most 1; 0 for a param that means the same and is of another type.
+        kind: ``removed`` when the other run has none, ``added`` when only it has one, else ``changed``.
     """
 
     aspect: Aspect
@@ -53,6 +55,7 @@ class Differing:
     mine: Any
     theirs: Any
     distance: float
+    kind: Kind = "changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class SimilarRun:
     Attributes:
         run: the run.
         distance: 0 (alike in all that was compared) to 1.
-        duplicate: whether params, code and data are all the same, whatever was compared.
+        duplicate: whether params, code and data are all the same, types of params too, whatever was compared.
         differences: in what was compared, the largest first.
     """
 
@@ -98,6 +101,7 @@ class SimilarAsked:
         number: how many runs like it.
         basis: by what.
         expression, experiments: among which runs.
+        seconds: how long finding these may take, as in :class:`Search`.
     """
 
     run: SavedRun
@@ -105,6 +109,7 @@ class SimilarAsked:
     basis: Basis = _WHOLE
     expression: Expression = EVERYTHING
     experiments: tuple[ExperimentId, ...] | None = None
+    seconds: float | None = None
 
 
 def find_similar(project: Project, asked: SimilarAsked, progress: Progress | None = None) -> Similar:
@@ -121,7 +126,7 @@ def find_similar(project: Project, asked: SimilarAsked, progress: Progress | Non
     """
     if asked.number < 1:
         raise UsageError(f"{asked.number} is no number of runs", hint="gittrack similar @latest -n 10")
-    search = Search(asked.expression, experiments=asked.experiments)
+    search = Search(asked.expression, experiments=asked.experiments, seconds=asked.seconds)
     return ask_hits(project, search, lambda found: _Nearest(asked, found).answer(), progress, details=True)
 
 
@@ -132,6 +137,7 @@ class _Nearest:
         self._asked = asked
         self._found = found
         self._mine = self._facts(asked.run.id)
+        self._params = _params_of(asked.run)
         self._scales: dict[Any, Any] = {}
         for aspect, own in (("params", self._mine.params), ("metrics", self._mine.metrics)):
             names = [name for name in own if asked.basis.has(aspect, name)]  # type: ignore[arg-type]
@@ -193,13 +199,36 @@ class _Nearest:
         theirs = self._facts(run.id)
         apart = [each for each in variables(self._mine, theirs, self._asked.basis, self._scales) if each.distance > 0]
         whole = variables(self._mine, theirs, _WHOLE, {})
+        params = _params_of(run)
+        other_params = [each.name for each in value_differences(self._params, params)]
+        told = {each.name for each in apart if each.aspect == "params"}
+        apart += [
+            Difference("params", name, 0.0)
+            for name in other_params
+            if name not in told and self._asked.basis.has("params", name)
+        ]
         differing = sorted(apart, key=lambda each: (-each.distance, each.aspect, each.name))
         return SimilarRun(
             run=run,
             distance=distance,
-            duplicate=self._mine.code is not None and not any(each.distance > 0 for each in whole),
-            differences=tuple(_differing(each, (self._asked.run, self._mine), (run, theirs)) for each in differing),
+            duplicate=not other_params and self._mine.code is not None and not any(each.distance > 0 for each in whole),
+            differences=tuple(
+                _differing(
+                    each,
+                    self._known(self._asked.run, self._mine, self._params, each),
+                    self._known(run, theirs, params, each),
+                )
+                for each in differing
+            ),
         )
+
+    @staticmethod
+    def _known(run: SavedRun, facts: Facts, params: Mapping[str, Any], each: Difference) -> tuple[Any, ...]:
+        """What a run has of one variable; empty for nothing."""
+        if each.aspect in ("params", "metrics"):
+            values = params if each.aspect == "params" else run.metrics
+            return (values[each.name],) if each.name in values else ()
+        return (facts.code if each.aspect == "code" else tuple(sorted(facts.data)),)
 
 
 def _aspects(basis: Basis) -> list[Aspect]:
@@ -228,17 +257,18 @@ def facts_of_live(run: SavedRun) -> Facts:
     )
 
 
-def _differing(each: Difference, mine: tuple[SavedRun, Facts], theirs: tuple[SavedRun, Facts]) -> Differing:
-    values = [_value(each, *side) for side in (mine, theirs)]
-    return Differing(each.aspect, each.name, values[0], values[1], each.distance)
+def _differing(each: Difference, mine: tuple[Any, ...], theirs: tuple[Any, ...]) -> Differing:
+    kind: Kind = "changed" if mine and theirs else "removed" if mine else "added"
+    values = [side[0] if side else None for side in (mine, theirs)]
+    return Differing(each.aspect, each.name, values[0], values[1], each.distance, kind)
 
 
-def _value(each: Difference, run: SavedRun, facts: Facts) -> Any:
-    if each.aspect == "params":
-        return run.record.params.get(each.name)
-    if each.aspect == "metrics":
-        return run.metrics.get(each.name)
-    return facts.code if each.aspect == "code" else tuple(sorted(facts.data))
+def _params_of(run: SavedRun) -> Mapping[str, Any]:
+    """The params with their types; of a run that is damaged what is known of it."""
+    try:
+        return run.params
+    except FormatError:
+        return run.record.params
 
 
 def similar(

@@ -6,6 +6,7 @@ written or removed elsewhere. Git is never told of a view: adding and committing
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import stat
@@ -50,7 +51,9 @@ def list_views(project: Project) -> tuple[list[View], list[BrokenView]]:
             views.append(read_view(project, name))
         except GittrackError as error:
             path = display(path_of(name), 120)
-            broken.append(BrokenView(path, error.message.removeprefix(f"{path} "), error.hint or "gittrack views"))
+            reason = error.message.removeprefix(f"{path} ")
+            reason = reason if reason == error.message else f"it {reason}"
+            broken.append(BrokenView(path, reason, error.hint or "gittrack views"))
     if len(names) > _MOST_VIEWS:
         reason = f"{len(names) - _MOST_VIEWS} more files are there than are looked at"
         broken.append(BrokenView("/".join(VIEWS_FOLDER), reason, "gittrack views show NAME"))
@@ -75,13 +78,21 @@ def read_view(project: Project, name: str) -> View:
         CorruptRecordError, UsageError: its file is not as it should be.
         StorageError: it cannot be read.
     """
-    check_view_name(name)
+    name = check_view_name(name)
     try:
         with _folder(project) as folder:
             data = _read(folder, name)
     except FileNotFoundError:
         raise _missing(project, name) from None
     return parse_view(name, data)
+
+
+def has_view(project: Project, name: str) -> bool:
+    """Whether there is a view of a name, sound or not."""
+    try:
+        return check_view_name(name) in _names(project)
+    except GittrackError:
+        return False
 
 
 def _missing(project: Project, name: str) -> NotFoundError:
@@ -129,7 +140,7 @@ def save_view(project: Project, view: View, *, replace: bool = False) -> str:
         UsageError: it means nothing, or this repository has no work tree.
         StorageError: it cannot be written.
     """
-    check_view_name(view.name)
+    view = dataclasses.replace(view, name=check_view_name(view.name))
     check_view(view)
     path, data = path_of(view.name), view_bytes(view)
     if len(data) > MAX_VIEW_BYTES:
@@ -173,7 +184,7 @@ def remove_view(project: Project, name: str) -> str:
         NotFoundError: there is none.
         StorageError: it cannot be removed.
     """
-    check_view_name(name)
+    name = check_view_name(name)
     path = path_of(name)
     try:
         with _folder(project) as folder:

@@ -28,6 +28,8 @@ _COMMIT_LENGTH = 12
 _LEAST_WIDTHS = {"name": 12, "experiment": 8, "metrics": 16, "note": 12, "error": 12}
 _FREE_WIDTH = 8
 """What columns of params, tags and texts are never cut below."""
+_SPARE = {"metrics": 4, "experiment": 3, "age": 2, "status": 1}
+"""What is left out of a narrow terminal, the highest first."""
 USUAL = (
     *(RunColumn(Field("attributes", key)) for key in ("id", "name", "experiment", "status")),
     RunColumn(None, "age"),
@@ -167,7 +169,7 @@ def shown_value(field: Field, value: Any) -> str:
 
 
 def table_columns(
-    columns: Sequence[RunColumn], rows: Sequence[Sequence[Cell]], titles: Mapping[int, str]
+    columns: Sequence[RunColumn], rows: Sequence[Sequence[Cell]], titles: Mapping[int, str], *, spares: bool = False
 ) -> list[Column]:
     """The columns of a table that is drawn.
 
@@ -175,6 +177,7 @@ def table_columns(
         columns: what they show.
         rows: the cells, to tell numbers, which stand to the right.
         titles: place -> another head.
+        spares: whether usual columns may be left out of a terminal that has no room for them.
     """
     drawn = []
     for place, (column, head) in enumerate(zip(columns, heads(columns), strict=True)):
@@ -184,7 +187,8 @@ def table_columns(
         right = field is not None and kind_of(field) in ("number", "any", "duration")
         right = right and all(_is_number(row[place].text, field) for row in rows)
         least = _LEAST_WIDTHS.get(key, _FREE_WIDTH if free and not right else 0)
-        drawn.append(Column(titles.get(place, head), right=right, least=least))
+        spare = _SPARE.get(column.text, 0) if spares else 0
+        drawn.append(Column(titles.get(place, head), right=right, least=least, spare=spare))
     return drawn
 
 

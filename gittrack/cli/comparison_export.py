@@ -6,18 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from gittrack.cli.comparison_groups import exact_groups, short_groups
 from gittrack.cli.comparison_texts import (
-    MISSING,
-    delta_text,
-    exact_text,
+    ALL_OF_IT,
+    delta_beside,
+    exact_number,
+    exact_texts,
     row_texts,
+    scale_title,
     score_texts,
+    score_title,
     title_of,
-    value_or_absence,
+    unknown_facts,
 )
-from gittrack.cli.run_page import value_text
 from gittrack.core.comparison import Absence, Comparison, Group, Row
-from gittrack.core.sparkline import format_number
 
 # -- JSON --------------------------------------------------------------------------------------------------------------
 
@@ -67,12 +69,17 @@ def _group_shape(group: Group, rows: Sequence[Row], ids: Sequence[str]) -> dict[
     shown = [row.name for row in rows if row.section == "metrics" and row.name in group.statistics]
     return {
         "key": [None if isinstance(value, Absence) else value for value in group.key],
+        "absent": [value.value if isinstance(value, Absence) else None for value in group.key],
+        "labels": [label or None for label in group.labels],
         "runs": [ids[place] for place in group.runs],
         "metrics": {
             name: asdict(group.statistics[name])
             | ({"delta": asdict(group.deltas[name])} if name in group.deltas else {})
+            | ({"normalized": group.normalised[name]} if name in group.normalised else {})
             for name in shown
         },
+        "score": group.score,
+        "rank": group.rank,
     }
 
 
@@ -88,7 +95,7 @@ def exact_rows(comparison: Comparison, rows: Sequence[Row], *, transpose: bool) 
         transpose: a line for each run instead of one for each fact.
     """
     if comparison.group_by:
-        yield from _exact_groups(comparison, rows)
+        yield from exact_groups(comparison, rows)
         return
     columns = list(_exact_columns(comparison, rows))
     ids = [run.id for run in comparison.runs]
@@ -101,77 +108,61 @@ def exact_rows(comparison: Comparison, rows: Sequence[Row], *, transpose: bool) 
     else:
         yield ["section", "name", "part", "direction", *ids]
         yield ["run", "name", "", "", *names]
+        if any(run.unknown for run in comparison.runs):
+            yield ["run", "unknown", "", "", *(" ".join(sorted(run.unknown)) for run in comparison.runs)]
         directions = {f"metrics {row.name}": row.direction.value for row in rows if row.section == "metrics"}
         for (section, name, part), texts in columns:
-            direction = "" if part == "normalized" else directions.get(f"{section} {name}", "")
+            direction = directions.get(f"{section} {name}", "")
+            if part.startswith("normalized") and direction == "minimize":
+                direction = "maximize"  # it is turned around
             yield [section, name, part, direction, *texts]
 
 
 def _exact_columns(comparison: Comparison, rows: Sequence[Row]) -> Iterator[tuple[tuple[str, str, str], list[str]]]:
     """What is known of all runs, by (section, name, part)."""
     for row in rows:
-        yield (row.section, row.name, ""), [exact_text(value) for value in row.values]
+        yield (row.section, row.name, ""), exact_texts(row.values)
         if row.deltas:
             differences = [None if delta is None else delta.difference for delta in row.deltas]
-            yield (row.section, row.name, "delta"), [exact_text(each) for each in differences]
+            yield (row.section, row.name, "delta"), [exact_number(each) for each in differences]
             yield (row.section, row.name, "verdict"), ["" if delta is None else delta.verdict for delta in row.deltas]
         if row.normalised:
-            yield (row.section, row.name, "normalized"), [exact_text(each) for each in row.normalised]
+            yield (
+                (row.section, row.name, f"normalized_{comparison.normalize}"),
+                [exact_number(each) for each in row.normalised],
+            )
     if comparison.scores:
-        yield ("score", "", ""), [exact_text(score) for score in comparison.scores]
-        yield ("rank", "", ""), [exact_text(rank) for rank in comparison.ranks()]
-
-
-def _exact_groups(comparison: Comparison, rows: Sequence[Row]) -> Iterator[list[str]]:
-    parts = ["runs", "n", "nan", "mean", "std", "low", "high"]
-    yield [*comparison.group_by, "metric", "direction", *parts, *(["delta"] if comparison.has_baseline else [])]
-    for row in rows:
-        for group in comparison.groups:
-            if row.section == "metrics" and row.name in group.statistics:
-                found = group.statistics[row.name]
-                numbers = (found.n, found.nan, found.mean, found.deviation, found.low, found.high)
-                cells = [*map(exact_text, group.key), row.name, row.direction.value, str(len(group.runs))]
-                cells += map(exact_text, numbers)
-                if comparison.has_baseline:
-                    delta = group.deltas.get(row.name)
-                    cells.append(exact_text(delta.difference if delta else None))
-                yield cells
+        yield ("score", "", ""), [exact_number(score) for score in comparison.scores]
+        yield ("rank", "", ""), [exact_number(rank) for rank in comparison.ranks()]
 
 
 def short_rows(comparison: Comparison, rows: Sequence[Row], *, transpose: bool) -> list[list[str]]:
     """The comparison for Markdown, its titles first: the texts that a terminal shows, uncut."""
     if comparison.group_by:
-        return _short_groups(comparison, rows)
+        return short_groups(comparison, rows)
     heads = [f"{run.name} ({run.id[:8]})" for run in comparison.runs]
     if comparison.has_baseline:
         heads[0] += ", baseline"
     lines = [["", *heads]]
-    for row in rows:
-        texts = row_texts(row)
-        if row.deltas:
-            beside = ["", *map(delta_text, row.deltas[1:])]
-            texts = [f"{text} ({delta})" if delta else text for text, delta in zip(texts, beside, strict=True)]
-        lines.append([f"{row.section}.{title_of(row)}", *texts])
+    for section in comparison.sections:
+        lines += [
+            [f"{section}.{title_of(row)}{_scale_of(comparison, row)}", *_with_deltas(row)]
+            for row in rows
+            if row.section == section
+        ]
+        unknown = unknown_facts(comparison, section, rows)
+        lines += [[f"{section} {ALL_OF_IT}", *unknown]] if unknown else []
     if comparison.scores:
         scores, ranks = score_texts(comparison)
-        lines += [["score", *scores], ["rank", *ranks]]
+        lines += [[score_title(comparison), *scores], ["rank", *ranks]]
     return [list(line) for line in zip(*lines, strict=True)] if transpose else lines
 
 
-def _short_groups(comparison: Comparison, rows: Sequence[Row]) -> list[list[str]]:
-    lines = [["metric", *comparison.group_by, "n", "mean", "SD", "95 % interval"]]
-    lines[0] += ["vs baseline"] if comparison.has_baseline else []
-    for row in rows:
-        for group in comparison.groups:
-            if row.section != "metrics" or row.name not in group.statistics:
-                continue
-            found = group.statistics[row.name]
-            numbers = [MISSING if each is None else format_number(each) for each in (found.mean, found.deviation)]
-            interval = MISSING
-            if found.low is not None and found.high is not None:
-                interval = f"{format_number(found.low)} to {format_number(found.high)}"
-            keys = [value_or_absence(value) or value_text(value) for value in group.key]
-            lines.append([title_of(row), *keys, str(found.n), *numbers, interval])
-            if comparison.has_baseline:
-                lines[-1].append("" if 0 in group.runs else delta_text(group.deltas.get(row.name)))
-    return lines
+def _with_deltas(row: Row) -> list[str]:
+    beside = [delta_beside(row, place) for place in range(len(row.values))]
+    form = "{} {}" if row.normalised else "{} ({})"
+    return [form.format(text, delta) if delta else text for text, delta in zip(row_texts(row), beside, strict=True)]
+
+
+def _scale_of(comparison: Comparison, row: Row) -> str:
+    return f" ({scale_title(comparison, [row])})" if comparison.normalize and row.normalised else ""

@@ -6,23 +6,22 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gittrack.cli.comparison_texts import (
-    MISSING,
+    ALL_OF_IT,
     ROLES,
-    delta_text,
+    delta_beside,
+    fitted,
     metrics_title,
     row_texts,
     score_texts,
     score_title,
     shortened,
     title_of,
-    value_or_absence,
+    unknown_facts,
 )
 from gittrack.cli.render import GAP, Cell, Column, short_ids, table
-from gittrack.cli.run_page import value_text
-from gittrack.core.comparison import Comparison, Group, Row
+from gittrack.core.comparison import Comparison, Row
 from gittrack.core.directions import Direction
 from gittrack.core.names import cell_width, display
-from gittrack.core.sparkline import format_number
 from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 _INDENT = "  "
 _LEAST_VALUE = 8
 """Cells that a run's column has at least; runs that do not get that many stand below each other."""
-_LEAST_LABEL = 16
+LEAST_LABEL = 16
 _WIDEST_VALUE, _WIDEST_TITLE, _WIDEST_NAME = 18, 20, 16
 _PAPER = 80
 """The width that decides how runs stand where there is no terminal; nothing is cut there."""
@@ -41,17 +40,25 @@ _MOST_COLUMNS = 200
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """One section: its title and its facts, each a title and a text for every run with the delta to show beside it."""
+    """One section: its name, what stands above it first, and its facts."""
 
+    name: str
     title: str
     facts: list[_Fact]
 
 
 @dataclass(frozen=True, slots=True)
 class _Fact:
+    """One fact: its title, by run the text, the delta beside it, and the float that the text is of, if any."""
+
     title: str
     texts: list[str]
     deltas: list[Cell]
+    floats: list[float | None]
+
+    def fitted(self, width: int) -> list[str]:
+        """The texts within so many cells."""
+        return [fitted(text, number, width) for text, number in zip(self.texts, self.floats, strict=True)]
 
 
 def comparison_lines(
@@ -86,24 +93,31 @@ def _ids(comparison: Comparison) -> list[str]:
 def _blocks(comparison: Comparison, rows: Sequence[Row]) -> list[_Block]:
     blocks = []
     count = len(comparison.runs)
+    none = [Cell("")] * count
     for section in comparison.sections:
         facts = [
-            _Fact(title_of(row), row_texts(row), [_delta_cell(row, place) for place in range(count)])
+            _Fact(title_of(row), row_texts(row), [_delta_cell(row, place) for place in range(count)], _floats(row))
             for row in rows
             if row.section == section
         ]
-        title = metrics_title(comparison) if section == "metrics" else section
-        blocks += [_Block(title, facts)] if facts else []
+        unknown = unknown_facts(comparison, section, rows)
+        facts += [_Fact(ALL_OF_IT, unknown, none, [None] * count)] if unknown else []
+        title = metrics_title(comparison, rows) if section == "metrics" else section
+        blocks += [_Block(section, title, facts)] if facts else []
     if comparison.scores:
-        none = [Cell("")] * count
-        scores, ranks = score_texts(comparison)
-        blocks.append(_Block(score_title(comparison), [_Fact("score", scores, none), _Fact("rank", ranks, none)]))
+        known = zip(("score", "rank"), score_texts(comparison), strict=True)
+        facts = [_Fact(title, texts, none, [None] * count) for title, texts in known]
+        blocks.append(_Block("score", score_title(comparison), facts))
     return blocks
+
+
+def _floats(row: Row) -> list[float | None]:
+    return [value if isinstance(value, float) else None for value in row.normalised or row.values]
 
 
 def _delta_cell(row: Row, place: int) -> Cell:
     delta = row.deltas[place] if row.deltas and place else None
-    return Cell(delta_text(delta), ROLES[delta.verdict] if delta else "")
+    return Cell(delta_beside(row, place), ROLES[delta.verdict] if delta else "")
 
 
 # -- runs beside each other --------------------------------------------------------------------------------------------
@@ -113,7 +127,7 @@ def _fits(comparison: Comparison, blocks: Sequence[_Block], width: int) -> bool:
     if len(comparison.runs) * len(GAP) > width:  # no need to look at each of them
         return False
     label, values, deltas = _natural_widths(comparison, blocks)
-    needed = min(label, max(_LEAST_LABEL, width // 3)) + sum(len(GAP) + each for each in deltas if each)
+    needed = min(label, max(LEAST_LABEL, width // 3)) + sum(len(GAP) + each for each in deltas if each)
     return needed + sum(len(GAP) + min(each, _LEAST_VALUE) for each in values) <= width
 
 
@@ -134,7 +148,7 @@ def _beside_each_other(comparison: Comparison, blocks: Sequence[_Block], termina
     if terminal.width is not None:
         fixed = sum(len(GAP) + each for each in deltas if each)
         room = terminal.width - fixed - len(GAP) * len(values)
-        label = min(label, max(_LEAST_LABEL, room - sum(values), terminal.width // 3))
+        label = min(label, max(LEAST_LABEL, room - sum(values), terminal.width // 3))
         values = _shared_out(values, room - label)
 
     def line(title: str, texts: Sequence[str], beside: Sequence[Cell], role: str = "") -> str:
@@ -150,8 +164,10 @@ def _beside_each_other(comparison: Comparison, blocks: Sequence[_Block], termina
     if comparison.has_baseline:
         lines.append(line("", ["baseline", *[""] * (len(names) - 1)], none))
     for block in blocks:
-        lines += ["", _title_line(block.title, terminal)]
-        lines += [line(_INDENT + _cut(fact.title, label - 2), fact.texts, fact.deltas) for fact in block.facts]
+        lines += ["", *title_lines(block.title, terminal)]
+        for fact in block.facts:
+            texts = [fitted(*each) for each in zip(fact.texts, fact.floats, values, strict=True)]
+            lines.append(line(_INDENT + cut_title(fact.title, label - 2), texts, fact.deltas))
     return lines
 
 
@@ -168,7 +184,7 @@ def _padded(cell: Cell, width: int, terminal: Terminal) -> str:
     return terminal.paint(text, cell.role) + " " * (width - cell_width(text))
 
 
-def _cut(title: str, width: int) -> str:
+def cut_title(title: str, width: int) -> str:
     """A fact's name within a width; the direction at its end stays."""
     shown = display(title)
     if cell_width(shown) > width and shown[-2:-1] == " " and shown[-1] in {each.mark for each in Direction}:
@@ -176,8 +192,14 @@ def _cut(title: str, width: int) -> str:
     return shortened(shown, width)
 
 
-def _title_line(title: str, terminal: Terminal) -> str:
-    return terminal.paint(display(title, terminal.width), "title")
+def title_lines(title: str, terminal: Terminal) -> list[str]:
+    """A title, on as many lines as it takes."""
+    lines = [display(title)]
+    if terminal.width is not None and cell_width(lines[0]) > terminal.width:
+        from textwrap import wrap
+
+        lines = [display(line, terminal.width) for line in wrap(lines[0], terminal.width, subsequent_indent=_INDENT)]
+    return [terminal.paint(line, "title") for line in lines]
 
 
 # -- runs below each other ---------------------------------------------------------------------------------------------
@@ -189,19 +211,20 @@ def _below_each_other(comparison: Comparison, blocks: Sequence[_Block], terminal
     for block in blocks:
         kept = block.facts[: max(_MOST_COLUMNS - shown, 0)]
         shown += len(kept)
-        for chunk in _chunks(kept, terminal):
-            lines += ["", _title_line(block.title, terminal)] if lines else [_title_line(block.title, terminal)]
+        for number, chunk in enumerate(_chunks(kept, terminal)):
+            lines += [""] if lines else []
+            lines += title_lines(block.name if number else block.title, terminal)
             lines += _chunk_lines(comparison, chunk, terminal)
     return lines, sum(len(block.facts) for block in blocks) - shown
 
 
 def _fact_cells(fact: _Fact) -> list[Cell]:
     """A fact's column: values with their deltas behind them."""
-    most = max(cell_width(shortened(text, _WIDEST_VALUE)) for text in fact.texts)
+    texts = fact.fitted(_WIDEST_VALUE)
+    most = max(map(cell_width, texts))
     has_deltas = any(cell.text for cell in fact.deltas)
     cells = []
-    for text, delta in zip(fact.texts, fact.deltas, strict=True):
-        short = shortened(text, _WIDEST_VALUE)
+    for short, delta in zip(texts, fact.deltas, strict=True):
         padded = short + " " * (most - cell_width(short)) if has_deltas and delta.text else short
         cells.append(Cell(f"{padded} {delta.text}".rstrip() if delta.text else short, delta.role))
     return cells
@@ -217,7 +240,7 @@ def _chunks(facts: Sequence[_Fact], terminal: Terminal) -> Iterator[list[tuple[s
     start = len(_INDENT) + 8 + len(GAP) + _WIDEST_NAME
     used = start
     for fact in facts:
-        title, cells = _cut(fact.title, _WIDEST_TITLE), _fact_cells(fact)
+        title, cells = cut_title(fact.title, _WIDEST_TITLE), _fact_cells(fact)
         width = len(GAP) + max(cell_width(title), *(cell_width(cell.text) for cell in cells))
         if chunk and used + width > terminal.width:
             yield chunk
@@ -245,69 +268,3 @@ def _whole_cells(fact: _Fact) -> list[Cell]:
     return [
         Cell(f"{text} {delta.text}".rstrip(), delta.role) for text, delta in zip(fact.texts, fact.deltas, strict=True)
     ]
-
-
-# -- groups ------------------------------------------------------------------------------------------------------------
-
-
-def group_lines(comparison: Comparison, rows: Sequence[Row], terminal: Terminal) -> list[str]:
-    """A table with a line for each metric and group.
-
-    Args:
-        comparison: grouped.
-        rows: those of metrics say which ones are shown.
-        terminal: where.
-    """
-    keys = [display(key.partition(".")[2]).upper() for key in comparison.group_by]
-    columns = [Column("METRIC"), *(Column(key, least=8) for key in keys)]
-    columns += [Column("N", right=True), Column("MEAN", right=True), Column("SD", right=True), Column("95 % INTERVAL")]
-    columns += [Column("VS BASELINE")] if comparison.has_baseline else []
-    columns.append(Column(""))
-    lines: list[list[Cell]] = []
-    for row in rows:
-        if row.section == "metrics":
-            lines += _metric_cells(comparison, row)
-    if terminal.width is not None and lines:
-        others = [max(cell_width(display(cell.text)) for cell in cells) for cells in list(zip(*lines, strict=True))[1:]]
-        titles = [cell_width(column.title) for column in columns[1:]]
-        taken = sum(len(GAP) + max(pair) for pair in zip(others, titles, strict=True))
-        room = max(terminal.width - taken, _LEAST_LABEL)
-        lines = [[Cell(_cut(first.text, room)), *rest] for first, *rest in lines]
-    return table(columns, lines, terminal) if lines else []
-
-
-def _metric_cells(comparison: Comparison, row: Row) -> list[list[Cell]]:
-    lines = []
-    having = [group for group in comparison.groups if row.name in group.statistics]
-    best = best_group(having, row)
-    for group in having:
-        found = group.statistics[row.name]
-        interval = MISSING
-        if found.low is not None and found.high is not None:
-            interval = f"{format_number(found.low)} to {format_number(found.high)}"
-        lacking = len(group.runs) - found.n
-        cells = [Cell(title_of(row) if group is having[0] else "")]
-        cells += [Cell(value_or_absence(value) or value_text(value)) for value in group.key]
-        cells.append(Cell(f"{found.n} of {len(group.runs)}" if lacking else str(found.n)))
-        cells += [Cell(MISSING if each is None else format_number(each)) for each in (found.mean, found.deviation)]
-        cells.append(Cell(interval))
-        if comparison.has_baseline:
-            delta = None if 0 in group.runs else group.deltas.get(row.name)
-            cells.append(Cell(delta_text(delta), ROLES[delta.verdict] if delta else ""))
-        cells.append(Cell("best" if group is best else "", "good"))
-        lines.append(cells)
-    return lines
-
-
-def best_group(groups: Sequence[Group], row: Row) -> Group | None:
-    """The group with the best mean of a metric; None where there is no single one, or nobody knows what is better."""
-    if row.direction is Direction.UNKNOWN or len(groups) < 2:
-        return None
-    means = [
-        (row.direction.sign * mean, group)
-        for group in groups
-        if (mean := group.statistics[row.name].mean) is not None and mean == mean
-    ]
-    top = max((mean for mean, _ in means), default=None)
-    first = [group for mean, group in means if mean == top]
-    return first[0] if len(first) == 1 else None

@@ -1,8 +1,8 @@
 """Shells and completion: their scripts, how they say what is typed, how they are answered.
 
 Every script calls ``gittrack completion --answer SHELL``. The first line of the answer is ``files``, ``open`` (no blank
-behind a word) or ``words``; each other line is a word, for zsh and fish with a tab and what it is. No script evaluates
-what it is answered.
+behind a word), ``words``, or ``ids`` (words that may begin otherwise than what is typed); each other line is a word,
+for zsh and fish with a tab and what it is. No script evaluates what it is answered.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ _gittrack() {
         fi
     done
     (( $#values )) || return 1
-    if [[ $kind == open ]]; then
+    if [[ $kind == ids ]]; then
+        compadd -U -V gittrack -l -d shown -a values
+        (( $#values > 1 )) && compstate[insert]=menu
+    elif [[ $kind == open ]]; then
         compadd -V gittrack -S '' -l -d shown -a values
     else
         compadd -V gittrack -l -d shown -a values
@@ -169,13 +172,26 @@ def bash_lines(typed: Typed, breaks: str, found: Offer) -> list[str]:
     if typed.quote and typed.quote in typed.raw:
         return ["words"]
     cut = 0 if typed.quote else _after_break(typed.raw, breaks)
+    if found.instead and not cut and typed.raw == typed.word:
+        return ["words", *_ids_in_place(typed, [word for word, _ in (*found.words, *found.instead)])]
     words = [typed.raw[cut:] + word[len(typed.word) :] for word, _ in found.words]
-    if found.goes_on and typed.quote and len(words) == 1:
+    if found.goes_on and typed.quote and len(words) == 1 and words[0].endswith("."):
+        words = []  # nothing is known that could follow
+    elif found.goes_on and typed.quote and len(words) == 1:
         # A single word would close the quote; what can follow keeps it open.
         words = [f"{words[0]} {operator}" for operator in ("=", "<", ">")]
     elif not found.goes_on and not typed.quote:
         words = [f"{word} " for word in words]
     return ["open" if found.goes_on else "words", *words]
+
+
+def _ids_in_place(typed: Typed, words: Sequence[str]) -> list[str]:
+    """Words that do not all begin with what is typed. Bash puts what they begin with alike in its place."""
+    if len(words) == 1:
+        return [words[0] if typed.quote else f"{words[0]} "]
+    if len({word[:1] for word in (*words, typed.word)}) == 1:
+        return []  # it would be cut to one letter
+    return list(dict.fromkeys((typed.word, *words)))
 
 
 def _after_break(raw: str, breaks: str) -> int:
@@ -191,5 +207,5 @@ def described_lines(found: Offer) -> list[str]:
     """The answer to zsh and fish."""
     if found.files:
         return ["files"]
-    lines = [f"{word}\t{about}" if about else word for word, about in found.words]
-    return ["open" if found.goes_on else "words", *lines]
+    lines = [f"{word}\t{about}" if about else word for word, about in (*found.words, *found.instead)]
+    return ["ids" if found.instead else "open" if found.goes_on else "words", *lines]

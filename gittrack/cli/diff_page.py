@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from gittrack.cli.render import ID_LENGTH, Cell, Column, plural, status_role, table
 from gittrack.cli.run_page import value_text
 from gittrack.cli.terminal import Role, Terminal
-from gittrack.core.directions import Direction
 from gittrack.core.names import display
 from gittrack.core.sizes import format_size
 from gittrack.core.sparkline import format_age, format_number
@@ -116,7 +115,7 @@ def _metrics(found: RunDiff, terminal: Terminal) -> list[str]:
         numbers = ["" if value is None else _number(value, item.before, item.after) for value in sides]
         delta = "" if item.delta is None else f"{item.delta:+.4g}"
         verdict = _VERDICTS[item.better]
-        name = item.name if item.direction is Direction.UNKNOWN else f"{item.name} {item.direction.mark}"
+        name = f"{item.name} {item.direction.mark}"
         rows.append([_mark(item.kind), Cell(name), *map(Cell, numbers), Cell(delta), verdict])
     titles = [Column(title, right=True) for title in ("BEFORE", "AFTER", "DELTA")]
     return _before_after(rows, [*titles, Column("")], terminal)

@@ -45,24 +45,49 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its title, whether it is set to the right, and how narrow it may become (0: not at all)."""
+    """One column.
+
+    Attributes:
+        title: its head.
+        right: whether it is set to the right.
+        least: how narrow it may become; 0: not at all.
+        spare: of those above 0 the highest are left out first, where a terminal has no room even so.
+    """
 
     title: str
     right: bool = False
     least: int = 0
+    spare: int = 0
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], terminal: Terminal) -> list[str]:
     """The lines of a table, with its titles.
 
-    On a terminal, columns that may become narrower are cut until a line fits; elsewhere nothing is cut.
+    On a terminal, columns that may become narrower are cut until a line fits, and if none does, those that can be
+    spared are left out; elsewhere nothing is.
     """
     shown = [[Cell(display(cell.text), cell.role) for cell in row] for row in rows]
     titles = [Cell(column.title, "faint") for column in columns]
     widths = [max(cell_width(cell.text) for cell in cells) for cells in zip(titles, *shown, strict=True)]
+    lines: list[list[Cell]] = [titles, *shown]
     if terminal.width is not None:
+        kept = _kept(widths, columns, terminal.width)
+        columns, widths = [columns[place] for place in kept], [widths[place] for place in kept]
+        lines = [[line[place] for place in kept] for line in lines] if len(kept) < len(titles) else lines
         widths = _fitted(widths, columns, terminal.width)
-    return [_line(row, columns, widths, terminal) for row in (titles, *shown)]
+    return [_line(row, columns, widths, terminal) for row in lines]
+
+
+def _kept(widths: Sequence[int], columns: Sequence[Column], room: int) -> list[int]:
+    """The places of the columns for which there is room when each is as narrow as it may be."""
+    kept = list(range(len(columns)))
+    floors = [min(width, column.least or width) for width, column in zip(widths, columns, strict=True)]
+    while sum(floors[place] for place in kept) + len(GAP) * (len(kept) - 1) > room:
+        spared = max(kept, key=lambda place: columns[place].spare, default=0)
+        if not kept or not columns[spared].spare:
+            break
+        kept.remove(spared)
+    return kept
 
 
 def _fitted(widths: list[int], columns: Sequence[Column], room: int) -> list[int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gittrack.cli.columns import RowMaker, heads, table_columns
+from gittrack.cli.columns import USUAL, RowMaker, heads, table_columns
 from gittrack.cli.render import ID_LENGTH, Cell, branches, table
 from gittrack.core.run_columns import RunColumn
 from gittrack.frozen import dataclass
@@ -51,7 +51,8 @@ def run_lines(
     if as_tree:
         rows = _in_tree(rows, columns)
     cells = [row.cells for row in rows]
-    return table(table_columns(columns, cells, titles or {}), cells, terminal)
+    is_usual = set(USUAL) <= set(columns)  # of columns that somebody chose none is left out
+    return table(table_columns(columns, cells, titles or {}, spares=is_usual), cells, terminal)
 
 
 def _places(columns: Sequence[RunColumn], key: str) -> list[int]:
@@ -85,12 +86,14 @@ def _in_tree(rows: Sequence[_Row], columns: Sequence[RunColumn]) -> list[_Row]:
     return drawn
 
 
-def markdown(pages: Pages, columns: Sequence[RunColumn]) -> Iterator[str]:
-    """The lines of a Markdown table of runs, some at a time."""
+def markdown(pages: Pages, columns: Sequence[RunColumn], marks: Mapping[int, str] | None = None) -> Iterator[str]:
+    """The lines of a Markdown table of runs, some at a time; ``marks``: place of a column -> what follows its head."""
     from gittrack.cli.exports import markdown_lines
 
     maker = RowMaker(pages, columns)
     titles = heads(columns)
+    for place, mark in (marks or {}).items():
+        titles[place] += f" {mark}"
     yield from markdown_lines(titles, [])
     for run in pages:
         yield markdown_lines([], [[cell.text for cell in maker.cells(run)]])[2]

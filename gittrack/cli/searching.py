@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from gittrack.core.query.parser import MAX_CONDITIONS, parse_query
 from gittrack.core.query.tree import EVERYTHING, AllOf, Constant, Expression, Field, SortKey, Within
 from gittrack.core.query.walk import conditions_in
 from gittrack.core.run_columns import ColumnChoice, parse_columns
-from gittrack.errors import UsageError
+from gittrack.errors import QuerySyntaxError, UsageError
 from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
@@ -46,6 +46,19 @@ class Asked:
     view: View | None = None
 
 
+def chosen_format(formats: Mapping[str, bool], command: str) -> str:
+    """Which of the options ``as_id``, ``as_json``, ``as_csv`` and ``as_md`` is given: ``json``, or ``""`` for none.
+
+    Raises:
+        UsageError: two of them.
+    """
+    chosen = [name.removeprefix("as_") for name in ("as_id", "as_json", "as_csv", "as_md") if formats.get(name)]
+    if len(chosen) > 1:
+        hint = f"gittrack {command} --{chosen[0]}"
+        raise UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other", hint=hint)
+    return chosen[0] if chosen else ""
+
+
 def understood(project: Project, words: Sequence[str], statuses: Sequence[str] = ()) -> Asked:
     """The runs that queries and a view ask for.
 
@@ -65,7 +78,7 @@ def understood(project: Project, words: Sequence[str], statuses: Sequence[str] =
     view = _view(project, names[0]) if names else None
     queries = ([view.query] if view else []) + [word for word in words if not word.startswith("@")]
     now = project.now()
-    parts = [parse_query(query, now=now) for query in queries]
+    parts = [_parsed(project, query, now) for query in queries]
     if statuses:
         parts.append(Within(Field("attributes", "status"), tuple(map(Constant, statuses))))
     parts = [part for part in parts if part != EVERYTHING]
@@ -74,6 +87,18 @@ def understood(project: Project, words: Sequence[str], statuses: Sequence[str] =
         text = f"the queries together have {conditions} conditions, more than {MAX_CONDITIONS}"
         raise UsageError(text, hint="gittrack ls QUERY")
     return Asked(parts[0] if len(parts) == 1 else AllOf(tuple(parts)), view)
+
+
+def _parsed(project: Project, query: str, now: int) -> Expression:
+    try:
+        return parse_query(query, now=now)
+    except QuerySyntaxError as error:
+        from gittrack.api.views import has_view
+
+        if not has_view(project, query.strip()):
+            raise
+        error.hint = f"did you mean @{display(query.strip(), 80)}?"
+        raise
 
 
 def _view(project: Project, name: str) -> View:
@@ -113,7 +138,8 @@ def search_of(
 
             ask(project, lambda _: None, progress)
         experiments = [find_experiment(project, experiment).id]
-    return Search(asked.expression, order, deleted=deleted, experiments=experiments)
+    seconds = project.config.view_seconds if asked.view else None  # who wrote a view is not who uses it
+    return Search(asked.expression, order, deleted=deleted, experiments=experiments, seconds=seconds)
 
 
 def searched(project: Project, query: str | None, experiment: str | None) -> Search | None:
@@ -241,10 +267,13 @@ def say_problems(problems: Sequence[Problem]) -> None:
 
 
 def say_unknown(project: Project, expression: Expression, fields: Iterable[Field] = ()) -> bool:
-    """Say which metrics, params and tags that are asked for no run has; whether there are any."""
-    from gittrack.api.index_lookups import unknown_in
+    """Say which metrics, params and tags that are asked for no run has, or which values; whether there are any."""
+    from gittrack.api.index_lookups import unknown_in, unknown_values
 
+    fields = list(fields)
     unknown = unknown_in(project, expression, fields)
+    if not unknown and not fields:  # a query that found nothing
+        unknown = unknown_values(project, expression)
     for name, near in unknown:
         say(unknown_text(name, near))
     return bool(unknown)

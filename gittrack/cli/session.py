@@ -81,8 +81,11 @@ def say_recovery(result: Recovery) -> None:
     """Say what became of one live run, and what to type next."""
     short = result.id[:8]
     if result.outcome == "recovered":
-        why = "which could not be stored when it ended" if result.had_ended else "whose process died"
-        say(f"run {short}, {why}, is finished now: gittrack show {short}")
+        if result.had_ended:
+            news = "which could not be stored when it ended, is stored now"
+        else:
+            news = "whose process died, is listed as crashed now"
+        say(f"run {short}, {news}: gittrack show {short}")
     elif result.outcome == "unknown":
         say(f"warning: run {short} is left: {result.reason}: gittrack recover {short} --force", role="warning")
     else:

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import click
 
-from gittrack.cli.terminal import Terminal, print_data
+from gittrack.cli.terminal import Terminal, print_page
 from gittrack.core.names import display
 from gittrack.errors import GittrackError
 
@@ -44,7 +44,7 @@ def show_stream(
         _through(pager, lines, pieces, environ)
         return
     if lines:
-        print_data("\n".join(lines))
+        print_page("\n".join(lines))
     for piece in pieces if terminal.width is None else shown_pieces(pieces, colour=terminal.colour):
         _print(piece)
 

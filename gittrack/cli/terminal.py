@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -24,6 +25,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     "title": {"bold": True},
 }
 _PAGER = "less"
+_LAYOUT = re.compile(r"([\n\t]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +67,36 @@ class Terminal:
             return
         fits = self.width is None or len(lines) < self.height or self.pager in ("", "cat")
         if fits or not _paged(self.pager, text, environ):
-            print_data(text)
+            print_page(text)
 
 
 def print_data(text: str, *, end: str = "\n") -> None:
-    """Print what was asked for on stdout.
+    """Print on stdout what was asked for, which may hold anything.
+
+    A pipe or a file gets it byte for byte. On a terminal what could steer it is shown as an escape; line ends and tabs
+    stay.
 
     Raises:
         GittrackError: stdout is closed; without an error a script would take nothing for the answer.
     """
+    on_terminal = sys.stdout is not None and sys.stdout.isatty()
+    # Every second part is line ends and tabs.
+    parts = _LAYOUT.split(text) if on_terminal else [text]
+    print_page(
+        "".join(part if place % 2 or not on_terminal else display(part) for place, part in enumerate(parts)), end
+    )
+
+
+def print_page(text: str, end: str = "\n") -> None:
+    """Print on stdout a text of ours, with its colours: all that others wrote is escaped in it already.
+
+    Raises:
+        GittrackError: stdout is closed.
+    """
     if sys.stdout is None:
         raise GittrackError("cannot write the output: stdout is closed")
-    click.echo(text + end, nl=False)
+    # click takes escape sequences out of what is no terminal, unless it is told that they are meant.
+    click.echo(text + end, nl=False, color=True)
 
 
 def _paged(pager: str, text: str, environ: Mapping[str, str]) -> bool:

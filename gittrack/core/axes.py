@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from gittrack.core.curves import By, Chart
@@ -51,13 +52,10 @@ class Axis:
         if self.log:
             decades = self._decades(count)
             if len(decades) >= 2:
-                return [Tick(value, format_number(value)) for value in decades]
+                unit = "s" if self.kind == "seconds" else ""
+                return [Tick(value, format_number(value) + unit) for value in decades]
         if self.kind in ("moment", "seconds") and not self.log:
-            unit = 1000.0 if self.kind == "moment" else 1.0
-            step = _time_step((self.high / unit - self.low / unit) / max(count, 1))
-            times = _multiples(self, step * unit) if step >= 1 else []
-            if times:
-                return [Tick(value, self._time_label(value, step)) for value in times]
+            return self._time_ticks(count)
         return self._number_ticks(count)
 
     def text(self, value: float) -> str:
@@ -77,25 +75,57 @@ class Axis:
             values = [10.0**power for power in range(first, last + 1, stride)]
         return [value for value in values if self.low * (1 - 1e-9) <= value <= min(self.high * (1 + 1e-9), _LARGEST)]
 
+    def _time_ticks(self, count: int) -> list[Tick]:
+        unit = 1000.0 if self.kind == "moment" else 1.0
+        for finer in (1, 2, 3):  # the steps of a clock are far apart: the first may fit in once only
+            step = _time_step((self.high / unit - self.low / unit) / (max(count, 1) * finer))
+            times = _multiples(self, step * unit)
+            if len(times) >= 2:
+                return [Tick(value, self._time_label(value, step)) for value in times]
+        return [Tick(value, self._time_label(value, 0.001)) for value in (self.low, self.high)]
+
     def _number_ticks(self, count: int) -> list[Tick]:
         step = _nice_step(self.low, self.high, count)
         if self.kind == "step":
             step = max(step, 1.0)
         values = _multiples(self, step)
-        if len(values) < 2 or (self.log and values[0] <= 0):
+        # A single step lies in the middle of its axis: it alone is written, not what lies around it.
+        fewest = 1 if self.kind == "step" and self.high - self.low <= 1 else 2
+        if len(values) < fewest or (self.log and values[0] <= 0):
             ends = (self.low, self.high)
             labels = [format_number(end) for end in ends]
             return list(map(Tick, ends, labels if labels[0] != labels[1] else [repr(end) for end in ends]))
         return list(map(Tick, values, _labels(values, step)))
 
     def _time_label(self, value: float, step: float) -> str:
+        digits = max(0, -math.floor(math.log10(step) + 1e-9))
         if self.kind == "seconds":
-            return _duration(value)
+            return _duration(value, digits)
         text = _moment(value)
         if step >= _DAY:
             return text[:10]
-        end = 16 if step >= 60 else 19
+        end = 16 if step >= 60 else 19 if step >= 1 else 20 + digits
         return text[5:end] if self.high - self.low > _DAY * 1000 else text[11:end]
+
+
+def fitting_ticks(axis: Axis, most: int, room: float, letter: float = 1.0) -> list[Tick]:
+    """The ticks of a horizontal axis: as many, up to ``most``, as leave a blank between their labels.
+
+    Args:
+        axis: whose.
+        most: how many at most, about.
+        room: how wide the axis is.
+        letter: how wide a letter is, in the same unit.
+    """
+    for count in range(max(most, 2), 1, -1):
+        ticks = axis.ticks(count)
+        if all(
+            (axis.place(right.value) - axis.place(left.value)) * room
+            >= ((len(left.label) + len(right.label)) / 2 + 1) * letter
+            for left, right in pairwise(ticks)
+        ):
+            return ticks
+    return axis.ticks(1)
 
 
 def axes_of(chart: Chart) -> tuple[Axis, Axis]:
@@ -126,7 +156,7 @@ def axis_of(values: Iterable[float], *, log: bool = False, kind: Kind = "number"
         return Axis(low, high, log, kind)
     if log:
         return Axis(max(low / 10, 5e-324), min(high * 10, _LARGEST), log, kind)
-    around = {"number": abs(low) / 10 or 1.0, "step": 1.0, "moment": 1000.0, "seconds": 1.0}[kind]
+    around = {"number": abs(low) / 10 or 1.0, "step": 0.5, "moment": 1000.0, "seconds": 1.0}[kind]
     around = max(around, math.ulp(low))
     return Axis(max(low - around, -_LARGEST), min(high + around, _LARGEST), log, kind)
 
@@ -148,9 +178,9 @@ def _nice_step(low: float, high: float, count: int) -> float:
 
 
 def _time_step(seconds: float) -> float:
-    """A step of the clock at least so long; days in nice numbers beyond one; less than 1 for parts of a second."""
-    if seconds < 0.5:
-        return 0.0
+    """A step of the clock at least so long: nice numbers of days beyond one, and of seconds below; a ms at least."""
+    if seconds <= 0.5:
+        return max(_nice_step(0, seconds, 1), 0.001)
     known = next((unit for unit in _UNITS if unit >= seconds * 0.999), None)
     return known or max(1.0, _nice_step(0, seconds / _DAY, 1)) * _DAY
 
@@ -173,12 +203,15 @@ def _labels(values: list[float], step: float) -> list[str]:
     return [f"{mantissa}e{int(exponent)}" if exponent else mantissa for mantissa, _, exponent in parts]
 
 
-def _duration(seconds: float) -> str:
-    total = round(abs(seconds))
+def _duration(seconds: float, digits: int = 0) -> str:
+    """``1d3h``, ``2m30s``, and with digits for parts of a second ``2m0.5s``."""
+    whole, _, part = f"{abs(seconds):.{digits}f}".partition(".")
+    total = int(whole)
     days, hours, minutes, rest = total // _DAY, total // 3600 % 24, total // 60 % 60, total % 60
-    parts = [(days, "d"), (hours, "h"), (minutes, "m"), (rest, "s")]
+    last = f"{rest}.{part}" if part.strip("0") else str(rest) if rest else ""
+    parts = [(days, "d"), (hours, "h"), (minutes, "m"), (last, "s")]
     text = "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
-    return f"-{text}" if seconds < 0 else text
+    return f"-{text}" if seconds < 0 and text != "0s" else text
 
 
 def _moment(milliseconds: float) -> str:

@@ -5,14 +5,15 @@ Pure: what the runs are comes in as :class:`ComparedRun`, what is made of it goe
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
-from gittrack.core.comparison import SECTIONS, Absence, ComparedRun, Comparison, Delta, Group, Row, Section, Verdict
+from gittrack.core.compared_groups import GroupKey, Scaling, delta, groups_of, names_in_order
+from gittrack.core.comparison import SECTIONS, Absence, ComparedRun, Comparison, Row, Section
 from gittrack.core.directions import Direction, Directions
+from gittrack.core.names import display
 from gittrack.core.normalise import Method, composite, normalised
-from gittrack.core.statistics import Statistics, statistics_of
 from gittrack.core.values import same_value
 from gittrack.errors import NotFoundError, UsageError
 
@@ -27,6 +28,7 @@ def side_by_side(
     normalize: Method | None = None,
     weights: Mapping[str, float] | None = None,
     group_by: Sequence[str] = (),
+    names: Mapping[str, str] | None = None,
     problems: Sequence[str] = (),
 ) -> Comparison:
     """Compare runs.
@@ -39,7 +41,9 @@ def side_by_side(
         directions: what the project says of its metrics.
         normalize: a scale for metrics; ``relative`` needs a baseline.
         weights: metric -> weight of a score; on the scale ``minmax`` when ``normalize`` is None.
-        group_by: ``section.name`` or the name of a param; sections of these must be among the facts.
+        group_by: what the runs have among their ``keys``, else ``section.name`` or the name of a param; sections of
+            these must be among the facts.
+        names: id -> name, of parents that runs are grouped by.
         problems: only remembered.
 
     Raises:
@@ -52,6 +56,7 @@ def side_by_side(
     rows = [row for section in sections for row in _rows(runs, section, known, has_baseline, normalize)]
     scores = _scores(runs, known, weights, normalize or "minmax") if weights else ()
     keys = tuple(_key_of(runs, key) for key in group_by)
+    how = Scaling(known, has_baseline, normalize, weights or {}, names or {})
     return Comparison(
         runs=tuple(runs),
         rows=tuple(rows),
@@ -61,8 +66,8 @@ def side_by_side(
         normalize=normalize,
         weights=dict(weights or {}),
         scores=tuple(scores),
-        group_by=tuple(f"{section}.{name}" for section, name in keys),
-        groups=_groups(runs, keys, known, has_baseline) if keys else (),
+        group_by=tuple(key.title for key in keys),
+        groups=groups_of(runs, keys, how) if keys else (),
         problems=tuple(problems),
     )
 
@@ -88,33 +93,10 @@ def _rows(
         yield Row(section, name, values, differs, direction, deltas, scaled)
 
 
-def names_in_order(section: Section, names: Iterable[str]) -> list[str]:
-    """The names of a section as they are shown: metrics of the machine last, and those of shorter paths first."""
-    if section == "metrics":
-        return sorted(names, key=lambda name: (name.startswith("system/"), name.count("/"), name))
-    return sorted(names)
-
-
 def _differ(values: Sequence[Any]) -> bool:
     """Whether known values are not all the same."""
     known = [value for value in values if value is not Absence.UNKNOWN]
     return any(value is not known[0] and not same_value(known[0], value) for value in known[1:])
-
-
-def delta(number: float | None, baseline: float | None, direction: Direction) -> Delta | None:
-    """How far a number is from the baseline's; None when one of them is missing."""
-    if number is None or baseline is None:
-        return None
-    if number == baseline:
-        return Delta(0.0, 0.0, "same")
-    difference = number - baseline
-    if difference != difference:  # one of them is NaN
-        return Delta(math.nan, None, "")
-    relative = difference / abs(baseline) if baseline and math.isfinite(baseline) else None
-    verdict: Verdict = ""
-    if direction is not Direction.UNKNOWN:
-        verdict = "better" if (difference > 0) == (direction is Direction.UP) else "worse"
-    return Delta(difference, relative, verdict)
 
 
 # -- scores ----------------------------------------------------------------------------------------------------------
@@ -138,7 +120,7 @@ def _scores(
     return composite(parts, weights)
 
 
-# -- groups ------------------------------------------------------------------------------------------------------------
+# -- names that somebody gave ------------------------------------------------------------------------------------------
 
 _SINGULAR: dict[str, Section] = {
     "attribute": "attributes",
@@ -148,6 +130,7 @@ _SINGULAR: dict[str, Section] = {
     "tag": "tags",
     "input": "inputs",
 }
+_OF_BARE_NAMES: tuple[Section, ...] = ("params", "attributes")
 
 
 def section_of_key(key: str) -> tuple[Section | None, str]:
@@ -163,15 +146,17 @@ def _unquoted(name: str) -> str:
     return name[1:-1] if len(name) > 2 and name[0] == name[-1] == "`" else name
 
 
-def _key_of(runs: Sequence[ComparedRun], key: str) -> tuple[Section, str]:
+def _key_of(runs: Sequence[ComparedRun], key: str) -> GroupKey:
+    if any(key in run.keys for run in runs):
+        if all(run.keys.get(key, Absence.MISSING) is Absence.MISSING for run in runs):
+            raise NotFoundError(f"no run has '{display(key, 80)}'", hint="gittrack compare … --all")
+        return GroupKey(key, tuple(run.keys.get(key, Absence.MISSING) for run in runs))
     section, name = section_of_key(key)
-    if section is not None:
-        if not runs or any(name in run.facts.get(section, {}) for run in runs):
-            return section, name
-    elif any(name in run.facts.get("params", {}) for run in runs):
-        return "params", name
-    elif not runs or any(name in run.facts.get("attributes", {}) for run in runs):
-        return "attributes", name
+    for known in (section,) if section else _OF_BARE_NAMES:
+        if not runs or any(name in run.facts.get(known, {}) for run in runs):
+            absent = [Absence.UNKNOWN if known in run.unknown else Absence.MISSING for run in runs]
+            values = [run.facts.get(known, {}).get(name, none) for run, none in zip(runs, absent, strict=True)]
+            return GroupKey(f"{known}.{name}", tuple(values))
     raise _not_found(runs, section or "params", name, "--group-by")
 
 
@@ -184,56 +169,14 @@ def _not_found(runs: Sequence[ComparedRun], section: Section, name: str, option:
     return NotFoundError(f"no run has '{section}.{name}'", hint=hint)
 
 
-def _groups(
-    runs: Sequence[ComparedRun], keys: Sequence[tuple[Section, str]], directions: Directions, has_baseline: bool
-) -> tuple[Group, ...]:
-    members: dict[str, list[int]] = {}
-    values: dict[str, tuple[Any, ...]] = {}
-    for place, run in enumerate(runs):
-        key = tuple(run.facts.get(section, {}).get(name, Absence.MISSING) for section, name in keys)
-        text = repr([(type(value).__name__, value) for value in key])
-        values[text] = key
-        members.setdefault(text, []).append(place)
-    quantiles: dict[int, float] = {}
-    statistics = {text: _statistics([runs[place] for place in places], quantiles) for text, places in members.items()}
-    reference = next((text for text, places in members.items() if 0 in places), "") if has_baseline else ""
-    return tuple(
-        Group(
-            values[text],
-            tuple(members[text]),
-            statistics[text],
-            _deltas_of_means(statistics[text], statistics[reference], directions) if reference else {},
-        )
-        for text in sorted(members, key=lambda text: [_sortable(value) for value in values[text]])
-    )
+def check_directions(runs: Sequence[ComparedRun], said: Directions) -> None:
+    """Check that each name and pattern is that of a metric: one that is none would change nothing, unseen.
 
-
-def _sortable(value: Any) -> tuple[int, float, str]:
-    """Numbers by size, then texts, then anything else, what is missing last."""
-    if isinstance(value, Absence):
-        return 3, 0.0, ""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return (0, float(value), repr(value)) if value == value else (0, math.inf, "nan")
-        except OverflowError:
-            return 0, math.inf if value > 0 else -math.inf, repr(value)
-    return (1, 0.0, value) if isinstance(value, str) else (2, 0.0, repr(value))
-
-
-def _statistics(runs: Sequence[ComparedRun], quantiles: dict[int, float]) -> dict[str, Statistics]:
-    values: dict[str, list[float]] = {}
-    for run in runs:
-        for name, number in run.facts.get("metrics", {}).items():
-            values.setdefault(name, []).append(float(number))
-    return {name: statistics_of(values[name], quantiles) for name in names_in_order("metrics", values)}
-
-
-def _deltas_of_means(
-    found: Mapping[str, Statistics], reference: Mapping[str, Statistics], directions: Directions
-) -> dict[str, Delta]:
-    deltas = {
-        name: delta(statistics.mean, reference[name].mean, directions.of(name))
-        for name, statistics in found.items()
-        if name in reference
-    }
-    return {name: each for name, each in deltas.items() if each is not None}
+    Raises:
+        NotFoundError: no run has it.
+    """
+    names = {name for run in runs for name in run.facts.get("metrics", {})}
+    for option, patterns in (("--maximize", said.maximize), ("--minimize", said.minimize)):
+        for pattern in patterns:
+            if pattern not in names and not any(fnmatchcase(name, pattern) for name in names):
+                raise _not_found(runs, "metrics", pattern, option)

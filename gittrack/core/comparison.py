@@ -40,12 +40,15 @@ class ComparedRun:
         id, name: the run's.
         facts: section -> name -> value. Metrics are numbers.
         unknown: sections that could not be read, so that nobody knows what is missing there.
+        keys: what the runs are grouped by that is no fact of a section: ``data.train.hash`` -> value, or an
+            :class:`Absence`.
     """
 
     id: str
     name: str
     facts: Mapping[Section, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     unknown: frozenset[Section] = frozenset()
+    keys: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Row:
         differs: whether they are not all the same; types count, so that ``1`` and ``"1"`` differ.
         direction: of a metric: which way it gets better.
         deltas: of a metric, against the baseline, by run; None for what cannot be compared. Empty without a baseline.
-        normalised: of a metric, by run, higher is better; empty when nobody asked.
+        normalised: of a metric, by run; higher is better, of unknown direction only more. Empty when nobody asked.
     """
 
     section: Section
@@ -98,13 +101,22 @@ class Group:
         key: these values, in the order of the keys.
         runs: their places in :attr:`Comparison.runs`.
         statistics: metric -> what the runs say of it together; metrics that none of them has are left out.
-        deltas: metric -> its mean against that of the baseline's group; empty without a baseline.
+        deltas: metric -> its mean against the mean of the baseline's group; empty without a baseline.
+        normalised: metric -> its mean on the scale asked for, among the means of all groups; empty when nobody asked.
+        score: the weighted mean of the means normalised over the groups; None without weights, or where one is
+            missing.
+        rank: the group's place by its score, 1 for the best.
+        labels: by key, what people know the value by: the name of a parent; ``""`` where the value says it.
     """
 
     key: tuple[Any, ...]
     runs: tuple[int, ...]
     statistics: Mapping[str, Statistics]
     deltas: Mapping[str, Delta] = field(default_factory=dict)
+    normalised: Mapping[str, float | None] = field(default_factory=dict)
+    score: float | None = None
+    rank: int | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +132,8 @@ class Comparison:
         normalize: the scale of ``normalised``, or None.
         weights: metric -> weight of the score; empty without one.
         scores: the weighted mean of the normalised metrics, by run; None for a run that lacks one. Empty without one.
-        group_by: the keys, each ``section.name``; empty when the runs are not grouped.
+            Groups have their own.
+        group_by: the keys, ``section.name`` or as they are in queries; empty when the runs are not grouped.
         groups: by their keys.
         problems: what could not be read, each in a sentence.
     """
@@ -158,11 +171,7 @@ class Comparison:
 
     def ranks(self) -> tuple[int | None, ...]:
         """The place of each run by its score, 1 for the best; equal scores share one."""
-        places: dict[float, int] = {}
-        known = sorted((score for score in self.scores if score is not None), reverse=True)
-        for place, score in enumerate(known, 1):
-            places.setdefault(score, place)
-        return tuple(None if score is None else places[score] for score in self.scores)
+        return ranks_of(self.scores)
 
     def to_frame(self, *, differing: bool = False) -> pandas.DataFrame:
         """The comparison as a pandas DataFrame.
@@ -173,7 +182,8 @@ class Comparison:
         Returns:
             A row for each run, indexed by its id: ``name``, then ``<section>.<name>`` as in ``params.lr``, deltas as
             ``metrics.acc.delta``, normalised metrics as ``metrics.acc.normalized``, and ``score``. Of grouped runs a
-            row for each group: the keys, ``runs``, then ``metrics.acc.n``, ``.mean``, ``.std``, ``.low`` and ``.high``.
+            row for each group: the keys, ``runs``, then ``metrics.acc.n``, ``.mean``, ``.std``, ``.low`` and ``.high``
+            (and ``.delta``, ``.normalized``, ``score``, ``rank``).
         """
         import pandas
 
@@ -201,6 +211,12 @@ class Comparison:
                 named = (("n", found.n), ("mean", found.mean), ("std", found.deviation))
                 for part, number in (*named, ("low", found.low), ("high", found.high)):
                     record[f"metrics.{name}.{part}"] = number
+                if name in group.deltas:
+                    record[f"metrics.{name}.delta"] = group.deltas[name].difference
+                if name in group.normalised:
+                    record[f"metrics.{name}.normalized"] = group.normalised[name]
+            if self.weights:
+                record |= {"score": group.score, "rank": group.rank}
             yield record
 
     def __repr__(self) -> str:
@@ -209,3 +225,11 @@ class Comparison:
 
 def _or_none(value: Any) -> Any:
     return None if isinstance(value, Absence) else value
+
+
+def ranks_of(scores: Sequence[float | None]) -> tuple[int | None, ...]:
+    """The place of each score, 1 for the best; equal ones share one, None has none."""
+    places: dict[float, int] = {}
+    for place, score in enumerate(sorted((score for score in scores if score is not None), reverse=True), 1):
+        places.setdefault(score, place)
+    return tuple(None if score is None else places[score] for score in scores)

@@ -128,8 +128,9 @@ def thinned(values: Sequence[float], points: int) -> list[int]:
 
     The values are cut into equal parts; of each the first, the last, the lowest and the highest finite one stay, as in
     M4 (Jugel, Jerzak, Hackenbroich, Markl: "M4: A Visualization-Oriented Time Series Data Aggregation", PVLDB 7(10),
-    2014), and one NaN and one infinity of each sign where there are any. Parts of equal counts rather than equal widths
-    of the axis: a pause in a training does not use them up, and it is the same on a logarithmic axis.
+    2014). Of each gap and of each row of infinities the first stays; where those would be more than half of what is
+    kept, one NaN and one infinity of each sign in each part. Parts of equal counts rather than equal widths of the
+    axis: a pause in a training does not use them up, and it is the same on a logarithmic axis.
 
     Args:
         values: in order.
@@ -141,48 +142,74 @@ def thinned(values: Sequence[float], points: int) -> list[int]:
     >>> thinned([0, 1, 2, 9, 4, 5, 6, 7, -9, 8, 8, 8], 8)
     [0, 3, 5, 6, 8, 9, 11]
     """
+    check_points(points)
+    if len(values) <= points:
+        return list(range(len(values)))
+    gaps = [] if all(map(math.isfinite, values)) else _first_of_gaps(values)
+    if len(gaps) <= points // 2:
+        parts = (points - len(gaps)) // 4
+    else:
+        parts = points // (4 + len({str(values[index]) for index in gaps}))
+    edges = [len(values) * edge // parts for edge in range(parts + 1)]
+    kept = set(gaps) if len(gaps) <= points // 2 else set()
+    for start, end in pairwise(edges):
+        kept.update(_kept(values[start:end], start, odd=len(gaps) > points // 2))
+    return sorted(kept)
+
+
+def check_points(points: int) -> None:
+    """Raise InvalidValueError when a curve cannot be thinned to so many points."""
     if points < FEWEST_POINTS:
         raise InvalidValueError(
             f"a curve cannot be thinned to {points} points", hint=f"ask for {FEWEST_POINTS} or more"
         )
-    if len(values) <= points:
-        return list(range(len(values)))
-    if all(map(math.isfinite, values)):
-        kinds = 0
-    else:
-        kinds = any(map(math.isnan, values)) + (math.inf in values) + (-math.inf in values)
-    parts = points // (4 + kinds)
-    edges = [len(values) * edge // parts for edge in range(parts + 1)]
-    return [index for start, end in pairwise(edges) for index in _kept(values[start:end], start, odd=kinds > 0)]
 
 
-def _kept(part: Sequence[float], start: int, *, odd: bool) -> list[int]:
+def _first_of_gaps(values: Sequence[float]) -> list[int]:
+    """The first index of each row of NaN, and of each row of one infinity."""
+    firsts, before = [], ""
+    for index, value in enumerate(values):
+        kind = "" if math.isfinite(value) else str(value)
+        if kind and kind != before:
+            firsts.append(index)
+        before = kind
+    return firsts
+
+
+def _kept(part: Sequence[float], start: int, *, odd: bool) -> set[int]:
     kept = {0, len(part) - 1}
     numbers = part
-    if odd and not all(map(math.isfinite, part)):
+    if not all(map(math.isfinite, part)):
         numbers = [value for value in part if math.isfinite(value)]
-        first: dict[str, int] = {}
-        for index, value in enumerate(part):
-            if not math.isfinite(value):
-                first.setdefault(str(value), index)
-        kept.update(first.values())
+        if odd:
+            first: dict[str, int] = {}
+            for index, value in enumerate(part):
+                if not math.isfinite(value):
+                    first.setdefault(str(value), index)
+            kept.update(first.values())
     if numbers:
         kept |= {part.index(min(numbers)), part.index(max(numbers))}
-    return sorted(start + index for index in kept)
+    return {start + index for index in kept}
 
 
-def thin_curve(curve: Curve, points: int) -> Curve:
-    """A curve with at most so many points; see :func:`thinned`."""
+def thin_curve(curve: Curve, points: int, *, log_y: bool = False) -> Curve:
+    """A curve with at most so many points; see :func:`thinned`.
+
+    Args:
+        curve: the whole.
+        points: how many at most.
+        log_y: whether what is not above zero has no place, and so is a gap rather than an extreme.
+    """
     if len(curve.ys) <= points:
         return curve
-    kept = thinned(curve.ys, points)
+    kept = thinned([y if y > 0 else math.nan for y in curve.ys] if log_y else curve.ys, points)
     raw = [curve.raw[index] for index in kept] if curve.raw else ()
     return Curve(curve.label, curve.id, [curve.xs[i] for i in kept], [curve.ys[i] for i in kept], raw)
 
 
-def thin_apart(curve: Curve, points: int) -> Curve:
+def thin_apart(curve: Curve, points: int, *, log_y: bool = False) -> Curve:
     """The raw values of a smoothed curve, thinned by themselves: their extremes are others than those of the curve."""
-    return thin_curve(Curve(curve.label, curve.id, curve.xs, curve.raw), points)
+    return thin_curve(Curve(curve.label, curve.id, curve.xs, curve.raw), points, log_y=log_y)
 
 
 def strokes(points: Sequence[tuple[float, float]]) -> Iterator[list[tuple[float, float]]]:
@@ -196,6 +223,15 @@ def strokes(points: Sequence[tuple[float, float]]) -> Iterator[list[tuple[float,
             piece = []
     if piece:
         yield piece
+
+
+def has_points(chart: Chart) -> bool:
+    """Whether anything of a chart can be drawn; an infinity is an arrow."""
+    return any(
+        math.isfinite(x) and not math.isnan(y) and (x > 0 or not chart.log_x) and (y > 0 or not chart.log_y)
+        for curve in chart.curves
+        for x, y in zip(curve.xs, curve.ys, strict=True)
+    )
 
 
 def unique_labels(names: Sequence[str], ids: Sequence[str]) -> list[str]:
@@ -216,6 +252,16 @@ def unique_labels(names: Sequence[str], ids: Sequence[str]) -> list[str]:
     return labels
 
 
+def value_text(curve: Curve, index: int) -> str:
+    """The value of a point for a tooltip; of a smoothed curve the one that was logged too.
+
+    >>> value_text(Curve("a", "", [0, 1], [1.0, 0.5], [1.0, 0.2]), 1)
+    '0.5 smoothed, 0.2 logged'
+    """
+    text = format_number(curve.ys[index])
+    return f"{text} smoothed, {format_number(curve.raw[index])} logged" if curve.raw else text
+
+
 def odd_values(values: Sequence[float]) -> str:
     """What of a curve cannot be drawn as a line, in words; ``""`` when all can.
 
@@ -233,7 +279,12 @@ def odd_values(values: Sequence[float]) -> str:
 
 
 def curve_facts(curve: Curve, chart: Chart) -> list[str]:
-    """What a legend says of a curve besides its name: last, lowest and highest value, and what cannot be drawn."""
+    """What a legend says of a curve besides its name: last, lowest and highest value, and what cannot be drawn.
+
+    Args:
+        curve: the whole; of a thinned one the counts would be others.
+        chart: whose axes it is drawn along.
+    """
     values = curve.raw or curve.ys
     if not len(values):
         return ["no points"]

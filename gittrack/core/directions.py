@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from enum import Enum
 from fnmatch import fnmatchcase
 
+from gittrack.core.names import display
+from gittrack.errors import UsageError
 from gittrack.frozen import dataclass
 
 
@@ -148,3 +150,28 @@ class Directions:
             (*self.maximize, *(name for name in other.maximize if name not in mine)),
             (*self.minimize, *(name for name in other.minimize if name not in mine)),
         )
+
+
+def asked_directions(maximize: str | Sequence[str], minimize: str | Sequence[str]) -> Directions:
+    """What somebody says of metrics for once: names and patterns, ``metrics.`` before them and backticks as in a query.
+
+    Raises:
+        UsageError: one stands in both lists, or is no text.
+
+    >>> asked_directions(["metrics.acc", "`val/*`"], ["size"])
+    Directions(maximize=('acc', 'val/*'), minimize=('size',))
+    """
+    lists = [[names] if isinstance(names, str) else names for names in (maximize, minimize)]
+    said = Directions(*(tuple(map(_bare_name, names)) for names in lists))
+    both = sorted(set(said.maximize) & set(said.minimize))
+    if both:
+        text = f"'{display(both[0], 60)}' is both to be maximized and to be minimized"
+        raise UsageError(text, hint="gittrack compare … --maximize NAME, or --minimize NAME")
+    return said
+
+
+def _bare_name(name: str) -> str:
+    if not isinstance(name, str):
+        raise UsageError(f"the name of a metric is {type(name).__name__}, not a text", hint='maximize=["acc"]')
+    bare = name.removeprefix("metrics.").removeprefix("metric.") if "." in name else name
+    return bare[1:-1] if len(bare) > 2 and bare[0] == bare[-1] == "`" else bare

@@ -14,9 +14,8 @@ from hashlib import sha256
 from html import escape
 from typing import Any
 
-from gittrack.core.curves import Chart, Curve
+from gittrack.core.curves import Chart, Curve, value_text
 from gittrack.core.names import display
-from gittrack.core.sparkline import format_number
 from gittrack.core.svg_chart import ABOVE, PLOT_HEIGHT, RIGHT, WIDTH, Panel, look_of, panels_of, svg_of
 
 STYLE = """
@@ -156,12 +155,12 @@ def _panel(panel: Panel) -> dict[str, Any]:
 
 def _curve(panel: Panel, curve: Curve, number: int) -> dict[str, Any]:
     """The points of a curve that have a place; a NaN has one too, and is told as such."""
-    points = [(panel.x(x), x, y) for x, y in zip(curve.xs, curve.ys, strict=True)]
+    points = [(panel.x(x), x, index) for index, x in enumerate(curve.xs)]
     points = [point for point in points if math.isfinite(point[0])]
     return {
         "label": display(curve.label, 60),
         "colour": look_of(number)[0],
         "places": [round(place, 1) for place, _, _ in points],
         "at": [panel.x_axis.text(x) for _, x, _ in points],
-        "values": [format_number(y) for _, _, y in points],
+        "values": [value_text(curve, index) for _, _, index in points],
     }

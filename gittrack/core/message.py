@@ -28,6 +28,8 @@ MAX_JSON = 64 << 10
 """Bytes of JSON beyond which it is left out, and listings read the tree."""
 SUBJECT_WIDTH = 100
 HEADLINE = 3
+_NO_JSON = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+"""Numbers that JSON has not. One object each, so that a record that holds them equals another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def _document(record: RunRecord, trends: Mapping[str, Sequence[float]]) -> dict[
         }
         for name, value in sorted(record.metrics.items())
     }
-    return {
+    document = {
         "schema": FORMAT_VERSION,
         "id": record.id,
         "attributes": {k: v for k, v in attributes.items() if v not in (None, "")},
@@ -146,6 +148,12 @@ def _document(record: RunRecord, trends: Mapping[str, Sequence[float]]) -> dict[
         "tags": dict(sorted(record.tags.items())),
         "summary": _plain(summary),
     }
+    numbers = [name for name, value in sorted(record.params.items()) if _is_no_json(value)]
+    return document | ({"numbers": numbers} if numbers else {})
+
+
+def _is_no_json(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _plain(value: Any) -> Any:
@@ -227,11 +235,19 @@ def _listed(document: Mapping[str, Any]) -> ListedRun:
         parent=None if parent is None else parse_run_id(as_text(parent)),
         kind=as_text(said["kind"]),
         note=as_text(said.get("note", "")),
-        params=as_table(document["params"]),
+        params=_params(document),
         tags={key: as_text(value) for key, value in as_table(document["tags"]).items()},
         metrics={name: decode_summary(table) for name, table in summary.items()},
     )
     return ListedRun(record, {name: [float(v) for v in table.get("trend", [])] for name, table in summary.items()})
+
+
+def _params(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The params; those that ``numbers`` names are no texts but numbers that JSON has not."""
+    params = dict(as_table(document["params"]))
+    for name in document.get("numbers", ()):
+        params[name] = _NO_JSON[params[name]]
+    return params
 
 
 def _time(value: object) -> int:
@@ -252,6 +268,11 @@ def listed_form(record: RunRecord) -> RunRecord:
         artifacts=(),
         models=(),
         extra={},
-        params={name: _plain(value) for name, value in record.params.items()},
+        params={name: _listed_param(value) for name, value in record.params.items()},
         code=CodeState(record.code.commit, record.code.head, record.code.branch, record.code.dirty),
     )
+
+
+def _listed_param(value: Any) -> Any:
+    plain = _plain(value)
+    return _NO_JSON[plain] if _is_no_json(value) else plain

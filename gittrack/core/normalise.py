@@ -1,4 +1,4 @@
-"""Numbers of several runs on one scale, higher always better, and a weighted score of several metrics."""
+"""Numbers of several runs on one scale, higher being better, and a weighted score of several metrics."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def normalised(
 ) -> list[float | None]:
     """The values of one metric on a common scale, turned so that higher is better.
 
-    - ``z``: standard deviations (of these values) above their mean; 0 when they are all the same.
+    - ``z``: standard deviations (of these values alone, so by n) above their mean; 0 when they are all the same.
     - ``minmax``: 0 for the worst, 1 for the best; 0.5 when they are all the same.
     - ``percentile``: per cent of the values that are worse, and half of those that are the same.
     - ``relative``: how much better than the baseline, as a share of it: 0.1 is ten per cent better.
@@ -34,12 +34,13 @@ def normalised(
     Args:
         values: by run; None where a run lacks the metric.
         method: which scale.
-        direction: of the metric; one that is unknown is taken as it is, higher being better.
+        direction: of the metric; one of unknown direction is not turned: higher is more then, not better.
         baseline: for ``relative``.
 
     Returns:
         As many; None stays None, and NaN is NaN. Means, deviations and ranges are those of the finite values; an
-        infinity is infinitely far from their mean, and best or worst in their range.
+        infinity is infinitely far from them on ``z``, ``minmax`` and ``relative``. Of a baseline that is 0 or infinite
+        there is no share: None for what is not the same.
     """
     sign = direction.sign
     turned = [None if value is None else sign * value for value in values]
@@ -67,26 +68,34 @@ def _scale(numbers: Sequence[float], method: Method) -> Callable[[float], float]
 def _from_mean(value: float, mean: float, deviation: float) -> float:
     if not math.isfinite(value):
         return value
-    # Halved first: the difference of two large numbers may be more than a float holds.
-    return (value / 2 - mean / 2) / (deviation / 2) if deviation else 0.0
+    if not deviation:
+        return 0.0
+    # Halved when large: the difference may be more than a float holds. Half of a small one may be 0.
+    away = value - mean
+    return (value / 2 - mean / 2) / (deviation / 2) if math.isinf(away) else away / deviation
 
 
 def _within(value: float, low: float, high: float) -> float:
-    if math.isinf(value):
-        return 1.0 if value > 0 else 0.0
+    if math.isinf(value):  # not 0 or 1: a run that diverged is no equal of the worst that did not
+        return value
     if low == high:
         return 0.5
     # Halved first: the difference of two large numbers may be more than a float holds.
     return (value / 2 - low / 2) / (high / 2 - low / 2) if math.isinf(high - low) else (value - low) / (high - low)
 
 
-def _relative(value: float, reference: float) -> float:
+def _relative(value: float, reference: float) -> float | None:
     if value == reference:
         return 0.0
-    difference = value - reference
-    if not math.isfinite(reference) or difference != difference:
+    if value != value or reference != reference:
         return math.nan
-    return difference / abs(reference) if reference else math.copysign(math.inf, difference)
+    if not reference or math.isinf(reference):
+        return None
+    # Each divided first: the difference of two large numbers may be more than a float holds.
+    difference = value - reference
+    if math.isinf(difference) and math.isfinite(value):
+        return value / abs(reference) - reference / abs(reference)
+    return difference / abs(reference)
 
 
 def composite(parts: Mapping[str, Sequence[float | None]], weights: Mapping[str, float]) -> list[float | None]:

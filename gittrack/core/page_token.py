@@ -13,8 +13,22 @@ from gittrack.errors import GittrackError, UsageError
 
 VERSION = 1
 _MOST_CHARACTERS = 1 << 20
+_LONGEST_TEXT = 500
+"""Characters of a value in a token; of a longer one it holds the beginning."""
 _INT64 = 1 << 63
 _RANKS = (0, 1, 2)
+
+
+class CutText(NamedTuple):
+    """A text that is too long for a token: its beginning, and a digest of the whole, which the run has."""
+
+    beginning: str
+    digest: str
+
+    @classmethod
+    def of(cls, text: str) -> CutText:
+        """What a token has of a long text."""
+        return cls(text[:_LONGEST_TEXT], fingerprint([text]))
 
 
 class Page(NamedTuple):
@@ -22,7 +36,8 @@ class Page(NamedTuple):
 
     Attributes:
         asked_at: ms since the epoch, what relative times of the search are counted from, on every page.
-        position: of the last run of the page before: rank and value for each key of the order, start time, id.
+        position: of the last run of the page before: rank and value for each key of the order, start time, id. Read
+            from a token, a long text is a :class:`CutText`.
     """
 
     asked_at: int
@@ -47,7 +62,8 @@ def encode_token(page: Page, search: str) -> str:
     >>> decode_token(encode_token(page, "me"), "me", keys=1) == page
     True
     """
-    text = json.dumps([VERSION, search, page.asked_at, list(page.position)], separators=(",", ":"))
+    position = [_cut(value) for value in page.position]
+    text = json.dumps([VERSION, search, page.asked_at, position], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
@@ -66,7 +82,7 @@ def decode_token(token: str, search: str, *, keys: int) -> Page:
         version, of_search, now, position = _content(token)
         if version != VERSION:
             raise ValueError(f"version {version!r:.20}")
-        page = Page(_integer(now), tuple(position))
+        page = Page(_integer(now), tuple(map(_read, position)))
     except (ValueError, TypeError, RecursionError) as error:
         raise UsageError("this is no page token", hint="give none for the first page") from error
     if of_search != search:
@@ -77,6 +93,19 @@ def decode_token(token: str, search: str, *, keys: int) -> Page:
     except (ValueError, TypeError, GittrackError) as error:
         raise UsageError("this is no page token", hint="give none for the first page") from error
     return page
+
+
+def _cut(value: Any) -> Any:
+    """A value as a token has it; a long text is a list."""
+    return CutText.of(value) if isinstance(value, str) and len(value) > _LONGEST_TEXT else value
+
+
+def _read(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    if len(value) != 2 or not all(isinstance(each, str) and len(each) <= _LONGEST_TEXT for each in value):
+        raise TypeError("no beginning of a text")
+    return CutText(*value)
 
 
 def _content(token: str) -> list[Any]:
@@ -104,6 +133,8 @@ def _check_position(position: Sequence[Any], keys: int) -> None:
 def _check_value(value: object) -> None:
     if value is None:
         return
+    if isinstance(value, CutText):
+        value = value.beginning
     if isinstance(value, str):
         value.encode()  # halves of characters are no text
     elif isinstance(value, float):

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
-from gittrack.core.query.diagnosis import meant, syntax_error
+from gittrack.core.query.diagnosis import meant, renamed, syntax_error
 from gittrack.core.query.fields import ATTRIBUTES, OTHER_NAMES
 from gittrack.core.query.parser import parse_field
 from gittrack.core.query.tree import Field
 from gittrack.core.query.unparse import field_text
-from gittrack.errors import UsageError
+from gittrack.errors import QuerySyntaxError, UsageError
 from gittrack.frozen import dataclass
 
 Special = Literal["", "age", "metrics"]
@@ -80,6 +80,15 @@ def parse_columns(texts: Iterable[str]) -> ColumnChoice:
     return ColumnChoice(tuple(dict.fromkeys(map(_column, items))), adds)
 
 
+def column_texts(texts: Iterable[str]) -> tuple[str, ...]:
+    """Each column by itself, as :func:`parse_columns` reads them all the same.
+
+    >>> column_texts(["+name,metrics.acc", "tags.`a,b`"])
+    ('+name', 'metrics.acc', 'tags.`a,b`')
+    """
+    return tuple(item.strip() for text in texts for item in _items(text))
+
+
 def _items(text: str) -> list[str]:
     items = _ITEM.findall(text)
     if not any(item.strip() for item in items):
@@ -88,6 +97,13 @@ def _items(text: str) -> list[str]:
 
 
 def _column(text: str) -> RunColumn:
+    try:
+        return _parsed(text)
+    except QuerySyntaxError as error:
+        raise renamed(error, "the column") from error
+
+
+def _parsed(text: str) -> RunColumn:
     for special in SPECIAL:
         if text.lower() == special:
             return RunColumn(None, special)

@@ -26,7 +26,8 @@ class Statistics:
         nan: how many were NaN.
         mean: None without a number; infinite or NaN where an infinity is among them.
         deviation: the standard deviation of a sample (n - 1); None below two numbers or with an infinity.
-        low, high: the 95 % confidence interval of the mean by Student's t; None where ``deviation`` is.
+        low, high: the 95 % confidence interval of the mean by Student's t; None where ``deviation`` is. Infinite where
+            a float cannot hold it, as ``deviation`` is.
     """
 
     n: int
@@ -59,9 +60,19 @@ def statistics_of(values: Iterable[float], quantiles: dict[int, float] | None = 
         quantile = known.get(n - 1)
         if quantile is None:
             quantile = known[n - 1] = t_quantile(n - 1)
-        half = quantile * (deviation / math.sqrt(n))
-        low, high = mean - half, mean + half
+        low, high = _interval(numbers, mean, deviation, quantile)
     return Statistics(n, len(every) - n, mean, deviation, low, high)
+
+
+def _interval(numbers: Sequence[float], mean: float, deviation: float, quantile: float) -> tuple[float, float]:
+    half = quantile * (deviation / math.sqrt(len(numbers)))
+    if math.isfinite(half):
+        return mean - half, mean + half
+    # The bounds may be floats where the deviation is none.
+    scaled, exponent = _scaled(numbers)
+    middle, root = math.fsum(scaled) / len(scaled), _deviation(scaled, 1)
+    half = quantile * (root / math.sqrt(len(numbers)))
+    return _unscaled(middle - half, exponent), _unscaled(middle + half, exponent)
 
 
 def mean_of(numbers: Sequence[float]) -> float:
@@ -86,21 +97,30 @@ def deviation_of(numbers: Sequence[float], freedom: int) -> float | None:
     if min(numbers) == max(numbers):
         return 0.0
     scaled, exponent = _scaled(numbers)
+    return _unscaled(_deviation(scaled, freedom), exponent)
+
+
+def _deviation(scaled: Sequence[float], freedom: int) -> float:
+    n = len(scaled)
     mean = math.fsum(scaled) / n
     away = [value - mean for value in scaled]
     # The rounding of the mean is taken out again (Chan, Golub, LeVeque 1983, the corrected two-pass algorithm).
     squares = math.fsum(value * value for value in away) - math.fsum(away) ** 2 / n
-    root = math.sqrt(max(squares, 0.0) / (n - freedom))
-    try:
-        return math.ldexp(root, exponent)
-    except OverflowError:  # of numbers near the largest float it can be larger than that
-        return math.inf
+    return math.sqrt(max(squares, 0.0) / (n - freedom))
 
 
 def _scaled(numbers: Sequence[float]) -> tuple[list[float], int]:
     """The numbers divided by a power of two, which is exact, so that no square and no sum leaves float64."""
-    exponent = max(math.frexp(number)[1] for number in numbers)
+    # Of the largest: 0 has the exponent 0, which is more than that of any small number.
+    exponent = math.frexp(max(map(abs, numbers)))[1]
     return [math.ldexp(number, -exponent) for number in numbers], exponent
+
+
+def _unscaled(number: float, exponent: int) -> float:
+    try:
+        return math.ldexp(number, exponent)
+    except OverflowError:  # what numbers near the largest float make can be larger than that
+        return math.copysign(math.inf, number)
 
 
 def t_quantile(freedom: int, level: float = LEVEL) -> float:

@@ -11,10 +11,9 @@ import math
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from gittrack.core.axes import TITLES, Axis, axes_of
-from gittrack.core.curves import Chart, Curve, curve_facts, strokes, thin_apart, thin_curve
+from gittrack.core.axes import TITLES, Axis, Tick, axes_of, fitting_ticks
+from gittrack.core.curves import Chart, Curve, curve_facts, strokes, thin_apart, thin_curve, value_text
 from gittrack.core.names import cell_width, display
-from gittrack.core.sparkline import format_number
 from gittrack.frozen import dataclass
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -39,16 +38,23 @@ class Panel:
     Attributes:
         chart: its curves thinned to what is drawn.
         raw: the raw points of each smoothed curve, thinned.
+        facts: what the legend says of each curve as it was before it was thinned.
         top: of its title; the field of the curves begins ``ABOVE`` below.
         left: where the field begins, beside the longest label of its axis.
     """
 
     chart: Chart
     raw: tuple[Curve | None, ...]
+    facts: tuple[str, ...]
     x_axis: Axis
     y_axis: Axis
     top: int
     left: int
+
+    @property
+    def x_ticks(self) -> list[Tick]:
+        """The numbers below the horizontal axis, as many as have room."""
+        return fitting_ticks(self.x_axis, X_TICKS, WIDTH - self.left - RIGHT, _LETTER)
 
     @property
     def height(self) -> int:
@@ -69,13 +75,15 @@ def panels_of(charts: Sequence[Chart]) -> list[Panel]:
     panels: list[Panel] = []
     top = 0
     for chart in charts:
-        curves = tuple(thin_curve(curve, MOST_POINTS) for curve in chart.curves)
-        raw = tuple(thin_apart(curve, MOST_POINTS) if curve.raw else None for curve in chart.curves)
+        log_y = chart.log_y
+        curves = tuple(thin_curve(curve, MOST_POINTS, log_y=log_y) for curve in chart.curves)
+        raw = tuple(thin_apart(curve, MOST_POINTS, log_y=log_y) if curve.raw else None for curve in chart.curves)
+        facts = tuple(", ".join(curve_facts(curve, chart)) for curve in chart.curves)
         drawn = Chart(chart.title, curves, chart.by, chart.log_x, chart.log_y)
         shown = [*curves, *(each for each in raw if each is not None)]
         axes = axes_of(Chart("", tuple(shown), chart.by, chart.log_x, chart.log_y))
         longest = max(len(tick.label) for tick in axes[1].ticks(Y_TICKS))
-        panels.append(Panel(drawn, raw, *axes, top, max(LEAST_LEFT, 16 + _LETTER * longest)))
+        panels.append(Panel(drawn, raw, facts, *axes, top, max(LEAST_LEFT, 16 + _LETTER * longest)))
         top += panels[-1].height
     return panels
 
@@ -129,7 +137,7 @@ def _grid(panel: Panel) -> Iterator[str]:
         y = panel.y(tick.value)
         yield f'<path d="M{panel.left} {y:.1f}H{right}" stroke="{_GRID}"/>'
         yield _label(panel.left - 8, y + 4, tick.label, f'text-anchor="end" fill="{_INK}"')
-    for tick in panel.x_axis.ticks(X_TICKS):
+    for tick in panel.x_ticks:
         x = panel.x(tick.value)
         yield f'<path d="M{x:.1f} {panel.top + ABOVE}V{bottom}" stroke="{_GRID}"/>'
         yield _label(x, bottom + 18, tick.label, f'text-anchor="middle" fill="{_INK}"')
@@ -147,7 +155,7 @@ def _curve(panel: Panel, curve: Curve, number: int, *, faint: bool = False) -> I
     colour, dashes = look_of(number)
     opacity = ' opacity="0.3"' if faint else ""
     yield f'<g stroke="{colour}" fill="none"{opacity}>'
-    yield f"<title>{_text(curve.label)}: {', '.join(curve_facts(curve, panel.chart))}</title>"
+    yield f"<title>{_text(curve.label)}: {_text(panel.facts[number])}</title>"
     places = [(panel.x(x), panel.y(y)) for x, y in zip(curve.xs, curve.ys, strict=True)]
     dots, path = [], []
     for stroke in strokes(places):
@@ -173,9 +181,9 @@ def _infinities(panel: Panel, curve: Curve, colour: str) -> Iterator[str]:
 
 def _tooltips(panel: Panel, curve: Curve, places: Sequence[tuple[float, float]]) -> Iterator[str]:
     """What a browser shows over each point of a short curve."""
-    for x, y, place in zip(curve.xs, curve.ys, places, strict=True):
+    for index, (x, place) in enumerate(zip(curve.xs, places, strict=True)):
         if math.isfinite(place[0]) and math.isfinite(place[1]):
-            text = f"{curve.label}: {format_number(y)} at {panel.x_axis.text(x)}"
+            text = f"{curve.label}: {value_text(curve, index)} at {panel.x_axis.text(x)}"
             yield (
                 f'<circle cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="6" fill="#FFFFFF" fill-opacity="0" '
                 f'stroke="none"><title>{_text(text)}</title></circle>'
@@ -188,7 +196,7 @@ def _legend_line(panel: Panel, curve: Curve, number: int) -> Iterator[str]:
     dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
     yield f'<path d="M{LEAST_LEFT} {y}h28" stroke="{colour}" stroke-width="3"{dashed}/>'
     label = display(curve.label, _LABEL_CELLS)
-    yield _label(LEAST_LEFT + 38, y + 4, f"{label}: {', '.join(curve_facts(curve, panel.chart))}", f'fill="{_INK}"')
+    yield _label(LEAST_LEFT + 38, y + 4, f"{label}: {panel.facts[number]}", f'fill="{_INK}"')
 
 
 def _label(x: float, y: float, text: str, attributes: str) -> str:

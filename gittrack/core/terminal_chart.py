@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
-from gittrack.core.axes import TITLES, Axis, Tick, axes_of
+from gittrack.core.axes import TITLES, Axis, Tick, axes_of, fitting_ticks
 from gittrack.core.curves import Chart, Curve, curve_facts, strokes, thin_curve
 from gittrack.core.names import cell_width, display
 
@@ -116,7 +116,7 @@ def chart_lines(chart: Chart, width: int = 80, height: int = 15, *, ascii_only: 
         ascii_only: draw with nothing but ASCII; names of the legend are escaped too.
     """
     width, height = max(width, LEAST_WIDTH), max(height, LEAST_HEIGHT)
-    curves = [thin_curve(curve, _MOST_POINTS) for curve in chart.curves]
+    curves = [thin_curve(curve, _MOST_POINTS, log_y=chart.log_y) for curve in chart.curves]
     x_axis, y_axis = axes_of(Chart(chart.title, tuple(_without_raw(curves)), chart.by, chart.log_x, chart.log_y))
     dots = (1, 1) if ascii_only else (2, 4)
     rows = dict(_rows(y_axis.ticks(max(2, height // 2)), y_axis, height, dots[1]))
@@ -193,7 +193,7 @@ def _field(canvas: _Canvas, rows: dict[int, str], gutter: int, *, ascii_only: bo
 
 def _x_lines(axis: Axis, chart: Chart, gutter: int, columns: int, *, ascii_only: bool) -> Iterator[Line]:
     corner, along, tick_mark = ("+", "-", "+") if ascii_only else ("└", "─", "┬")
-    ticks = axis.ticks(max(2, columns // 10))
+    ticks = fitting_ticks(axis, max(2, columns // 10), columns - 1)
     line, text, free = [along] * columns, [" "] * (columns + gutter + 2), 0
     for tick in ticks:
         column = min(max(round(axis.place(tick.value) * (columns - 1)), 0), columns - 1)

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,7 @@ _KEYS = ("query", "columns", "sort", "number", "description")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _NAMES_OF_RUNS = frozenset({"latest"})
 _MOST = 10**9
+_MOST_BYTES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class View:
 
 
 def check_view_name(name: str) -> str:
-    """``name`` as a view may be called.
+    """``name`` as a view may be called, in NFC: one name is one file.
 
     Raises:
         InvalidNameError: it may not: ``@latest`` and ``@-2`` are runs, and it must be a file name everywhere.
@@ -66,13 +68,20 @@ def check_view_name(name: str) -> str:
     >>> check_view_name("best-digits")
     'best-digits'
     """
-    shown = display(name, 80)
+    shown, name = display(name, 80), unicodedata.normalize("NFC", name)
     if name.lower() in _NAMES_OF_RUNS or re.fullmatch("-[0-9]+", name):
         raise InvalidNameError(f"'@{shown}' is a run, no view can be called so", hint="gittrack views")
-    if not _NAME.fullmatch(name) or encode_component(name) != name:
+    plain = "".join(char if char.isascii() else "x" for char in name if unicodedata.category(char)[0] != "M")
+    if not _NAME.fullmatch(plain) or encode_component(plain) != plain or not _is_word(name):
         text = f"'{shown}' cannot name a view: letters, digits, '-', '_' and dots between them can"
         raise InvalidNameError(text, hint="gittrack views")
     return name
+
+
+def _is_word(name: str) -> bool:
+    """Whether what is beyond ASCII in it is letters, digits and their marks, and it fits into a file name."""
+    kinds = {unicodedata.category(char)[0] for char in name if not char.isascii()}
+    return kinds <= set("LMN") and unicodedata.category(name[0])[0] != "M" and len(name.encode()) <= _MOST_BYTES
 
 
 def view_path(name: str) -> str:

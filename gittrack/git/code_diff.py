@@ -105,10 +105,8 @@ class CodeDiff:
 
     @property
     def differs(self) -> bool:
-        """Whether any file differs; where that cannot be known, whether the commits do."""
-        if self.reason:
-            return self.before != self.after
-        return bool(self.files)
+        """Whether any file differs, or may: what cannot be compared is not known to be the same."""
+        return bool(self.reason or self.files)
 
     @cached_property
     def files(self) -> tuple[FileChange, ...]:
@@ -168,6 +166,7 @@ class CodeDiff:
         width: int | None = None,
         paths: Sequence[str] = (),
         directory: Path | None = None,
+        binary: bool = False,
     ) -> Iterator[bytes]:
         """What ``git diff`` prints, piece by piece: it is never in memory as a whole.
 
@@ -177,13 +176,14 @@ class CodeDiff:
             width: columns of the terminal, for ``stat``; None where there is none.
             paths: pathspecs of git, relative to ``directory``; everything when empty.
             directory: where in the work tree; its top when None, and when it is outside.
+            binary: whether a patch holds binary files too, for ``git apply``; otherwise it says that they differ.
 
         Raises:
             NotFoundError, GitProgramError: as for :attr:`files`.
         """
         stat_option = "--stat" if width is None else f"--stat={max(width, 20)}"
         options = {
-            "patch": ["--patch"],
+            "patch": ["--patch", *(["--binary"] if binary else [])],
             "stat": [stat_option],
             "names": ["--name-only"],
             "stat and patch": [stat_option, "--patch"],

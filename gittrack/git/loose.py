@@ -98,7 +98,7 @@ def _collect(directory: Path, found: list[str], depth: int) -> None:
         return
     found.append(str(directory))
     try:
-        lines = (directory / "info" / "alternates").read_text("utf-8", "surrogateescape").splitlines()
+        lines = (directory / "info" / "alternates").read_bytes().decode("utf-8", "surrogateescape").split("\n")
     except OSError:  # nearly every repository has no such file
         return
     for line in lines:

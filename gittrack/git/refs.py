@@ -66,8 +66,9 @@ class RefStore:
             cwd=self._location.git_dir,
             git_dir=self._location.git_dir,
         )
-        lines = output.decode("utf-8", "surrogateescape").splitlines()
-        return [(RefName(line[41:]), ObjectId(line[:40])) for line in lines]
+        # Not `splitlines`: a ref name may hold U+2028 and its like, and what follows must not pass for another ref.
+        lines = output.decode("utf-8", "surrogateescape").split("\n")
+        return [(RefName(line[41:]), ObjectId(line[:40])) for line in lines if line]
 
     def get(self, name: RefName) -> ObjectId | None:
         """What the ref points at; None if there is none. Raises CorruptRecordError when its file is damaged."""

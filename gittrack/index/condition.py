@@ -10,7 +10,7 @@ from dataclasses import field, replace
 from typing import Any
 
 from gittrack.core.ids import ObjectId
-from gittrack.core.query.comparing import MIRRORED, compare_values
+from gittrack.core.query.comparing import MIRRORED, compare_any
 from gittrack.core.query.evaluate import local_path, operand_values
 from gittrack.core.query.fields import kind_of
 from gittrack.core.query.tree import (
@@ -31,15 +31,21 @@ from gittrack.core.query.tree import (
     Operand,
     Within,
 )
-from gittrack.core.query.walk import fields_of
+from gittrack.core.query.walk import conditions_in, fields_of
 from gittrack.frozen import dataclass
+from gittrack.index.database import Deadline
 from gittrack.index.fields import NameNumbers, Place, place_of
+from gittrack.index.functions import Functions
 from gittrack.index.ordering import Sql
-from gittrack.index.predicates import ValueTest, comparison, is_there, stored_to_value, value_test
+from gittrack.index.predicates import ORDERINGS, ValueTest, comparison, is_there, stored_to_value, value_test
 
 CodeCommits = Mapping[tuple[str, str], frozenset[ObjectId]]
 _MOST_JOINS = 12
 """Tables that SQLite is given to choose an order of; it takes 64, and more time with each."""
+_MOST_NESTED = 5
+"""``and`` and ``or`` in each other in SQL: its parser holds 100 words at once, and a condition needs some of them."""
+_MOST_CALCULATED = 3
+"""Steps of arithmetic in each other, for the same reason."""
 _NEVER, _ALWAYS = Sql("0"), Sql("1")
 
 
@@ -65,7 +71,11 @@ class Condition:
 
 
 def compiled(
-    sql: sqlite3.Connection, expression: Expression, names: NameNumbers, code_commits: CodeCommits
+    sql: sqlite3.Connection,
+    expression: Expression,
+    names: NameNumbers,
+    code_commits: CodeCommits,
+    deadline: Deadline,
 ) -> Condition:
     """Compile a query.
 
@@ -74,11 +84,12 @@ def compiled(
         expression: the query.
         names: of the metrics, params and tags in it.
         code_commits: (path, since) of each ``code.changed`` -> the commits of code of which it is true.
+        deadline: until when it must be answered.
 
     Raises:
         UsageError: the query compares with another run, as only gates do.
     """
-    compiler = _Compiler(sql, names, code_commits)
+    compiler = _Compiler(Functions(sql, deadline), names, code_commits)
     condition = Condition()
     for part in expression.parts if isinstance(expression, AllOf) else (expression,):
         joined = compiler.joined(part)
@@ -94,8 +105,8 @@ def compiled(
 
 
 class _Compiler:
-    def __init__(self, sql: sqlite3.Connection, names: NameNumbers, code_commits: CodeCommits) -> None:
-        self._sql = sql
+    def __init__(self, functions: Functions, names: NameNumbers, code_commits: CodeCommits) -> None:
+        self._functions = functions
         self._names = names
         self._code_commits = code_commits
         self._count = 0
@@ -117,18 +128,14 @@ class _Compiler:
         text = f"JOIN {place.table} {alias} ON {alias}.run = r.n AND {alias}.name = ? AND {test.text}"
         return Sql(text, [place.key["name"], *test.arguments])
 
-    def compile(self, part: Expression) -> Sql:
-        """Any condition."""
-        if isinstance(part, AllOf | AnyOf):
-            found = [self.compile(each) for each in part.parts]
-            if not found:
-                return _ALWAYS if isinstance(part, AllOf) else _NEVER
-            word = " AND " if isinstance(part, AllOf) else " OR "
-            arguments = [value for each in found for value in each.arguments]
-            return Sql(f"({word.join(each.text for each in found)})", arguments)
+    def compile(self, part: Expression, depth: int = 0) -> Sql:
+        """Any condition, inside ``depth`` others."""
         if isinstance(part, Not):
-            inner = self.compile(part.part)
-            return Sql(f"NOT {inner.text}", inner.arguments)
+            part, negative = _without_not(part)
+            inner = self.compile(part, depth)
+            return Sql(f"NOT {inner.text}", inner.arguments) if negative else inner
+        if isinstance(part, AllOf | AnyOf):
+            return self._joined_by_words(part, depth)
         if isinstance(part, FullText):
             tests = " AND ".join("instr(r.words, ?) > 0" for _ in part.words) or "1"
             return Sql(f"({tests})", [word.casefold() for word in part.words])
@@ -140,6 +147,17 @@ class _Compiler:
             return self._between_operands(part)
         return self._of_one_field(part)
 
+    def _joined_by_words(self, part: AllOf | AnyOf, depth: int) -> Sql:
+        if not part.parts:
+            return _ALWAYS if isinstance(part, AllOf) else _NEVER
+        if depth == _MOST_NESTED:
+            found = [self.compile(each) for each in conditions_in(part)]
+            return self._functions.combined(part, found) if found else self.compile(part.parts[0], depth)
+        found = [self.compile(each, depth + 1) for each in part.parts]
+        word = " AND " if isinstance(part, AllOf) else " OR "
+        arguments = [value for each in found for value in each.arguments]
+        return Sql(f"({word.join(each.text for each in found)})", arguments)
+
     def _of_one_field(self, part: Comparison | Within | Like | Matches | IsNull | IsNan) -> Sql:
         plain = _plain(part)
         asked = plain[0] if plain is not None else part.field  # type: ignore[union-attr]
@@ -149,7 +167,7 @@ class _Compiler:
         alias = "r" if place.table == "run" else self._alias()
         there = is_there(place, alias)
         if asked.scope in ("data", "inputs") and asked.part == "path":
-            there += f" AND {self._function(lambda uri: local_path(uri) is not None, 1)}({alias}.uri)"
+            there += f" AND {self._functions.named(lambda uri: local_path(uri) is not None, 1)}({alias}.uri)"
         if isinstance(part, IsNull):
             inner = self._on_rows(place, alias, Sql(there))
             return Sql(f"NOT {inner.text}", inner.arguments)
@@ -164,9 +182,9 @@ class _Compiler:
     def _called(self, place: Place, alias: str, test: ValueTest) -> Sql:
         """A test that the query language itself makes."""
         if not place.is_mixed:
-            name = self._function(lambda value: test(stored_to_value(place, value, None, None)), 1)
-            return Sql(f"{name}({alias}.{place.column})")
-        name = self._function(lambda *row: test(stored_to_value(place, *row)), 3)
+            name = self._functions.named(lambda value: test(stored_to_value(place, value, None, None)), 1)
+            return Sql(f"{name}({place.sql(alias)})")
+        name = self._functions.named(lambda *row: test(stored_to_value(place, *row)), 3)
         return Sql(f"{name}({alias}.{place.column}, {alias}.kind, {alias}.text)")
 
     def _on_rows(self, place: Place, alias: str, test: Sql) -> Sql:
@@ -183,38 +201,47 @@ class _Compiler:
 
     def _between_operands(self, part: Comparison) -> Sql:
         """A comparison of two fields, or with arithmetic: where all are numbers in SQL, else by the query language."""
-        sides = self._numeric(part.left), self._numeric(part.right)
-        if sides[0] is not None and sides[1] is not None and part.operator != "!=":  # NaN, which is NULL, differs
+        sides = self._number(part.left), self._number(part.right)
+        if sides[0] is not None and sides[1] is not None and self._is_of_numbers(part):
             text = f"coalesce({sides[0].text} {part.operator} {sides[1].text}, 0)"
             return Sql(text, [*sides[0].arguments, *sides[1].arguments])
+        whole = [side for side in (part.left, part.right) if isinstance(side, Field)]
         fields = list(dict.fromkeys([*fields_of(part.left), *fields_of(part.right)]))
         columns, arguments, places = [], [], []
         for each in fields:
             place = place_of(each, self._names)
             if place is None:
                 return _NEVER
-            fetched = self._fetched(place, self._alias())
+            fetched = self._fetched(place, self._alias(), only_numbers=each not in whole)
             columns.append(fetched.text)
             arguments += fetched.arguments
             places.append(place)
 
-        def test(*rows: str | None) -> bool:
+        def test(rows: Sequence[str | None]) -> bool:
             values = {each: _values(place, each, row) for each, place, row in zip(fields, places, rows, strict=True)}
-            rights = list(operand_values(part.right, values.__getitem__))
-            lefts = operand_values(part.left, values.__getitem__)
-            return any(compare_values(left, part.operator, right) for left in lefts for right in rights)
+            lefts = list(operand_values(part.left, values.__getitem__))
+            return compare_any(lefts, part.operator, list(operand_values(part.right, values.__getitem__)))
 
-        return Sql(f"{self._function(test, len(fields))}({', '.join(columns)})", arguments)
+        return Sql(self._functions.of_many(test, columns), arguments)
 
-    def _numeric(self, operand: Operand) -> Sql | None:
-        """A number of a run; NULL when it has none, or NaN. None when it may be something else than a number."""
+    def _is_of_numbers(self, part: Comparison) -> bool:
+        """Whether a comparison of sides that can be numbers is true of numbers only, as SQLite compares them."""
+        if part.operator == "!=":  # NaN, which is NULL, differs
+            return False
+        mixed = [side for side in (part.left, part.right) if isinstance(side, Field) and kind_of(side) == "any"]
+        return not mixed or (len(mixed) == 1 and part.operator in ORDERINGS)  # two may be texts, which have an order
+
+    def _number(self, operand: Operand, depth: int = 0) -> Sql | None:
+        """A number of a run; NULL when it has none, or NaN. None when SQL does not tell, or nests too deep."""
         if isinstance(operand, Constant):
             value = operand.value
             if isinstance(value, str | bool) or not math.isfinite(value):
                 return None
             return Sql("?", [float(value)])
         if isinstance(operand, Arithmetic):
-            left, right = self._numeric(operand.left), self._numeric(operand.right)
+            if depth == _MOST_CALCULATED:
+                return None
+            left, right = self._number(operand.left, depth + 1), self._number(operand.right, depth + 1)
             if left is None or right is None:
                 return None
             text = f"(CAST({left.text} AS REAL) {operand.operator} CAST({right.text} AS REAL))"
@@ -223,35 +250,48 @@ class _Compiler:
         if place is None:
             return Sql("NULL")
         if place.table == "run":
-            return Sql(f"r.{place.column}") if kind_of(operand) in ("number", "time", "duration") else None
-        if place.table != "metric":
+            return Sql(place.sql("r")) if kind_of(operand) in ("number", "time", "duration") else None
+        if place.table != "metric" and not place.is_mixed:
             return None
         alias = self._alias()
         where = f"{alias}.run = r.n AND {alias}.name = ?"
-        return Sql(f"(SELECT {alias}.{place.column} FROM metric {alias} WHERE {where})", [place.key["name"]])
+        if place.is_mixed:  # texts that write a number have it as their value
+            where += f" AND typeof({alias}.{place.column}) != 'text'"
+        return Sql(f"(SELECT {alias}.{place.column} FROM {place.table} {alias} WHERE {where})", [place.key["name"]])
 
-    def _fetched(self, place: Place, alias: str) -> Sql:
-        """All values of a field of a run as a JSON list of rows; a float is written so that it reads back the same."""
+    def _fetched(self, place: Place, alias: str, *, only_numbers: bool) -> Sql:
+        """All values of a field of a run as a JSON list of rows; a float is written so that it reads back the same.
+
+        Args:
+            place: of the field.
+            alias: of its table.
+            only_numbers: leave texts out, which may be long: they are calculated with.
+        """
         alias = "r" if place.table == "run" else alias
-        column = f"{alias}.{place.column}"
+        column = place.sql(alias)
         number = f"CASE typeof({column}) WHEN 'real' THEN printf('%!.17g', {column}) ELSE {column} END"
         more = f"{alias}.kind, {alias}.text" if place.is_mixed else "NULL, NULL"
         row = f"json_array(typeof({column}), {number}, {more})"
+        there = is_there(place, alias)
+        if only_numbers and place.is_mixed:
+            there += f" AND typeof({column}) != 'text'"
         if place.table == "run":
-            return Sql(f"CASE WHEN {is_there(place, alias)} THEN json_array({row}) END")
+            return Sql(f"CASE WHEN {there} THEN json_array({row}) END")
         keys = "".join(f" AND {alias}.{key} = ?" for key in place.key)
-        where = f"{alias}.run = r.n{keys} AND {is_there(place, alias)}"
+        where = f"{alias}.run = r.n{keys} AND {there}"
         return Sql(f"(SELECT json_group_array({row}) FROM {place.table} {alias} WHERE {where})", [*place.key.values()])
-
-    def _function(self, test: Any, arity: int) -> str:
-        self._count += 1
-        name = f"test_{self._count}"
-        self._sql.create_function(name, arity, lambda *values: int(test(*values)), deterministic=True)
-        return name
 
     def _alias(self) -> str:
         self._count += 1
         return f"t{self._count}"
+
+
+def _without_not(part: Expression) -> tuple[Expression, bool]:
+    """What is negated, and whether the many ``not`` before it negate it."""
+    negative = False
+    while isinstance(part, Not):
+        part, negative = part.part, not negative
+    return part, negative
 
 
 def _plain(part: Expression) -> tuple[Field, Any, Constant] | None:

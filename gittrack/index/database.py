@@ -7,6 +7,7 @@ does not work, the file has a rollback journal. What cannot be written at all li
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sqlite3
 import time
@@ -18,15 +19,60 @@ from gittrack.errors import GittrackError, StorageError, UsageError
 from gittrack.index.schema import APPLICATION_ID, TABLES, VERSION
 
 _WAIT_SECONDS = 30.0
-_STEPS = 5_000
-"""Of SQLite's machine between two looks at the clock."""
-_OF_THE_SYSTEM = ("interrupted", "locked", "busy", "full", "disk I/O", "readonly", "unable to open", "permission")
-"""What SQLite says where the file is none the worse; anything else of it comes from a flipped bit."""
+_STEPS = 200
+"""Of SQLite's machine between two looks at the clock: one of them may search a long text."""
+_DAMAGED = frozenset(
+    {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH}
+)
+"""What SQLite says of a file that is not as we wrote it."""
+_NOT_OURS = ("no such table", "no such column", "has no column", "columns but", "user-defined function raised")
+"""What it says where a table of ours is missing, or another; or where a value is none that we wrote."""
 _PARTS = ("", "-wal", "-shm", "-journal")
 
 
 class DamagedIndexError(GittrackError):
     """The file is no index, or damaged: it is made anew; nobody outside ``api`` meets this."""
+
+
+class Deadline:
+    """How long a query that is not trusted may still take; only what is done for the query counts.
+
+    Args:
+        seconds: altogether; None: as long as it takes.
+
+    Attributes:
+        refusal: the error of a function of Python that SQLite called: that the file is damaged never is one.
+    """
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self.seconds = seconds
+        self.refusal: Exception | None = None
+        self._left = math.inf if seconds is None else seconds
+        self._end = math.inf
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """While something is done for the query."""
+        self._end = time.monotonic() + self._left
+        try:
+            yield
+        finally:
+            self._left, self._end = self._end - time.monotonic(), math.inf
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has run out."""
+        return time.monotonic() > self._end
+
+    def check(self) -> None:
+        """To be called wherever much is done.
+
+        Raises:
+            UsageError: it has run out.
+        """
+        if self.is_over:
+            text = f"the query takes longer than the {self.seconds:g} s that the query of a view may take"
+            raise UsageError(text, hint="ask for less; or give views more: gittrack config view_seconds 60")
 
 
 class IndexDatabase:
@@ -94,8 +140,9 @@ class IndexDatabase:
 
         Raises:
             DamagedIndexError: the file is damaged.
+            UsageError: SQLite refuses a question as such.
         """
-        with _translated(self.path):
+        with _translated(self.path, asks=True):
             self.connection.execute("BEGIN")
             try:
                 yield self.connection
@@ -104,26 +151,27 @@ class IndexDatabase:
                     self.connection.execute("ROLLBACK")
 
     @contextlib.contextmanager
-    def limited(self, seconds: float | None) -> Iterator[None]:
-        """Give up a question that takes longer: who asks may not be trusted.
+    def limited(self, deadline: Deadline) -> Iterator[None]:
+        """Give up questions that are not answered by then; inside :meth:`reading`.
+
+        SQLite looks at the clock by itself; the functions of Python that it calls must check the deadline.
 
         Raises:
-            UsageError: it does.
+            UsageError: it has passed.
         """
-        if seconds is None:
-            yield
-            return
-        end = time.monotonic() + seconds
-        self.connection.set_progress_handler(lambda: int(time.monotonic() > end), _STEPS)
-        try:
-            yield
-        except StorageError as error:
-            if time.monotonic() <= end:
-                raise
-            text = f"the query takes longer than {seconds:g} s"
-            raise UsageError(text, hint="ask for less: fewer conditions, no regular expressions") from error
-        finally:
-            self.connection.set_progress_handler(None, 0)
+        if deadline.seconds is not None:
+            self.connection.set_progress_handler(lambda: int(deadline.is_over), _STEPS)
+        with deadline.running():
+            try:
+                yield
+            except sqlite3.OperationalError as error:  # an error of a function becomes one of SQLite's without its text
+                deadline.check()
+                if isinstance(deadline.refusal, RecursionError | MemoryError):
+                    text = f"the query is too much for this process: {type(deadline.refusal).__name__}"
+                    raise UsageError(text, hint="ask for less") from error
+                raise (deadline.refusal or error) from None
+            finally:
+                self.connection.set_progress_handler(None, 0)
 
     def close(self) -> None:
         """Close it; to be called once."""
@@ -186,13 +234,30 @@ def _made_anew(connection: sqlite3.Connection, path: Path, network: bool) -> sql
 
 
 @contextlib.contextmanager
-def _translated(path: Path | None) -> Iterator[None]:
+def _translated(path: Path | None, *, asks: bool = False) -> Iterator[None]:
+    """Errors of SQLite as ours.
+
+    Args:
+        path: of the index.
+        asks: whether what is asked follows from a query, so that SQLite may refuse it; else every statement is ours.
+    """
     try:
         yield
-    except sqlite3.OperationalError as error:
-        if not any(word in str(error) for word in _OF_THE_SYSTEM):
-            raise DamagedIndexError(f"'{path}' is damaged: {error}") from error
-        text = f"cannot use the index '{path}': {error}"
-        raise StorageError(text, hint=f"free some disk space, or rm {path}*") from error
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise DamagedIndexError(f"'{path}' is damaged: {error}") from error
+    except sqlite3.Error as error:
+        raise _as_ours(error, path, asks) from error
+
+
+def _as_ours(error: sqlite3.Error, path: Path | None, asks: bool) -> GittrackError:
+    code = getattr(error, "sqlite_errorcode", None)  # Python has errors of its own without one
+    text = str(error)
+    primary = None if code is None else code & 0xFF
+    if primary in _DAMAGED or (primary is None and "decode to UTF-8" in text):
+        return DamagedIndexError(f"'{path}' is damaged: {text}")
+    if primary == sqlite3.SQLITE_ERROR and (not asks or any(words in text for words in _NOT_OURS)):
+        return DamagedIndexError(f"'{path}' is damaged: {text}")
+    if asks and primary in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG):
+        hint = f"ask for less; should other queries fail too: rm {path}*"
+        return UsageError(f"the query is too much for the index: {text}", hint=hint)
+    return StorageError(f"cannot use the index '{path}': {text}", hint=f"free some disk space, or rm {path}*")

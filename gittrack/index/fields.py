@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gittrack.core.query.fields import ATTRIBUTES, METRIC_PARTS, PARTS
+from gittrack.core.query.reserved_tags import ATTRIBUTE_OF_TAG, CONSTANT_TAGS, RESERVED_TAGS, RUN_NAME
 from gittrack.core.query.tree import Field
 from gittrack.errors import UsageError
 from gittrack.frozen import dataclass
@@ -18,7 +19,7 @@ _NAMED = {"metrics": "metric", "params": "param", "tags": "tag"}
 _SEVERAL = {"data": "input", "inputs": "input", "artifacts": "artifact"}
 _PART_COLUMNS = {"hash": "digest", "path": "uri", "type": "media_type"}
 _ATTRIBUTE_COLUMNS = {"commit": "code"}
-_IN_NO_COLUMN = frozenset({"artifact_uri"})
+_COMPUTED = {"artifact_uri": "('runs:/' || r.id)"}  # as core.query.evaluate.artifact_uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,17 @@ class Place:
         table: ``run`` (one row a run), ``metric``, ``param``, ``tag`` (one a run and name), ``input``, ``artifact``.
         column: of its value.
         key: what else a row must be: column -> value.
+        computed: SQL of a value that is no column, in terms of ``run r``.
     """
 
     table: str
     column: str
     key: Mapping[str, Any]
+    computed: str = ""
+
+    def sql(self, alias: str) -> str:
+        """Its value in a row that is called ``alias``."""
+        return self.computed or f"{alias}.{self.column}"
 
     @property
     def is_mixed(self) -> bool:
@@ -49,6 +56,8 @@ def place_of(field: Field, names: NameNumbers) -> Place | None:
     """
     if field.subject:
         raise UsageError(f"'{field.subject}' is no run that a search knows", hint="gittrack ls 'metrics.acc > 0.9'")
+    if field.scope == "tags" and field.key in RESERVED_TAGS:
+        return _reserved(field.key, names.get(("tags", field.key)))
     if field.scope in _NAMED:
         number = names.get((field.scope, field.key))
         part = field.part or "last"
@@ -61,9 +70,22 @@ def place_of(field: Field, names: NameNumbers) -> Place | None:
         column = field.part if field.scope == "artifacts" and field.part == "path" else ""
         column = column or _PART_COLUMNS.get(field.part, field.part)
         return Place(_SEVERAL[field.scope], column, {"role": field.key} if field.key else {})
-    if field.key not in ATTRIBUTES or field.key in _IN_NO_COLUMN:
+    if field.key not in ATTRIBUTES:
         return None
-    return Place("run", _ATTRIBUTE_COLUMNS.get(field.key, field.key), {})
+    return Place("run", _ATTRIBUTE_COLUMNS.get(field.key, field.key), {}, _COMPUTED.get(field.key, ""))
+
+
+def _reserved(key: str, number: int | None) -> Place:
+    """Where a reserved tag of MLflow's lies: as ``core.query.reserved_tags.tag_value`` says."""
+    attribute = ATTRIBUTE_OF_TAG.get(key)
+    column = "" if attribute is None else _ATTRIBUTE_COLUMNS.get(attribute, attribute)
+    if column and (number is None or key == RUN_NAME):
+        return Place("run", column, {})
+    usual = f"r.{column}" if column else f"'{CONSTANT_TAGS[key]}'"
+    if number is None:
+        return Place("run", column, {}, usual)
+    own = f"(SELECT coalesce(o.text, o.value) FROM tag o WHERE o.run = r.n AND o.name = {number:d})"
+    return Place("run", column, {}, f"coalesce(nullif({own}, ''), {usual})")
 
 
 def name_numbers(sql: sqlite3.Connection, fields: Iterable[Field]) -> dict[tuple[str, str], int]:

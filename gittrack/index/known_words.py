@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gittrack.core.ids import RunId
+from gittrack.core.query.fields import kind_of
+from gittrack.core.query.tree import Field
 from gittrack.index.database import IndexDatabase
+from gittrack.index.fields import Place, name_numbers
+from gittrack.index.predicates import stored_to_value
 from gittrack.index.schema import VERSION
 
 _WAIT_MS = 50
+_MOST_INPUTS = 100_000
 _NEWEST = 2000
 """Runs among which a name's beginning is looked for first."""
 _LAST_CHARACTER = "\U0010ffff"
@@ -88,6 +93,40 @@ def names_to_offer(sql: sqlite3.Connection, scope: str, beginning: str, most: in
     """Names of metrics, params or tags that begin so, sorted."""
     text = "SELECT text FROM name WHERE scope = ? AND text >= ? AND text < ? ORDER BY text LIMIT ?"
     return [name for (name,) in sql.execute(text, (scope, beginning, beginning + _LAST_CHARACTER, most))]
+
+
+def values_of(sql: sqlite3.Connection, field: Field, most: int) -> list[str | int | float | bool]:
+    """Values that runs have of a param or a tag, or the newest ones of an attribute that is a text, each once.
+
+    Args:
+        sql: the index.
+        field: of which; of others nothing.
+        most: at most so many.
+    """
+    if field.scope == "attributes" and kind_of(field) == "text" and field.key != "artifact_uri":
+        recent = f"SELECT {field.key} AS value FROM run WHERE deleted = 0 ORDER BY start_time DESC, id DESC LIMIT ?"
+        distinct = f"SELECT DISTINCT value FROM ({recent}) WHERE coalesce(value, '') != '' LIMIT ?"
+        return [value for (value,) in sql.execute(distinct, (_NEWEST, most))]
+    table = {"params": "param", "tags": "tag"}.get(field.scope)
+    number = name_numbers(sql, [field]).get((field.scope, field.key))
+    if table is None or number is None:
+        return []
+    place = Place(table, "value", {"name": number})
+    found: list[str | int | float | bool] = []
+    # From value to value by its index, so that the time follows their number and not that of the runs.
+    first = f"SELECT value, kind, text FROM {table} WHERE name = ? AND value IS NOT NULL ORDER BY value LIMIT 1"
+    following = f"SELECT value, kind, text FROM {table} WHERE name = ? AND value > ? ORDER BY value LIMIT 1"
+    row = sql.execute(first, (number,)).fetchone()
+    while row is not None and len(found) < most:
+        found.append(stored_to_value(place, *row))
+        row = sql.execute(following, (number, row[0])).fetchone()
+    return found
+
+
+def roles_of(sql: sqlite3.Connection, most: int) -> list[str]:
+    """Roles of the inputs that are known, sorted."""
+    some = f"SELECT role FROM input LIMIT {_MOST_INPUTS}"
+    return [role for (role,) in sql.execute(f"SELECT DISTINCT role FROM ({some}) ORDER BY role LIMIT ?", (most,))]
 
 
 def experiments_to_offer(sql: sqlite3.Connection) -> list[tuple[str, str]]:

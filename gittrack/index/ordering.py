@@ -72,7 +72,7 @@ def _term(key: SortKey, names: NameNumbers, joined: Mapping[tuple[str, int], str
     if place is None:  # no run has it
         return Term("", (), f"abs({NOTHING})", "NULL", key.descending)  # a bare number would mean a column
     if place.table == "run":
-        column = f"r.{place.column}"
+        column = place.sql("r")
         rank = f"CASE WHEN coalesce({column}, '') = '' THEN {NOTHING} ELSE {VALUE} END"
         return Term("", (), rank, column, key.descending)
     name = place.key["name"]

@@ -11,23 +11,22 @@ from collections.abc import Callable
 from typing import Any
 
 from gittrack.core.query.comparing import compare_kind, flag_of_text, number_of_text
-from gittrack.core.query.evaluate import is_nan
+from gittrack.core.query.evaluate import test_of
 from gittrack.core.query.fields import Kind, kind_of
 from gittrack.core.query.tree import Comparison, ComparisonOperator, Constant, Field, IsNan, Like, Matches, Within
-from gittrack.core.value_text import exact_text
 from gittrack.index.fields import Place
 from gittrack.index.ordering import Sql
 
 _INT64 = 1 << 63
 _HEX = re.compile(r"[0-9a-f]{4,64}")
-_ORDERINGS: frozenset[ComparisonOperator] = frozenset({"<", "<=", ">", ">="})
+ORDERINGS: frozenset[ComparisonOperator] = frozenset({"<", "<=", ">", ">="})
 
 ValueTest = Callable[[Any], bool]
 
 
 def is_there(place: Place, alias: str) -> str:
     """That the value of a row is one, and not missing."""
-    column = f"{alias}.{place.column}"
+    column = place.sql(alias)
     if place.table == "metric":
         return "1"
     if place.is_mixed:
@@ -40,12 +39,12 @@ def comparison(place: Place, field: Field, operator: ComparisonOperator, constan
     value = constant.value
     if isinstance(value, int) and not -_INT64 <= value < _INT64:
         return None
-    column = f"{alias}.{place.column}"
+    column = place.sql(alias)
     if place.is_mixed:
         return _mixed(column, alias, operator, value)
     kind = kind_of(field)
     if isinstance(value, bool):
-        if kind != "flag" or operator in _ORDERINGS:
+        if kind != "flag" or operator in ORDERINGS:
             return None
         return Sql(f"{column} {operator} ?", [int(value)])
     if isinstance(value, int | float):
@@ -63,14 +62,15 @@ def _text(column: str, kind: Kind, operator: ComparisonOperator, value: str) -> 
         if _HEX.fullmatch(value):
             same = Sql(f"({column} >= ? AND {column} < ?)", [value, value + "g"])
         return same if operator == "=" else Sql(f"NOT {same.text}", same.arguments)
-    return Sql(f"{column} {operator} ?", [value]) if kind in ("text", "status") else None
+    # Of reserved tags, which are no rows of the tags, every value is a text.
+    return Sql(f"{column} {operator} ?", [value]) if kind in ("text", "status", "any") else None
 
 
 def _mixed(column: str, alias: str, operator: ComparisonOperator, value: str | float | bool) -> Sql | None:
     """Params and tags: numbers stand in the value, also those that texts write; texts are larger than all numbers."""
     there = f"{alias}.kind != 'null'"
     if isinstance(value, bool):
-        if operator in _ORDERINGS:
+        if operator in ORDERINGS:
             return None
         texts = [text for text in ("true", "True", "false", "False") if flag_of_text(text) is value]
         same = f"({column} IN (?, ?) AND {alias}.kind IN ('flag', 'text'))"
@@ -93,24 +93,10 @@ def _mixed(column: str, alias: str, operator: ComparisonOperator, value: str | f
 
 def value_test(part: Comparison | Within | Like | Matches | IsNan, field: Field) -> ValueTest:
     """The same by the query language: a function of one value."""
-    kind = kind_of(field)
-    if isinstance(part, IsNan):
-        return is_nan
-    if isinstance(part, Like):
-        from gittrack.core.query.patterns import like_matcher
-
-        matcher = like_matcher(part.pattern, part.ignore_case)
-        return lambda value: matcher.matches(exact_text(value))
-    if isinstance(part, Matches):
-        from gittrack.core.query.patterns import searcher
-
-        search = searcher(part.pattern).search
-        return lambda value: search(exact_text(value))
-    if isinstance(part, Within):
-        constants = [constant.value for constant in part.values]
-        return lambda value: any(compare_kind(kind, value, "=", constant) for constant in constants)
+    if not isinstance(part, Comparison):
+        return test_of(part)
     assert isinstance(part.right, Constant)
-    operator, other = part.operator, part.right.value
+    kind, operator, other = kind_of(field), part.operator, part.right.value
     return lambda value: compare_kind(kind, value, operator, other)
 
 

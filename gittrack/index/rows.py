@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from gittrack.core.ids import ObjectId, RunId
+from gittrack.core.params import stored_integer
 from gittrack.core.query.comparing import number_of_text
 from gittrack.core.records import ArtifactEntry, Input, RunRecord
 from gittrack.core.value_text import exact_text
 from gittrack.frozen import dataclass
 
 _FLUSH = 500
-_INT64 = 1 << 63
 _RUN_COLUMNS = (
     "n, id, name, experiment_id, experiment, status, start_time, end_time, duration, author, email, host, branch, "
     "code, head, dirty, parent, kind, entry, exit_code, error, note, deleted, words"
@@ -185,8 +185,8 @@ def stored_value(value: Any) -> tuple[Any, str, str | None]:
         return None, "null", None
     if isinstance(value, bool):
         return exact_text(value), "flag", None
-    if isinstance(value, int) and not -_INT64 <= value < _INT64:  # in no run of ours: trees keep it as a text
-        return exact_text(value), "other", None
+    if isinstance(value, int):
+        value = stored_integer(value)  # beyond 64 bits it is a text in the tree, and so while the run goes on
     if isinstance(value, int | float):
         return (None if math.isnan(value) else value), "number", None
     if isinstance(value, str):

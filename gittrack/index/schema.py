@@ -7,7 +7,7 @@ what a run does not have has no row.
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
 """Another number in the file: it is made anew."""
 
 APPLICATION_ID = 0x67_74_69_78

@@ -11,7 +11,7 @@ from gittrack.core.query.tree import EVERYTHING, Expression, SortKey
 from gittrack.core.query.walk import fields_in
 from gittrack.frozen import dataclass
 from gittrack.index.condition import Condition, compiled
-from gittrack.index.database import DamagedIndexError
+from gittrack.index.database import DamagedIndexError, Deadline
 from gittrack.index.fields import name_numbers
 from gittrack.index.ordering import VALUE, Position, Sql, Term, after, order_by, terms
 from gittrack.index.rows import checksum
@@ -32,6 +32,7 @@ class Question:
         experiments: only of these, by id; None: of all.
         without: ids of runs that are told otherwise (they are live).
         code_commits: (path, since) of each ``code.changed`` -> the commits of code of which it is true.
+        deadline: until when it must be answered.
     """
 
     expression: Expression = EVERYTHING
@@ -42,6 +43,7 @@ class Question:
     experiments: Sequence[str] | None = None
     without: frozenset[RunId] = frozenset()
     code_commits: dict[tuple[str, str], frozenset[ObjectId]] = field(default_factory=dict)
+    deadline: Deadline = field(default_factory=Deadline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def count(sql: sqlite3.Connection, question: Question) -> int:
 
 
 def _whole_condition(sql: sqlite3.Connection, question: Question, names: dict[tuple[str, str], int]) -> Condition:
-    condition = compiled(sql, question.expression, names, question.code_commits)
+    condition = compiled(sql, question.expression, names, question.code_commits, question.deadline)
     if question.deleted is not None:
         condition = condition.and_also(Sql("r.deleted = ?", [int(question.deleted)]))
     if question.experiments is not None:

@@ -16,7 +16,7 @@ from gittrack.core.parsed_refs import parse_ref
 from gittrack.core.records import MetricSummary, RunRecord
 from gittrack.core.refs import INBOX_PREFIX, REMOTE_PREFIX, RUNS_PREFIX
 from gittrack.core.series import summarise
-from gittrack.errors import CorruptRecordError, GittrackError, UnsupportedFormatError
+from gittrack.errors import CorruptRecordError, GittrackError
 from gittrack.frozen import dataclass
 from gittrack.git import health
 from gittrack.git.repository import Repository
@@ -26,7 +26,7 @@ from gittrack.store.done import done_runs
 from gittrack.store.layout import Layout
 from gittrack.store.live import list_live
 from gittrack.store.refused import read_refused
-from gittrack.store.run_reader import artifact_files, read_record, read_series
+from gittrack.store.run_reader import artifact_files, read_each_series, read_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +119,8 @@ def _run(repo: Repository, id: RunId, commit: ObjectId) -> Iterable[Finding]:
         listed = decode_message(repo.objects.read_commit(commit).message)
         if listed is not None and not same_record(listed.record, listed_form(record)):
             yield Finding(where, "its commit message says other things than its tree")
-        for name, summary in record.metrics.items():
-            try:
-                series = read_series(repo, commit, record, name)
-            except UnsupportedFormatError:
-                continue  # points that a later version keeps outside git are no damage
-            if not _same_summary(summarise(series), summary):
+        for name, series in read_each_series(repo, commit, record):
+            if series is not None and not _same_summary(summarise(series), record.metrics[name]):
                 yield Finding(where, f"the summary of metric '{name}' is not that of its points")
         for path, reason in _wrong_pointers(repo, commit, record):
             yield Finding(where, f"the DVC pointer of artifact '{path}' {reason}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 from gittrack.core.dvc_yaml import CONFIG_FILE, decode_remote
@@ -16,6 +17,7 @@ from gittrack.git.repository import Repository
 
 SMALL_FILE = 8 << 20
 SERIES_FILE = 1 << 30
+_MANY_FILES = 1_000_000
 
 
 def read_record(repo: Repository, commit: ObjectId) -> RunRecord:
@@ -46,6 +48,23 @@ def read_series(repo: Repository, commit: ObjectId, record: RunRecord, name: str
     if data is None:
         raise _without(record, path, repo.objects.read_file(commit, path + ".dvc") is not None)
     return decode_csv(data, path)
+
+
+def read_each_series(repo: Repository, commit: ObjectId, record: RunRecord) -> Iterator[tuple[str, Series | None]]:
+    """The points of all metrics, one after another; None where they are kept outside git, as a later version can do.
+
+    Raises:
+        CorruptRecordError: a file is missing or damaged.
+    """
+    # Each looked up by its path would be a reading of the whole folder for each.
+    blobs = {entry.path: entry.id for entry in repo.objects.list_tree(commit, limit=_MANY_FILES)}
+    for name, path in metric_paths(record.metrics).items():
+        if path in blobs:
+            yield name, decode_csv(repo.objects.read_blob(blobs[path], SERIES_FILE), path)
+        elif path + ".dvc" in blobs:
+            yield name, None
+        else:
+            raise _without(record, path, False)
 
 
 def _without(record: RunRecord, path: str, is_pointer: bool) -> FormatError:

@@ -12,7 +12,14 @@ from gittrack.api.compare import Absence, ChosenRuns, Comparing, choose_runs, co
 from gittrack.api.directions import directions_of
 from gittrack.api.project import Project
 from gittrack.core.directions import Direction, Directions
-from gittrack.errors import AmbiguousError, ExperimentNotFoundError, RunNotFoundError, UsageError
+from gittrack.errors import (
+    AmbiguousError,
+    ExperimentNotFoundError,
+    NotFoundError,
+    QuerySyntaxError,
+    RunNotFoundError,
+    UsageError,
+)
 
 
 def make(name: str, *, metrics=None, experiment="churn", **options) -> str:
@@ -225,3 +232,68 @@ def test_a_frame_of_real_runs(two):
     assert frame["params.lr"].tolist() == [0.1, 0.01]
     assert frame["score"].tolist() == [1.0, 0.0]
     assert "params.same" not in frame.columns
+
+
+def test_groups_have_the_keys_of_the_query_language(repo, two):
+    import subprocess
+
+    subprocess.run(["git", "checkout", "-qb", "side"], check=True, cwd=repo)
+    (repo / "train.csv").write_text("a\n1\n")
+    with gittrack.start_run(name="first", experiment="churn", strict=True, params={"lr": 2}) as run:
+        run.log_metric("loss", 3.0)
+        run.log_input("train.csv", role="train")
+    runs = gittrack.runs("churn")
+
+    def keys(*by: str) -> list[object]:
+        found = gittrack.compare(runs, group_by=by)
+        assert sorted(place for group in found.groups for place in group.runs) == [0, 1, 2]
+        return [group.key[0] if len(by) == 1 else group.key for group in found.groups]
+
+    assert keys("name") == keys("attributes.name") == keys("run.name") == ["first", "second"]
+    assert "side" in keys("attributes.branch")
+    assert keys("branch") == keys("code.branch")
+    (digest, nothing) = keys("data.train.hash")
+    assert digest.startswith(("sha256:", "md5:"))
+    assert nothing is Absence.MISSING
+    assert keys("inputs.path") == ["train.csv", Absence.MISSING]
+    assert keys("summary.loss.min") == [0.5, 1.0, 3.0]
+    assert keys("lr") == [0.01, 0.1, 2]
+    assert gittrack.compare(runs, group_by="name").group_by == ("attributes.name",)
+    with pytest.raises(QuerySyntaxError, match="hsh"):
+        gittrack.compare(runs, group_by="data.train.hsh")
+    with pytest.raises(NotFoundError, match=r"data\.test\.hash"):
+        gittrack.compare(runs, group_by="data.test.hash")
+    with pytest.raises(NotFoundError):
+        gittrack.compare(runs, group_by="attributes.nme")
+
+
+def test_groups_by_parent_know_its_name(repo):
+    with gittrack.start_run(name="sweep", strict=True) as parent:
+        for number in range(2):
+            with gittrack.start_run(name=f"child-{number}", nested=True, strict=True) as child:
+                child.log_metric("loss", number)
+    found = gittrack.compare(["child-0", "child-1"], group_by="parent")
+    assert [(group.key, group.labels) for group in found.groups] == [((parent.id,), ("sweep",))]
+
+
+def test_a_live_run_has_lasted_until_now(repo):
+    with gittrack.start_run(name="live", strict=True):
+        found = gittrack.compare(["live"], sections=["attributes"])
+        assert found.row("attributes", "duration_ms").values[0] >= 0
+
+
+def test_no_runs_are_an_error_as_in_metrics(two):
+    for ask in (lambda: gittrack.compare([]), lambda: gittrack.metrics([], "loss")):
+        with pytest.raises(NotFoundError, match="no runs are given"):
+            ask()
+    assert len(gittrack.compare([], baseline="first").runs) == 1
+
+
+def test_directions_that_are_none_are_refused(two):
+    for wrong in ({"maximize": ["los"]}, {"minimize": "x/*"}):
+        with pytest.raises(NotFoundError):
+            gittrack.compare(["first"], sections=["params"], **wrong)
+    with pytest.raises(UsageError):
+        gittrack.compare(["first"], maximize="loss", minimize="metrics.loss")
+    found = gittrack.compare(["first"], maximize="metrics.loss")
+    assert found.row("metrics", "loss").direction is Direction.UP

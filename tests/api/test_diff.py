@@ -8,7 +8,7 @@ import pytest
 
 import gittrack
 from gittrack.api.diff import diff
-from gittrack.errors import GittrackError, NotFoundError, RunNotFoundError, UsageError
+from gittrack.errors import CorruptRecordError, GittrackError, NotFoundError, RunNotFoundError, UsageError
 
 
 @pytest.fixture
@@ -128,7 +128,8 @@ def test_runs_without_code_are_compared_in_the_rest(tmp_path, monkeypatch):
     found = diff("run1", "run2")
     assert [item.name for item in found.params] == ["a"]
     assert found.unknown == {"code": "neither run kept code"}
-    assert not found.differs("code")
+    assert found.differs("code"), "what is not known is not known to be the same"
+    assert not found.differs("tags")
     (tmp_path / "empty" / "a.py").write_text("a\n")
     with gittrack.start_run(name="run3"):
         pass
@@ -157,6 +158,42 @@ def test_a_damaged_environment_is_said_and_the_rest_is_compared(two, repo, git):
     found = diff("one", "two")
     assert "the environment of run 'two' cannot be read" in found.unknown["env"]
     assert found.params
+
+
+def without(repo, name: str, path: str) -> None:
+    """Take the bytes of a file of a run out of the repository."""
+    blob = git(repo, "rev-parse", f"{gittrack.get_run(name).commit}:{path}")
+    (repo / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+
+
+@pytest.mark.parametrize(
+    ("part", "path"), [("params", "params.toml"), ("metrics", "summary.toml"), ("inputs", "inputs.toml"),
+                       ("artifacts", "artifacts.toml")],
+)  # fmt: skip
+@pytest.mark.parametrize("side", ["one", "two"])
+def test_a_file_of_a_run_that_is_missing_leaves_the_other_parts(two, repo, part, path, side):
+    whole = diff("one", "two")
+    without(repo, side, path)
+    found = diff("one", "two")
+    assert set(found.unknown) == {part}
+    assert found.unknown[part].startswith(f"'{path}' of run '{side}' cannot be read: ")
+    assert getattr(found, part) == () and found.differs(part)
+    for other in ("params", "metrics", "inputs", "artifacts", "tags", "command"):
+        if other != part:
+            assert repr(getattr(found, other)) == repr(getattr(whole, other)), other  # NaN is not NaN
+    assert "+print('other')" in found.code.patch("train.py")
+
+
+def test_a_run_of_which_nothing_can_be_read_is_named(two, repo):
+    without(repo, "one", "run.toml")
+    with pytest.raises(CorruptRecordError, match="run 'one' cannot be read"):
+        diff("one", "two")
+
+
+def test_a_part_that_there_is_not_is_a_usage_error_with_the_parts(two):
+    with pytest.raises(UsageError, match="'nope' is no part of a diff") as failure:
+        diff("one", "two").differs("nope")
+    assert "params" in str(failure.value.hint)
 
 
 def test_errors_are_those_of_addresses(two, repo, git, tmp_path, monkeypatch):

@@ -234,9 +234,49 @@ def test_damaged_rows_are_an_error_and_never_a_value(repo, git, rows):
         gittrack.metrics([damaged], "loss")
 
 
+def test_a_run_that_is_damaged_hides_no_other(repo, git):
+    bad, good = logged("bad", [(0, 1.0), (1, 0.5)]), logged("good", [(0, 2.0), (1, 1.0)])
+    blob = git("rev-parse", f"{bad.commit}:metrics/loss.csv").strip()
+    (repo / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.warns(UserWarning, match=f"'loss' of run 'bad' .{bad.id[:8]}. cannot be read: .*; its column is NaN"):
+        frame = gittrack.metrics([bad, good], "loss")
+    assert list(frame.columns) == ["bad", "good"]
+    assert frame["bad"].isna().all()
+    assert frame["good"].to_list() == [2.0, 1.0]
+    with pytest.raises(CorruptRecordError, match=f"'loss' of run 'bad' .{bad.id[:8]}. cannot be read: "):
+        gittrack.metrics([bad], "loss")
+    with pytest.raises(CorruptRecordError, match="'loss' of run 'bad'"):
+        bad.metric("loss")
+    with pytest.raises(InvalidValueError):
+        gittrack.metrics([bad, good], "loss", points=7)
+
+
+def test_thinned_rows_keep_each_of_few_gaps(repo):
+    values = [float(step) for step in range(40)]
+    values[7] = values[12] = math.nan
+    frame = gittrack.metrics([logged("a", list(enumerate(values)))], "loss", points=10)
+    assert len(frame) <= 10
+    assert list(frame.index[frame["a"].isna()]) == [7, 12]
+
+
 def _with_file(git, commit, path, file):
     env = {"GIT_INDEX_FILE": str(file.with_suffix(".index"))}
     blob = git("hash-object", "-w", str(file)).strip()
     git("read-tree", commit, env=env)
     git("update-index", "--cacheinfo", f"100644,{blob},{path}", env=env)
     return git("commit-tree", "-m", "damaged", git("write-tree", env=env).strip()).strip()
+
+
+def test_the_table_of_a_search_says_which_runs(repo):
+    logged("one", [(0, 1.0)])
+    logged("two", [(0, 2.0)])
+    order = ["name"]
+    for output_format in ("pandas", "list", "arrow"):
+        if output_format == "arrow":
+            pytest.importorskip("pyarrow")
+        found = gittrack.search_runs("metrics.loss > 0", order_by=order, output_format=output_format)
+        assert gittrack.metrics(found, "loss").to_dict() == {"one": {0: 1.0}, "two": {0: 2.0}}
+    with pytest.raises(InvalidValueError, match="no column 'run_id'"):
+        gittrack.metrics(gittrack.search_runs()[["run_name"]], "loss")
+    with pytest.raises(NotFoundError, match="no runs are given"):
+        gittrack.metrics(gittrack.search_runs("metrics.loss > 9"), "loss")

@@ -405,3 +405,36 @@ def test_a_run_nobody_asked_for_goes_on_without_a_setting_that_is_wrong_and_says
     assert gittrack.get_run("@latest").metrics == {"loss": 1.0}
     strict = program(code, env={**env, "GITTRACK_STRICT": "1"})
     assert strict.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("params.x > 0", {"inf", "one"}),
+        ("params.x < 0", {"-inf"}),
+        ("params.x is nan", {"nan"}),
+        ("not params.x > 0", {"nan", "-inf", "text"}),
+        ("params.x * 2 > 1", {"inf", "one"}),
+        ("params.x = 'inf'", {"inf", "text"}),
+        ("params.huge > 0", {"nan", "inf", "-inf", "one", "text"}),
+        ("params.huge = 1180591620717411303424", {"nan", "inf", "-inf", "one", "text"}),
+    ],
+)
+def test_numbers_that_json_has_not_are_numbers_while_a_run_goes_on_and_after(repo, query, expected):
+    values = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf"), "one": 1.0, "text": "inf"}
+    found = set()
+    for name, value in values.items():
+        with gittrack.start_run(name=name, params={"x": value, "huge": 2**70}, strict=True):
+            found |= {run.name for run in gittrack.search_runs(query, output_format="list") if run.status == "running"}
+    assert {run.name for run in gittrack.search_runs(query, output_format="list")} == found == expected
+
+
+def test_runs_are_in_the_order_of_their_numbers_nan_last_before_those_that_have_none(repo):
+    for name in ("nan", "inf", "2", "-inf", "-3"):
+        with gittrack.start_run(name=name, params={"x": float(name)}, strict=True):
+            pass
+    with gittrack.start_run(name="none", strict=True):
+        pass
+    for order, expected in (("params.x", ["-inf", "-3", "2", "inf"]), ("params.x DESC", ["inf", "2", "-3", "-inf"])):
+        found = [run.name for run in gittrack.search_runs(order_by=[order], output_format="list")]
+        assert found == [*expected, "nan", "none"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import threading
@@ -14,6 +15,7 @@ from gittrack.api.live_runs import LiveRuns, has_ended
 from gittrack.api.plot import View, check_target, default_metrics, draw, find_runs, write_charts
 from gittrack.api.project import Project
 from gittrack.core.curves import Chart, Curve
+from gittrack.core.metric_choice import named_by, telling_first
 from gittrack.errors import ConflictError, InvalidValueError, NotFoundError, StorageError, UsageError
 
 CHART = Chart("loss $x^2$ \x1b[31m 日本", (Curve("_run $\\frac{1}$", "1" * 32, [0, 1, 2], [1.0, math.inf, 0.5]),))
@@ -64,6 +66,19 @@ def test_a_png_asks_nothing_of_a_matplotlibrc_that_lies_about(tmp_path, monkeypa
     assert done.returncode == 0, done.stderr
     width = int.from_bytes((tmp_path / "a.png").read_bytes()[16:20], "big")
     assert width == 1200
+
+
+def test_a_png_shows_points_that_stand_alone_between_gaps(tmp_path):
+    pytest.importorskip("matplotlib")
+    from matplotlib.image import imread
+
+    values = [1.0, math.nan, 2.0, math.nan, 3.0]
+    write_charts(tmp_path / "a.png", [Chart("loss", (Curve("a", "1" * 32, list(range(5)), values),))])
+    picture = imread(tmp_path / "a.png")
+    blue = (picture[:, :, 2] > 0.6) & (picture[:, :, 0] < 0.2)
+    rows = [number for number in range(blue.shape[0]) if blue[number].any()]
+    places = 1 + sum(later - earlier > 20 for earlier, later in itertools.pairwise(rows))
+    assert places == 4  # three points, and the line of the legend
 
 
 def test_a_file_that_is_there_is_not_replaced_unless_asked(tmp_path):
@@ -130,11 +145,52 @@ def test_curves_are_read_in_the_order_asked_and_a_run_without_the_metric_is_told
     assert [chart.title for chart in drawing.charts] == ["loss", "acc"]
     assert [curve.label for curve in drawing.charts[0].curves] == ["first"]
     assert drawing.left_out == ("run 'second' has no metric 'loss'", "run 'first' has no metric 'acc'")
-    assert default_metrics(project, runs) == ["acc", "loss"]
+    assert default_metrics(project, runs) == ["loss", "acc"], "curves before single numbers"
     with pytest.raises(NotFoundError, match="none of 2 runs has a metric 'los'"):
         draw(runs, ["los"], View())
     with pytest.raises(InvalidValueError):
         draw(runs, ["loss"], View(smoothing=1.0))
+
+
+def test_metrics_that_belong_together_are_chosen_together():
+    points = {"loss": 9, "size_kb": 1, "val/acc": 9, "val/loss": 9, "wobble": 9, "system/cpu": 9}
+    assert telling_first(points) == ["loss", "val/loss", "val/acc", "wobble", "size_kb"]
+    assert telling_first(points, ["wobble", "none"])[:2] == ["wobble", "loss"]
+    assert telling_first({"train/f1": 2, "val/f1": 2, "acc": 2}) == ["train/f1", "val/f1", "acc"]
+
+
+def test_patterns_name_metrics_and_names_mean_themselves():
+    points = {"loss": 9, "val/acc": 9, "val/loss": 9, "system/cpu": 9, "a*": 1, "ab": 1}
+    assert named_by(["val/*"], points) == ["val/loss", "val/acc"]
+    assert named_by(["val/loss", "*loss"], points) == ["val/loss", "loss"]
+    assert named_by(["a*", "nope", "nope/*"], points) == ["a*", "nope", "nope/*"]
+    assert "system/cpu" not in named_by(["*"], points)
+    assert named_by(["system/*"], points) == ["system/cpu"]
+
+
+def test_a_clock_has_no_logarithmic_axis(repo):
+    run = gittrack.get_run(record("a", loss=[1.0, 0.5]))
+    with pytest.raises(UsageError) as refused:
+        draw([run], ["loss"], View(by="time", log_x=True))
+    assert refused.value.hint == "--by relative --log-x"
+
+
+def test_letters_that_no_font_has_are_told_and_drawn_where_one_has_them(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    from matplotlib import font_manager
+    from matplotlib.ft2font import FT2Font
+
+    every = font_manager.fontManager.ttflist
+    usual = FT2Font(font_manager.findfont("DejaVu Sans"))
+    other = next(font for font in every if font.name == "STIXGeneral" and font.style == "normal")
+    char = next(chr(code) for code in sorted(FT2Font(other.fname).get_charmap())
+                if not usual.get_char_index(code) and chr(code).isalpha())  # fmt: skip
+    chart = Chart(f"{char}{char} loss", (Curve("a", "1" * 32, [0, 1], [1.0, 2.0]),))
+    assert write_charts(tmp_path / "there.png", [chart]) == ()
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [font for font in every if font.name == "DejaVu Sans"])
+    (told,) = write_charts(tmp_path / "boxes.png", [chart])
+    assert told == f"no installed font has {char}: boxes in the PNG; -o boxes.svg has the letters"
+    assert (tmp_path / "there.png").read_bytes() != (tmp_path / "boxes.png").read_bytes()
 
 
 def test_a_run_without_any_metric_is_told(repo):

@@ -228,3 +228,20 @@ def test_reprs_say_what_it_is_on_one_line(repo):
     with gittrack.start_run("a\u202eb") as run:
         assert repr(run) == f"Run(id='{run.id}', name='a\\\\u202eb', status='running')"
     assert "\n" not in repr(gittrack.get_run(run.id))
+
+
+def test_when_it_ran_who_ran_it_and_what_it_read_are_there_from_a_list_too(repo):
+    (repo / "train.csv").write_text("a\n1\n", encoding="utf-8")
+    with gittrack.start_run(name="one") as run:
+        run.log_input("train.csv", role="train")
+        live = gittrack.get_run(run.id)
+        assert live.end_time is None
+        assert live.duration >= 0
+    whole = gittrack.get_run("one")
+    (listed,) = gittrack.search_runs(output_format="list")
+    for saved in (whole, listed):
+        assert saved.start_time == whole.record.start_time > 1_600_000_000_000
+        assert saved.end_time == whole.record.end_time
+        assert saved.duration == saved.end_time - saved.start_time
+        assert saved.author == whole.record.author.name != ""
+        assert [(data.role, data.uri) for data in saved.inputs()] == [("train", "train.csv")]

@@ -13,7 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import gittrack
-from gittrack.api.annotate import delete_run, note_run, rename_run
+from gittrack.api.annotate import delete_run, note_run, rename_run, tag_run
+from gittrack.api.project import Project
 from gittrack.core.page_token import Page, decode_token, encode_token, fingerprint
 from gittrack.errors import (
     ExperimentNotFoundError,
@@ -271,6 +272,10 @@ def test_hostile_tokens_are_refused(three):
     ]
     tokens += [forged([1, mine, 5, position]) for position in positions]
     tokens += [forged([1, mine, now, [0, 0.5, 1, id]]) for now in (None, "x", 1 << 63, True)]
+    cut = ["x"], ["x", "y", "z"], ["x" * 501, "y"], [1, "y"], ["\ud800", "y"], []
+    tokens += [forged([1, mine, 5, [0, each, 1, id]]) for each in cut]
+    pair = ["x", "y"]
+    tokens += [forged([1, mine, 5, place]) for place in ([pair, 0, 1, id], [0, 0.5, pair, id], [0, 0.5, 1, pair])]
     tokens += [forged([2, mine, 5, [0, 0.5, 1, id]]), forged([1, mine, 5, "0"])]
     for token in tokens:
         with pytest.raises(UsageError, match="no page token"):
@@ -305,3 +310,72 @@ def test_it_works_while_a_run_is_active_and_tells_what_cannot_be_read(three, rep
     (problem,) = frame.attrs["problems"]
     assert "c" * 32 in problem
     assert gittrack.search_runs(output_format="list").problems == (problem,)
+
+
+@pytest.mark.parametrize("order", ["params.big", "-params.big", "tags.big", "name"])
+def test_pages_in_the_order_of_long_texts_have_short_tokens(repo, order):
+    for number in (2, 0, 3, 1):
+        text = "é" * 100_000 + str(number % 3)
+        make(str(number), params={"big": text}, tags={"big": text[:3000] + str(number)})
+    whole = names(order_by=order)
+    token, seen = None, []
+    for _ in range(5):
+        page = gittrack.search_runs(order_by=order, max_results=1, page_token=token, output_format="list")
+        seen += [run.name for run in page]
+        token = page.token
+        if token is None:
+            break
+        assert len(token) < 10_000
+    assert seen == whole
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("new", ["z", "é" * 900 + "3x", None])
+def test_a_long_text_that_changes_while_pages_are_read_hides_no_other_run(repo, descending, new):
+    ids = {str(number): make(str(number), tags={"big": "é" * 900 + str(number)}) for number in range(6)}
+    order = "-tags.big" if descending else "tags.big"
+    first = gittrack.search_runs(order_by=order, max_results=3, output_format="list")
+    last = first[-1].name
+    if new is None:
+        delete_run(Project.open(), ids[last])
+    else:
+        tag_run(Project.open(), ids[last], {"big": new})
+    rest = gittrack.search_runs(order_by=order, page_token=first.token, output_format="list")
+    assert {run.name for run in (*first, *rest)} == set(ids)
+    if new is None:
+        assert len(rest) == 3
+
+
+def test_long_texts_of_runs_in_progress_have_their_place(repo):
+    done = make("done", params={"big": "é" * 5000 + "a"})
+    with gittrack.start_run(name="live", params={"big": "é" * 5000 + "b"}) as run:
+        first = gittrack.search_runs(order_by="-params.big", max_results=1, output_format="list")
+        second = gittrack.search_runs(order_by="-params.big", page_token=first.token, output_format="list")
+    assert [each.id for each in (*first, *second)] == [run.id, done]
+
+
+def test_as_many_results_as_one_likes(three):
+    for most in (sys.maxsize, 2**70):
+        assert names(max_results=most) == ["three", "two", "one"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max_results": True},
+        {"max_results": "5"},
+        {"filter_string": 3},
+        {"filter_string": b"metrics.acc > 1"},
+        {"filter_string": ["metrics.acc > 1"]},
+        {"order_by": 3},
+        {"order_by": [3]},
+        {"order_by": {"metrics.acc": "DESC"}},
+        {"experiments": 3.5},
+        {"experiments": [None, 3]},
+        {"page_token": 3},
+    ],
+    ids=str,
+)
+def test_arguments_of_another_type_are_refused(three, wrong):
+    with pytest.raises(InvalidValueError, match=next(iter(wrong))):
+        names(**wrong)

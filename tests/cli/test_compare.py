@@ -6,11 +6,12 @@ import csv
 import io
 import json
 import math
+import re
 
 import pytest
 
 import gittrack
-from gittrack.cli.comparison_texts import number_texts, shortened
+from gittrack.cli.comparison_texts import fitted, number_texts, shortened
 from gittrack.core.names import cell_width
 
 from .conftest import settled
@@ -210,11 +211,20 @@ def test_csv_has_numbers_in_full_and_no_formulas(cli, record):
 
 def test_csv_of_groups_has_a_line_for_each_metric_and_group(cli, sweep):
     found = rows(cli("compare", "-e", "sweep", "--group-by", "model", "--csv").out)
-    assert found[0] == ["params.model", "metric", "direction", "runs", "n", "nan", "mean", "std", "low", "high"]
-    assert [line[:6] for line in found[1:]] == [
-        ["mlp", "acc", "maximize", "3", "3", "0"],
-        ["rf", "acc", "maximize", "3", "3", "0"],
+    titles = ["params.model", "metric", "direction", "runs", "n", "nan", "mean", "std", "low", "high"]
+    assert found[0] == [*titles, "best"]
+    assert [line[:6] + line[-1:] for line in found[1:]] == [
+        ["mlp", "acc", "maximize", "3", "3", "0", ""],
+        ["rf", "acc", "maximize", "3", "3", "0", "best"],
     ]
+    asked = ("-b", "mlp-0", "--score", "acc", "--normalize", "relative", "--csv")
+    whole = rows(cli("compare", "-e", "sweep", "--group-by", "model", *asked).out)
+    assert whole[0] == [*titles, "normalized_relative", "delta", "verdict", "best", "score", "rank"]
+    assert [line[11:] for line in whole[1:]] == [
+        [whole[1][11], "same", "", "0.0", "2"],
+        [whole[2][11], "better", "best", whole[2][10], "1"],
+    ]
+    assert [float(line[11]) for line in whole[1:]] == pytest.approx([0, 0.1])
 
 
 def test_markdown_is_a_table_that_nothing_breaks(cli, record):
@@ -233,11 +243,170 @@ def test_groups_on_a_terminal(in_terminal, sweep):
     shown, _ = in_terminal(
         "compare", "-e", "sweep", "--group-by", "params.model", "-b", "mlp-0", env={"NO_COLOR": "1", "PAGER": "cat"}
     )
-    assert [line.split() for line in shown.splitlines()[:3]] == [
+    assert shown.splitlines()[0] == ("metrics (against the mean of the baseline's group, model mlp: ✓ better, ✗ worse)")
+    assert [line.split() for line in shown.splitlines()[1:4]] == [
         ["METRIC", "MODEL", "N", "MEAN", "SD", "95", "%", "INTERVAL", "VS", "BASELINE"],
         ["acc", "↑", "mlp", "3", "0.81", "0.01", "0.7852", "to", "0.8348"],
         ["rf", "3", "0.91", "0.01", "0.8852", "to", "0.9348", "+0.1", "✓", "best"],
     ]
+
+
+def test_groups_have_scores_and_scales(cli, sweep):
+    asked = ("compare", "-e", "sweep", "--group-by", "params.model", "--score", "acc", "--normalize", "z")
+    assert [line.split() for line in cli(*asked).out.splitlines()] == [
+        ["metrics", "(means", "as", "z-scores,", "higher", "is", "better)"],
+        ["METRIC", "MODEL", "N", "MEAN", "SD", "95", "%", "INTERVAL", "Z-SCORE"],
+        ["acc", "↑", "mlp", "3", "0.81", "0.01", "0.7852", "to", "0.8348", "-1"],
+        ["rf", "3", "0.91", "0.01", "0.8852", "to", "0.9348", "1", "best"],
+        [],
+        ["score", "(z-scores,", "of", "the", "groups'", "means:", "1", "×", "acc)"],
+        ["MODEL", "N", "SCORE", "RANK"],
+        ["mlp", "3", "-1", "2"],
+        ["rf", "3", "1", "1"],
+    ]
+    groups = json.loads(cli(*asked, "--json").out)["groups"]
+    assert [(group["score"], group["rank"], group["metrics"]["acc"]["normalized"]) for group in groups] == [
+        (pytest.approx(-1), 2, pytest.approx(-1)),
+        (pytest.approx(1), 1, pytest.approx(1)),
+    ]
+    lines = cli(*asked, "-b", "mlp-0", "--md").out.splitlines()
+    assert lines[0] == (
+        "| metric | params.model | n | mean | SD | 95 % interval | mean, z-score "
+        "| vs mean of the baseline's group, model mlp |  |"
+    )
+    assert lines[3] == "| acc ↑ | rf | 3 | 0.91 | 0.01 | 0.8852 to 0.9348 | 1 | +0.1 ✓ | best |"
+    assert lines[5] == "| score | rf | 3 | 1 |  |  |  |  | rank 1 |"
+
+
+def test_what_says_nothing_of_groups_is_refused_and_all_shows_more(cli, record):
+    for seed in range(2):
+        record(f"a-{seed}", {"acc": [0.5], "system/cpu": [seed], "loss": [seed]}, params={"model": "rf"})
+    asked = ("compare", "a-0", "a-1", "--group-by", "model")
+    for wrong in (("--transpose",), ("-s", "params"), ("-s", "metrics", "-s", "code", "--json")):
+        answer = cli(*asked, *wrong)
+        assert (answer.code, answer.out) == (2, "")
+        assert "groups" in answer.err
+    plain, whole = cli(*asked, "-s", "metrics").out, cli(*asked, "--all").out
+    assert "acc ↑" not in plain
+    assert "acc ↑" in whole
+    assert "system/cpu" in whole
+    assert "acc ↑" in cli(*asked, "--score", "acc").out  # what a score is made of
+
+
+def test_no_two_groups_look_the_same(cli, record):
+    for place, value in enumerate([3, "3", 3, None, "null", "-", '"3"', "rf"]):
+        record(f"run-{place}", {"acc": [place / 10]}, params={"model": value})
+    record("without", {"acc": [1.0]})
+    asked = ("compare", "--query", "metrics.acc >= 0", "--group-by", "model")
+    labels = [cells[0] for cells in rows(cli(*asked, "--csv").out)[1:]]
+    assert sorted(labels) == sorted(["3", '"3"', "null", '"null"', "'-", '"\\"3\\""', "rf", ""])
+    for words, place in ((), -8), (("--md",), 2):
+        answer = cli(*asked, *words).out
+        found = [line.split("|")[2].strip() if words else line[8:].split()[0] for line in answer.splitlines()[place:]]
+        assert len(set(found)) == 8
+        assert "rf" in found
+    groups = json.loads(cli(*asked, "--json").out)["groups"]
+    assert [group["absent"] for group in groups if group["key"] == [None]] == [[None], ["missing"]]
+    plain = rows(cli("compare", "run-0", "run-1", "run-3", "without", "-s", "params", "--csv").out)
+    assert plain[2] == ["params", "model", "", "", "3", '"3"', "null", ""]
+
+
+def test_groups_stay_apart_in_a_narrow_terminal(in_terminal, record):
+    for number in range(4):
+        model = f"a-model-with-a-long-name-{'x' * 30}-{number // 2}{'y' * 30}-end"
+        record(f"run-{number}", {"some/loss_of_everything": [number]}, params={"model": model, "seed": number})
+    for columns in (60, 90):
+        asked = ("compare", "@-1", "@-2", "@-3", "@-4", "--group-by", "model", "--score", "some/loss_of_everything")
+        shown, code = in_terminal(*asked, "-b", "@-4", columns=columns, env={"NO_COLOR": "1", "PAGER": "cat"})
+        assert code == 0
+        lines = [line for line in shown.splitlines() if "…" in line and "gittrack:" not in line]
+        keys = [next(word for word in line.split() if word.startswith("a-") and "…" in word) for line in lines]
+        assert len(keys) == 4
+        assert len(set(keys)) == 2
+
+
+def test_groups_by_parent_are_called_by_its_name(cli, repo):
+    with gittrack.start_run(name="sweep", strict=True) as parent:
+        for number in range(2):
+            with gittrack.start_run(name=f"child-{number}", nested=True, strict=True) as child:
+                child.log_metric("loss", number)
+    answer = cli("compare", "child-0", "child-1", "--group-by", "parent")
+    assert f"sweep ({parent.id[:8]})" in answer.out
+    group = json.loads(cli("compare", "child-0", "child-1", "--group-by", "parent", "--json").out)["groups"][0]
+    assert (group["key"], group["labels"]) == ([parent.id], ["sweep"])
+
+
+def test_a_metric_of_unknown_direction_is_not_called_better(cli, record):
+    record("one", {"size_kb": [1.0], "depth": [2.0], "loss": [1.0]})
+    record("two", {"size_kb": [3.0], "depth": [3.0], "loss": [2.0]})
+    answer = cli("compare", "one", "two", "--normalize", "z", "-s", "metrics")
+    assert "metrics (z-scores, higher is better except for ?)" in answer.out
+    assert (
+        "which way 'depth', 'size_kb' get better is not known, so higher is not better for them; "
+        "say so: --maximize or --minimize NAME"
+    ) in answer.err
+    table = rows(cli("compare", "one", "two", "--normalize", "z", "-s", "metrics", "--csv").out)
+    scales = {line[1]: line[3] for line in table if line[2] == "normalized_z"}
+    assert scales == {"size_kb": "unknown", "depth": "unknown", "loss": "maximize"}
+    lines = cli("compare", "two", "-b", "one", "--normalize", "z", "-s", "metrics", "--md").out.splitlines()
+    assert lines[2] == "| metrics.depth ? (z-scores) | -1 | 1 |"
+    assert lines[3] == "| metrics.loss ↓ (z-scores, higher is better) | 1 | -1 ✗ |"
+    shown = cli("compare", "two", "-b", "one", "--normalize", "z", "-s", "metrics").out
+    assert [line.split() for line in shown.splitlines() if "loss" in line] == [["loss", "↓", "1", "-1", "✗"]]
+
+
+def test_many_metrics_of_unknown_direction_are_counted(cli, record):
+    record("one", {f"m{n:02}": [n] for n in range(25)})
+    record("two", {f"m{n:02}": [n + 1] for n in range(25)})
+    err = cli("compare", "one", "-b", "two", "-s", "metrics").err
+    assert "'m00', 'm01'" in err
+    assert "'m19' and 5 more get better" in err
+
+
+def test_directions_are_checked(cli, two_runs):
+    asked = ("compare", "second", "-b", "first", "-s", "metrics")
+    wrong = cli(*asked, "--maximize", "thin")
+    assert (wrong.code, wrong.out) == (3, "")
+    assert "--maximize 'metrics.thing'" in wrong.err
+    both = cli(*asked, "--maximize", "val/loss", "--minimize", "metrics.val/loss")
+    assert (both.code, both.out) == (2, "")
+    assert "thing ↑" in cli(*asked, "--maximize", "metrics.thing").out
+
+
+def test_floats_are_rounded_where_there_is_no_room(in_terminal, record):
+    for number in range(2):
+        record(f"run-{number}", params={"lr": 0.020648266263847 + number / 7, "tag": "0.020648266263847" + str(number)})
+    shown, _ = in_terminal("compare", "run-0", "run-1", "-s", "params", columns=44, env={"NO_COLOR": "1"})
+    (rate,) = [line.split() for line in shown.splitlines() if line.startswith("  lr")]
+    assert [float(text) for text in rate[1:]] == pytest.approx([0.020648266263847, 0.020648266263847 + 1 / 7], rel=1e-4)
+    assert "…" in next(line for line in shown.splitlines() if line.startswith("  tag"))
+    assert fitted("-1.2345678901e-10", -1.2345678901e-10, 8) == "-1.2e-10"
+    assert fitted("12345678901234567", None, 8) == "12345…67"
+
+
+def test_a_narrow_heading_is_whole_and_said_once(in_terminal, record):
+    for number in range(3):
+        record(f"run-{number}", {"a/loss_of_everything": [number], "b/loss_of_everything": [number]})
+    shown, _ = in_terminal("compare", "run-1", "run-2", "-b", "run-0", "-s", "metrics", columns=40)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    assert max(cell_width(line) for line in plain.splitlines() if not line.startswith("gittrack:")) <= 40
+    assert plain.count("(against") == 1
+    assert "✗ worse)" in " ".join(plain.split())
+    assert plain.count("metrics") == 2
+
+
+def test_a_section_that_nobody_knows_is_shown_as_unknown(cli, repo, two_runs):
+    bad = gittrack.get_run("second")
+    tree = bad._project.repo.objects.read_commit(bad.commit).tree
+    path = repo / ".git" / "objects" / tree[:2] / tree[2:]
+    path.chmod(0o644)
+    path.write_bytes(b"damaged")
+    answer = cli("compare", "first", "second", "-s", "environment")
+    assert [line.split() for line in answer.out.splitlines()[-1:]] == [["(all", "of", "it)", "?"]]
+    assert "nothing differs in what is known" in answer.err
+    assert "| environment (all of it) |  | ? |" in cli("compare", "first", "second", "-s", "environment", "--md").out
+    table = rows(cli("compare", "first", "second", "-s", "environment", "--csv").out)
+    assert ["run", "unknown", "", "", "", "environment"] in table
 
 
 def test_scores_are_shown_with_what_they_are_made_of(cli, sweep):
@@ -320,10 +489,15 @@ def test_a_query_chooses_the_runs_in_an_experiment_or_beside_named_ones(cli, swe
 
 
 def test_a_query_that_finds_nothing_or_is_none_is_told(cli, sweep):
-    nothing = cli("compare", "--query", "metrics.acu > 0")
-    assert (nothing.code, nothing.out) == (0, "")
-    assert "no run is like that" in nothing.err
-    assert "no run has metrics.acu; did you mean metrics.acc?" in nothing.err
+    for form in ((), ("--json",), ("--csv",)):
+        nothing = cli("compare", "--query", "metrics.acu > 0", *form)
+        assert (nothing.code, nothing.out) == (3, "")
+        assert "no run has metrics.acu" in nothing.err
+        assert "did you mean metrics.acc?" in nothing.err
+    none = cli("compare", "--query", "metrics.acc > 5", "-e", "sweep")
+    assert (none.code, none.out) == (3, "")
+    assert "no run answers 'metrics.acc > 5'" in none.err
+    assert cli("compare", "mlp-0", "--query", "metrics.acc > 5").code == 0
     assert "metrics.ac" not in cli("compare", "--query", "metrics.acc > 0").err
     wrong = cli("compare", "--query", "metrics.acc >")
     assert (wrong.code, wrong.out) == (2, "")

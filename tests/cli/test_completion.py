@@ -130,6 +130,71 @@ def test_names_within_a_query(complete, runs):
     assert not any("f1" in each for each in complete("gittrack ls metrics."))
 
 
+@pytest.fixture
+def values(cli, record, repo):
+    (repo / "x.csv").write_text("a", encoding="utf-8")
+    for number, model in enumerate(("rf", "random forest", "gbt", "$(touch pwned)", "a'b")):
+        with gittrack.start_run(
+            name=f"run{number}", params={"model": model, "depth": number % 3, "id": f"x{number}"}
+        ) as run:
+            run.log_input("x.csv", role="train")
+            run.set_tag("team", "vision")
+    for number in range(120):
+        record(f"many{number}", params={"seed": number + 1000})
+    cli("ls", "data.train.hash is null")
+
+
+def test_values_within_a_query(complete, values):
+    assert complete('gittrack ls "status = ')[:3] == [
+        f"status = '{name}'" for name in ("running", "finished", "failed")
+    ]
+    assert complete("gittrack ls \"status = 'fini") == ["status = 'finished'"]
+    assert complete("gittrack ls 'status = ")[1] == 'status = "finished"', "quoted by the other kind"
+    assert complete("gittrack ls 'dirty and status!=\"fini") == ['dirty and status!="finished"']
+    safe = ["gbt", "random forest", "rf"]
+    assert complete('gittrack ls "params.model = ') == [f"params.model = '{name}'" for name in safe]
+    assert complete("gittrack ls \"dirty or params.model in ('rf', 'r") == [
+        f"dirty or params.model in ('rf', '{name}'" for name in safe[1:]
+    ]
+    assert complete('gittrack count "params.depth = ') == [f"params.depth = {number}" for number in range(3)]
+    assert complete('gittrack ls "tags.team = ') == ["tags.team = 'vision'"]
+    assert complete("gittrack ls \"experiment = 'D") == ["experiment = 'Default'"]
+    assert complete('gittrack ls "dirty = ') == ["dirty = true", "dirty = false"]
+    assert not any("10" in each for each in complete('gittrack ls "params.seed = ')), "too many to help"
+    assert not any("finished" in each for each in complete("gittrack ls \"name = 'status = '"))
+    for line in ("gittrack ls status=", "gittrack ls status\\ =\\ "):
+        assert not any("'" in each or '"' in each for each in complete(line)), "no quote within an unquoted word"
+
+
+def test_roles_and_parts_of_data(complete, values):
+    assert complete('gittrack ls "data.') == ["data.train."] or complete('gittrack ls "data.')[0].startswith(
+        "data.train."
+    )
+    assert "data.train.hash" in complete("gittrack ls data.train.")
+    assert complete("gittrack ls data.train.ha") == ["data.train.hash"]
+    assert complete("gittrack ls inputs.ro") == ["inputs.role"]
+    assert complete("gittrack ls artifacts.") == [f"artifacts.{part}" for part in ("path", "hash", "size", "type")]
+
+
+def test_without_data_nothing_is_put_behind_its_name(complete, runs):
+    assert complete('gittrack ls "data.') == []
+    assert complete('gittrack ls "dat') == []
+
+
+def test_runs_whose_name_does_not_do_are_offered_by_their_ids(complete, cli, record):
+    dups = [record("zdup") for _ in range(3)]
+    blank = record("renamed ä")
+    cli("ls")
+    assert complete("gittrack show zdu") == ["zdu", *(id[:8] for id in reversed(dups))]
+    assert complete("gittrack show zren") == []
+    assert complete("gittrack show rena") == [f"{blank[:8]} "]
+    assert complete('gittrack show "rena') == [blank[:8]]
+    lines = cli("completion", "--answer", "zsh", "gittrack", "show", "zdup").out.splitlines()
+    assert lines[0] == "ids"
+    assert [line.partition("\t")[0] for line in lines[1:]] == [id[:8] for id in reversed(dups)]
+    assert all("zdup: finished, " in line for line in lines[1:])
+
+
 def test_views_after_an_at_sign(complete, cli, runs):
     cli("views", "save", "good", "metrics.acc > 0.5")
     assert complete("gittrack ls @g") == ["@good "]
@@ -205,7 +270,7 @@ def test_names_of_others_add_nothing_that_a_shell_would_heed(complete, cli, reco
     assert len(complete("gittrack show ")) > len(HOSTILE)
     for typed in ("show ", "show a", "show $", "show \\`", "ls -e ", "ls -e a", "ls metrics.", "pareto -m ", "run -p "):
         for word in complete(f"gittrack {typed}"):
-            assert word.strip() in safe, (typed, word)
+            assert word.strip() in {*safe, typed.split()[-1]}, (typed, word)
     for line in cli("completion", "--answer", "zsh", "gittrack", "show", "").out.splitlines()[1:]:
         word, _, about = line.partition("\t")
         assert word in safe
@@ -292,8 +357,19 @@ def test_bash_completes(bash, runs):
         ("gittrack ls --sort=metrics.v\t", "gittrack ls --sort=metrics.val/acc"),
         ('gittrack ls "params.lr = 1 and metrics.v\t', 'gittrack ls "params.lr = 1 and metrics.val/acc '),
         ("gittrack ls 'metrics.ac\t> 0", "gittrack ls 'metrics.acc > 0"),
+        ("gittrack ls \"status = 'fin\t", "gittrack ls \"status = 'finished'"),
+        ("gittrack ls 'params.lr = 1 and status = \"fin\t", 'gittrack ls \'params.lr = 1 and status = "finished"'),
+        ("gittrack show my\t", f"{runs['my run'][:8]} "),
     ):
         assert becomes in bash(typed, until=becomes)
+
+
+def test_bash_lists_ids_and_leaves_what_is_typed(bash, record, cli):
+    ids = [record("zdup") for _ in range(2)]
+    cli("ls")
+    shown = bash("gittrack show zd\t\t", until="$ gittrack show zd").replace("\r", "")
+    assert all(id[:8] in shown for id in ids)
+    assert shown.endswith("$ gittrack show zd")
 
 
 def test_bash_completes_for_git_track(bash, runs):

@@ -169,6 +169,62 @@ def test_code_that_git_cannot_read_leaves_the_rest_of_the_page(cli, two, repo, g
     assert (answer.code, answer.out) == (1, "") and "hint: git diff " in answer.err
 
 
+def test_code_that_cannot_be_compared_is_not_known_to_be_the_same(cli, tmp_path, monkeypatch):
+    subprocess.run(["git", "init", "--quiet", "empty"], cwd=tmp_path, check=True)
+    monkeypatch.chdir(tmp_path / "empty")
+    for name in ("e1", "e2"):
+        with gittrack.start_run(name=name):
+            pass
+    answer = cli("diff", "e1", "e2", "--code", "--exit-code")
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err.startswith("gittrack: warning: not compared: neither run kept code; gittrack show ")
+    assert cli("diff", "e1", "e2", "--code").code == 3
+    assert cli("diff", "e1", "e2", "--exit-code").code == 1
+    assert cli("diff", "e1", "e2", "--tags", "--exit-code").code == 0
+
+
+def test_parts_that_cannot_be_read_are_told_on_the_page_and_in_json(cli, two, repo, git):
+    blob = git("rev-parse", f"{gittrack.get_run('two').commit}:params.toml", cwd=repo).strip()
+    (repo / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    answer = cli("diff", "one", "two", "--params", "--metrics", "--exit-code")
+    assert answer.code == 1
+    assert "params\n  not compared: 'params.toml' of run 'two' cannot be read: " in answer.out
+    assert "loss ↓" in answer.out
+    shape = json.loads(cli("diff", "one", "two", "--params", "--json").out)["diff"]
+    assert shape["params"] == [] and "params.toml" in shape["unknown"]["params"]
+
+
+def test_a_patch_in_a_pipe_can_be_applied_binary_files_too(cli, repo, git, in_terminal):
+    (repo / "weights.bin").write_bytes(bytes(range(256)) * 20)
+    git("add", "weights.bin", cwd=repo)
+    git("commit", "-qm", "weights", cwd=repo)
+    with gittrack.start_run(name="one"):
+        pass
+    (repo / "weights.bin").write_bytes(bytes(reversed(range(256))) * 20)
+    with gittrack.start_run(name="two"):
+        pass
+    git("apply", cwd=repo, stdin=cli("diff", "two", "one", "--code").out)
+    assert (repo / "weights.bin").read_bytes() == bytes(range(256)) * 20
+    shown, _ = in_terminal("diff", "two", "one", "--code", env={"GIT_PAGER": "cat"})
+    assert "GIT binary patch" not in shown and "Binary files" in shown
+
+
+def test_a_path_in_the_place_of_a_run_is_told_where_paths_go(cli, two):
+    answer = cli("diff", "one", "train.py")
+    assert answer.code == 3
+    assert answer.err.endswith("hint: paths come after --: gittrack diff one -- train.py\n")
+    answer = cli("diff", "one", "two", "train.py")
+    assert answer.code == 2 and answer.err.endswith("hint: paths come after --: gittrack diff RUN RUN -- PATH\n")
+    assert cli("diff", "src/net.py").err.endswith("gittrack diff @latest -- src/net.py\n")
+
+
+def test_a_metric_of_unknown_direction_is_marked_as_such(cli, repo):
+    for name, value in (("one", 1.0), ("two", 2.0)):
+        with gittrack.start_run(name=name) as run:
+            run.log_metric("wobble", value)
+    assert "wobble ?" in cli("diff", "one", "two", "--metrics").out
+
+
 @pytest.mark.parametrize("words", [("one", "two", "--stat", "--name-only"), ("one", "two", "three"), ()])
 def test_what_makes_no_sense_is_a_usage_error(cli, two, words):
     assert cli("diff", *words).code == 2

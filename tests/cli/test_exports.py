@@ -65,3 +65,40 @@ def test_a_row_is_one_line_with_as_many_cells_as_there_are(cells):
     bare = line.replace("\\\\", "").replace("\\|", "")
     assert bare.count("|") == 4
     assert "<" not in line
+
+
+STEERING = "p\x1b[2Jx\x9b31m\u202e"
+ESCAPED = r"p\x1b[2Jx\x9b31m\u202e"
+
+
+@pytest.mark.parametrize("words", [("compare", "one", "other"), ("ls",), ("ls", "--columns", "name,params.*")])
+def test_a_pipe_gets_csv_as_it_is_and_a_terminal_gets_escapes(cli, in_terminal, record, words):
+    record("one", {"loss": [1.0]}, params={STEERING: STEERING, "px": 1})
+    record("other", {"loss": [2.0]}, params={"px": 2})
+    words = tuple(word.replace("params.*", f"params.`{STEERING}`") for word in words)
+    piped = cli(*words, "--csv").out
+    cells = {cell for row in read(piped) for cell in row}
+    assert STEERING in cells
+    if len(words) < 3 or words[0] == "compare":
+        assert {"px", "param.px"} & cells
+    shown, code = in_terminal(*words, "--csv", columns=400)
+    assert code == 0
+    assert not {"\x1b", "\x9b", "\u202e"} & set(shown)
+    assert ESCAPED in shown
+    assert len(shown.splitlines()) == len(piped.splitlines())  # line ends stay
+
+
+def test_json_and_markdown_hold_nothing_that_steers_a_terminal(cli, in_terminal, record):
+    record("one", {"loss": [1.0]}, params={STEERING: 1}, tags={STEERING: STEERING})
+    for words in (("compare", "one"), ("ls",), ("ls", "--columns", f"params.`{STEERING}`")):
+        for form in ("--json", "--md"):
+            for text in (cli(*words, form).out, in_terminal(*words, form)[0]):
+                assert not {"\x1b", "\x9b", "\u202e"} & set(text), (words, form)
+
+
+def test_a_page_on_a_terminal_keeps_its_colours(in_terminal, record, cli):
+    record("one", {"loss": [1.0]})
+    assert "\x1b[" in in_terminal("show", "one")[0]
+    assert cli("views", "save", "mine", "metrics.loss > 0").code == 0
+    assert "\x1b[" in in_terminal("views", "show", "mine")[0]
+    assert "\x1b[" in in_terminal("watch", "one", "--once")[0]

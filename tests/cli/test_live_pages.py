@@ -142,7 +142,7 @@ def test_top_lists_once_when_piped(cli, training):
     assert answer.code == 0
     head, line = answer.out.splitlines()
     assert head.split() == ["ID", "NAME", "EXPERIMENT", "STATUS", "ELAPSED", "METRICS"]
-    assert re.fullmatch(r"[0-9a-f]{8}  training  digits      running +[0-9.ms]+  acc 0.*  loss 0\..*", line)
+    assert re.fullmatch(r"[0-9a-f]{8}  training  digits      running +[0-9.ms]+  acc 0.*  loss [01].*", line)
     assert "\x1b" not in answer.out
 
 
@@ -307,8 +307,40 @@ def test_watch_of_a_run_that_has_ended_is_its_page_and_its_code(cli, repo):
     answer = cli("watch", "bad")
     assert answer.code == 1
     assert answer.out.startswith("bad  failed\n")
-    assert "  no metrics yet" in answer.out
+    assert "  no metrics\n" in answer.out
     assert cli("watch", "nobody").code == 3
+
+
+def test_watch_of_a_metric_that_an_ended_run_never_had_is_an_error(cli, record):
+    record("done", {"loss": [1.0, 0.5], "val/loss": [1.0, 0.6]})
+    answer = cli("watch", "done", "-m", "los")
+    assert (answer.code, answer.out) == (3, "")
+    assert answer.err == "gittrack: error: run 'done' has no metric 'los'\nhint: did you mean 'loss'?\n"
+    assert cli("watch", "done", "-m", "val/*").out.splitlines()[-1].startswith("  done  last 0.6")
+    assert cli("watch", "done", "--by", "time", "--log-x").code == 2
+
+
+def test_a_small_terminal_shows_a_chart_before_facts(window, training):
+    watch = window("watch", "training", "-n", "60", size=(10, 40))
+    page = _plain(watch.until(r"\x1b\[J"))
+    assert len(page) <= 10
+    assert re.fullmatch(r"training  running  [0-9.ms]+  step \d+", page[0])
+    assert "└" in "".join(page)
+    assert "last" in page[-1]
+    watch.type("q")
+    watch.end()
+
+
+def test_top_shows_metrics_whole_or_not_at_all(in_terminal, repo):
+    with gittrack.start_run(name="a-rather-long-name-of-a-run", experiment="digits/baseline") as run:
+        for step in range(16):
+            for name in ("acc", "loss", "val/loss"):
+                run.log_metric(name, 0.0138912 + step / 7, step=step)
+        for columns, shown in ((80, 1), (120, 2), (150, 3)):
+            text, _ = in_terminal("top", "--once", columns=columns)
+            line = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()[1].rstrip()
+            assert len(re.findall("2\\.157 [▁▂▃▄▅▆▇█]{8}(?:  |$)", line)) == shown, line
+            assert len(line) <= columns
 
 
 def test_a_dumb_terminal_gets_no_control_sequences(in_terminal, training):

@@ -70,11 +70,11 @@ def test_what_is_wrong_ends_with_the_command_that_mends_it(cli, runs):
     answer = cli("pareto", "-m", "acc")
     assert (answer.code, "gittrack best -m 'acc'" in answer.err) == (2, True)
     answer = cli("pareto", "-m", "acc", "-m", "lat")
-    assert answer.code == 3
+    assert (answer.code, "did you mean latency?" in answer.err) == (3, True)
     assert cli("pareto", "-m", "acc", "-m", "latency", "--json", "--csv").code == 2
     nothing = cli("pareto", "-m", "acc", "-m", "latency", "name = 'nosuch'")
-    assert (nothing.code, nothing.out) == (0, "")
-    assert "no run has a number for every metric" in nothing.err
+    assert (nothing.code, nothing.out) == (3, "")
+    assert "no run that is asked for has a number for every metric" in nothing.err
 
 
 def test_a_terminal_shows_where_the_runs_lie(in_terminal, runs):
@@ -83,3 +83,33 @@ def test_a_terminal_shows_where_the_runs_lie(in_terminal, runs):
     assert shown.startswith("acc ↑ over latency ↓\n")
     assert (shown.count("●"), shown.count("·")) == (3, 1)
     assert all(len(line) < 80 for line in shown.splitlines() if not line.startswith("gittrack: "))
+
+
+def test_a_direction_is_said_of_what_is_compared_and_once(cli, runs):
+    both = ("pareto", "-m", "acc", "-m", "latency")
+    for words, code, said in (
+        (["--maximize", "acu"], 3, "no run has a metric 'acu'\nhint: did you mean acc?"),
+        (["--maximize", "nope*"], 3, "no run has a metric 'nope*'"),
+        (["--minimize", "acc", "--maximize", "acc"], 2, "'acc' is both to be maximized and to be minimized"),
+    ):
+        answer = cli(*both, *words)
+        assert (answer.code, said in answer.err) == (code, True), answer.err
+    assert cli(*both, "--maximize", "a*", "--minimize", "latency").code == 0
+
+
+def test_a_narrow_terminal_gets_what_it_has_room_for(in_terminal, cli, runs):
+    for words in (
+        ["pareto", "-m", "acc", "-m", "latency"],
+        ["ls"],
+        ["ls", "--sort", "-metrics.acc"],
+        ["best", "-m", "acc"],
+    ):
+        shown, code = in_terminal(*words, columns=40, env={"NO_COLOR": "1"})
+        assert code == 0
+        lines = [line for line in shown.splitlines() if not line.startswith("gittrack: ")]
+        assert len(lines) > 1
+        assert max(map(len, lines)) <= 40, (words, shown)
+        assert "NAME" in shown
+    shown, _ = in_terminal("ls", "--columns", "name,experiment,status,metrics.acc,start_time", columns=40)
+    assert "EXPERIM…" in shown, "what somebody chose stays"
+    assert "EXPERIMENT" in in_terminal("ls", columns=80)[0]

@@ -112,6 +112,34 @@ def test_mistakes_are_told_with_what_mends_them(cli, two_runs):
         assert cli("plot", "first", "--smooth", smooth).code == 2
 
 
+def test_patterns_draw_several_metrics(cli, record):
+    record("a", {"loss": [1.0, 0.5], "val/loss": [1.0, 0.6], "val/acc": [0.1, 0.6]})
+    drawn = cli("plot", "a", "-m", "val/*", "--height", "3").out
+    assert re.findall(r"^[a-z]\S*$", drawn, re.MULTILINE) == ["val/loss", "val/acc"]
+    default = cli("plot", "a", "--height", "3").out
+    assert re.findall(r"^[a-z]\S*$", default, re.MULTILINE) == ["loss", "val/loss", "val/acc"]
+    assert cli("plot", "a", "-m", "test/*").code == 3
+    record("many", {f"m/{number}": [1.0] for number in range(60)})
+    assert cli("plot", "many", "-m", "m/*").code == 2
+
+
+def test_a_short_time_is_labelled_as_time_and_has_no_logarithm(cli, record):
+    record("a", {"loss": [1.0, 0.5, 0.25]})
+    drawn = cli("plot", "a", "-m", "loss", "--by", "time", "--height", "3").out
+    assert "e12" not in drawn and re.search(r"\d\d:\d\d:\d\d\.\d", drawn)
+    refused = cli("plot", "a", "-m", "loss", "--by", "time", "--log-x")
+    assert refused.code == 2 and refused.err.endswith("hint: --by relative --log-x\n")
+
+
+def test_a_file_without_a_point_is_told(cli, record):
+    record("a", {"loss": [float("nan")] * 3})
+    answer = cli("plot", "a", "-m", "loss", "-o", "curve.svg")
+    assert (answer.code, answer.err) == (
+        0,
+        "gittrack: wrote curve.svg\ngittrack: warning: 'loss' has no point that can be drawn\n",
+    )
+
+
 def test_more_curves_than_letters_need_a_file(cli, record):
     for number in range(53):
         record(f"run-{number}", {"loss": [1.0]})

@@ -433,7 +433,7 @@ def test_a_saved_view_is_used_listed_shown_and_removed(cli, best_view):
     assert shown == {
         "name": "best",
         "query": "params.model = 'rf'",
-        "columns": ["name,metrics.acc"],
+        "columns": ["name", "metrics.acc"],
         "sort": ["-metrics.acc"],
         "number": 2,
         "description": "What we would ship",
@@ -500,6 +500,53 @@ def test_a_view_of_nothing_is_not_saved(cli, repo):
     for words in ([], [" "], ["--description", "all of them"]):
         assert cli("views", "save", "every", *words).code == 2
     assert not (repo / ".gittrack").exists()
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("experiment = 'digts'", "no run has experiment = 'digts'; did you mean experiment = 'digits'?"),
+        ("experiment in ('digts', 'x')", "no run has experiment = 'digts'; did you mean experiment = 'digits'?"),
+        ("params.model = 'GBT' and dirty = false", "params.model = 'GBT'; did you mean params.model = 'gbt'?"),
+        ("name = 'midle'", "no run has name = 'midle'; did you mean name = 'middle'?"),
+        ("parent = 'high'", "no run has parent = 'high'; did you mean parent = '{high}'?"),
+        ("id = 'High'", "no run has id = 'high'; did you mean name = 'high'?"),
+        ("experiment_id = 'digits'", "no run has experiment_id = 'digits'; did you mean experiment = 'digits'?"),
+        ("data.trian.hash is not null", "no run has data.trian; did you mean data.train?"),
+        ("data.trian.path = 'x'", "no run has data.trian; did you mean data.train?"),
+        ("params.model = 'svm'", "no run is like that; all: gittrack ls"),
+        ("params.model = 'rf' and params.model = 'gbt'", "no run is like that; all: gittrack ls"),
+        ("tags.mlflow.user = 'nobody'", "no run is like that; all: gittrack ls"),
+    ],
+)
+def test_a_value_that_no_run_has_is_answered_with_a_near_one(cli, sweep, repo, query, said):
+    (repo / "x.csv").write_text("a", encoding="utf-8")
+    with gittrack.start_run(name="reader") as run:
+        run.log_input("x.csv", role="train")
+    answer = cli("ls", query)
+    assert (answer.code, answer.out) == (0, "")
+    assert said.format(high=sweep["high"][:8]) in answer.err
+    best = cli("best", "-m", "acc", query)
+    assert best.code == 3
+    if "did you mean" in said:
+        assert f"hint: did you mean {said.rpartition('did you mean ')[2]}".format(high=sweep["high"][:8]) in best.err
+
+
+def test_columns_of_a_view_are_a_list_and_a_link_is_told_in_one_sentence(cli, sweep, repo):
+    assert cli("views", "save", "größe", "--columns", "name,metrics.acc", "--columns", "tags.`a,b`").code == 0
+    assert 'columns = [\n    "name",\n    "metrics.acc",\n    "tags.`a,b`",\n]' in (
+        repo / ".gittrack" / "views" / "größe.toml"
+    ).read_text(encoding="utf-8")
+    assert cli("ls", "@größe").out.splitlines()[0].split() == ["NAME", "acc", "a,b"]
+    (repo / ".gittrack" / "views" / "link.toml").symlink_to("größe.toml")
+    path = ".gittrack/views/link.toml"
+    assert cli("views").err == f"gittrack: warning: {path} is no view: it is a link, no file; rm {path}\n"
+
+
+def test_a_view_without_its_at_sign_is_recognised(cli, sweep, best_view):
+    answer = cli("ls", "best")
+    assert (answer.code, "hint: did you mean @best?" in answer.err) == (2, True)
+    assert "hint: did you mean @best?" not in cli("ls", "bust").err
 
 
 def test_two_views_at_once_are_refused(cli, best_view):
@@ -591,3 +638,30 @@ def test_reading_many_runs_is_told_on_a_terminal_only_and_leaves_the_cursor(cli,
         raise KeyboardInterrupt
     assert "reading runs" in screen.getvalue()
     assert screen.getvalue().rstrip().endswith("\x1b[?25h")
+
+
+# -- count and best for other programs ---------------------------------------------------------------------------------
+
+
+def test_counts_are_printed_as_csv_and_markdown(cli, sweep):
+    assert cli("count", "--csv").out == "runs\n5\n"
+    assert cli("count", "--md", "metrics.acc > 0").out == "| runs |\n| --- |\n| 3 |\n"
+    by = ("count", "--by", "params.model")
+    assert cli(*by, "--csv").out == "params.model,runs\nrf,3\ngbt,1\n,1\n"
+    assert cli(*by, "--md").out.splitlines()[2] == "| rf | 3 |"
+    assert cli("count", "--by", "nope").err.startswith(
+        "gittrack: error: a run has no attribute 'nope', at character 1 of the field\n"
+    )
+    assert cli("count", "--csv", "--json").code == 2
+
+
+def test_the_best_runs_are_printed_as_csv_and_markdown(cli, sweep):
+    rows = list(csv.DictReader(io.StringIO(cli("best", "-m", "acc", "-n", "2", "--csv").out)))
+    assert [(row["name"], row["metric.acc"]) for row in rows] == [("high", "0.75"), ("middle", "0.5")]
+    rows = list(csv.DictReader(io.StringIO(cli("best", "-m", "summary.acc.max", "--csv").out)))
+    assert [(row["name"], row["summary.acc.max"]) for row in rows] == [("middle", "0.9")]
+    lines = cli("best", "-m", "acc", "--md").out.splitlines()
+    assert lines[0] == "| ID | NAME | EXPERIMENT | STATUS | AGE | acc ↑ | METRICS |"
+    assert "| high | digits |" in lines[2]
+    answer = cli("best", "-m", "acc", "--md", "--id")
+    assert (answer.code, "--id and --md exclude each other" in answer.err) == (2, True)

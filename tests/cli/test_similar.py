@@ -39,9 +39,27 @@ def test_json(cli, runs):
         "name": "lr",
         "mine": 0.001,
         "theirs": 0.1,
+        "kind": "changed",
         "distance": 1.0,
     }
     assert document["compared"] == 2
+
+
+def test_types_none_and_what_is_missing_are_told_apart(cli, record):
+    record("one", params={"a": 0.1, "b": 3, "d": 3})
+    record("typed", params={"a": "0.1", "b": 3.0, "d": 3})
+    record("null", params={"a": 0.1, "b": 3, "d": None})
+    record("missing", params={"a": 0.1, "b": 3})
+    answer = cli("similar", "one", "--on", "params")
+    shown = {line.split()[1]: line for line in answer.out.splitlines()[1:]}
+    assert shown["typed"].endswith("0.000  a 0.1 (float) → 0.1 (str)  b 3 (int) → 3 (float)")
+    assert shown["null"].endswith("d 3 → null")
+    assert shown["missing"].endswith("d 3 → -")
+    assert "same params" not in answer.err
+    document = json.loads(cli("similar", "one", "--on", "params", "--json").out)
+    kinds = {run["name"]: [each["kind"] for each in run["differences"]] for run in document["runs"]}
+    assert kinds == {"typed": ["changed", "changed"], "null": ["changed"], "missing": ["removed"]}
+    assert not any(run["duplicate"] for run in document["runs"])
 
 
 def test_alone_there_is_nothing_to_compare_with(cli, record):

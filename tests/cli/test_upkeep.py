@@ -37,7 +37,7 @@ class TestRecover:
     def test_what_reads_runs_finishes_crashed_ones_first_and_says_so(self, cli, crashed):
         answer = cli("ls", "--json")
         assert answer.err == (
-            f"gittrack: run {crashed[:8]}, whose process died, is finished now: gittrack show {crashed[:8]}\n"
+            f"gittrack: run {crashed[:8]}, whose process died, is listed as crashed now: gittrack show {crashed[:8]}\n"
         )
         (run,) = json.loads(answer.out)["runs"]
         assert (run["status"], run["metrics"]["loss"]["count"]) == ("crashed", 1)
@@ -54,7 +54,7 @@ class TestRecover:
     def test_one_is_recovered_by_its_prefix(self, cli, crashed):
         answer = cli("recover", crashed[:6])
         assert (answer.code, answer.out) == (0, "")
-        assert f"run {crashed[:8]}, whose process died, is finished now" in answer.err
+        assert f"run {crashed[:8]}, whose process died, is listed as crashed now" in answer.err
         assert cli("recover", crashed[:6]).code == 3
 
     def test_force_needs_a_run(self, cli):

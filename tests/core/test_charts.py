@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html.parser
+import itertools
 import json
 import math
 import re
@@ -183,6 +184,47 @@ def test_a_long_curve_makes_no_large_file_and_keeps_its_spike():
     written = svg_text([Chart("loss", (curve(values),))], "loss")
     assert len(written) < 60 * MOST_POINTS
     assert re.search(r"L\d+\.\d 44\.0L", written)  # the upper edge
+
+
+def test_a_legend_counts_the_whole_curve_however_little_of_it_is_drawn():
+    values = [math.sin(number / 50) for number in range(20_000)]
+    values[100] = values[9000] = values[9001] = math.nan
+    below = sum(value <= 0 for value in values)
+    chart = Chart("loss", (curve(values),), log_y=True)
+    legend = text(chart)[-1]
+    assert "3 nan" in legend
+    assert f"{below} not above 0" in legend
+    facts = ", ".join(legend.strip().removeprefix("run").strip().split("  "))
+    root = ElementTree.fromstring(svg_text([chart], "loss"))
+    assert [element.text for element in root.iter(f"{SVG}text")][-1] == f"run: {facts}"
+    assert f"<title>run: {facts}</title>" in html_text([chart], "loss")
+
+
+def test_what_has_no_place_on_a_logarithmic_axis_takes_no_place_of_an_extreme():
+    values = [10.0 if number % 2 else -1.0 for number in range(50_000)]
+    values[30_001] = 1e-3
+    lines = text(Chart("loss", (curve(values),), log_y=True))
+    assert any(line.startswith(("1.00e-3", "0.001")) for line in lines)
+
+
+def test_a_tooltip_of_a_smoothed_curve_says_so_and_tells_what_was_logged():
+    chart = Chart("loss", (Curve("a", "1", [0, 1], [1.0, 1.5], [1.0, 9.0]),))
+    assert "<title>a: 1.5 smoothed, 9 logged at 1</title>" in svg_text([chart], "loss")
+    assert "1.5 smoothed, 9 logged" in html_text([chart], "loss")
+
+
+def test_labels_below_a_chart_leave_a_blank_between_them():
+    offset = 1_000_000.3
+    for span in (0.3, 3.0, 60.0, 5000.0):
+        xs = [offset + span * number / 10 for number in range(11)]
+        chart = Chart("loss", (curve([float(x) for x in range(11)], xs=xs),), "relative")
+        below = text(chart, 60)[-3]
+        assert len(below.split()) == text(chart, 60)[-4].count("┬") >= 2, below
+        root = ElementTree.fromstring(svg_text([chart], "loss"))
+        labels = [each for each in root.iter(f"{SVG}text") if re.fullmatch(r"[\d.dhms]+[dhms]", each.text)]
+        assert len(labels) >= 2
+        ends = [(float(each.get("x")), len(each.text) * 4) for each in labels]
+        assert all(left + half < right - other for (left, half), (right, other) in itertools.pairwise(ends))
 
 
 # HTML ---------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gittrack.core.compare import delta, names_in_order, section_of_key, side_by_side
+from gittrack.core.compare import check_directions, section_of_key, side_by_side
+from gittrack.core.compared_groups import delta, names_in_order
 from gittrack.core.comparison import Absence, ComparedRun, Delta
 from gittrack.core.directions import Direction, Directions
 from gittrack.errors import NotFoundError, UsageError
@@ -199,6 +200,60 @@ def test_groups_tell_types_apart_and_stand_in_order():
     groups = side_by_side(runs, group_by=["p"]).groups
     assert len(groups) == 9  # both NaN are one
     assert [repr(group.key[0])[:6] for group in groups[:5]] == ["2", "2.5", "10", "100000", "nan"]
+
+
+def test_groups_have_scores_of_their_means_normalised_over_the_groups():
+    runs = [
+        run(number, params={"model": model}, metrics={"acc": acc, "loss": loss})
+        for number, (model, acc, loss) in enumerate(
+            [("a", 0.8, 1.0), ("a", 1.0, 3.0), ("b", 0.5, 1.0), ("c", 0.7, 4.0), ("c", 0.7, NAN)]
+        )
+    ] + [run(9, params={"model": "d"}, metrics={"acc": 0.9})]
+    found = side_by_side(runs, group_by=["model"], weights={"acc": 3, "loss": 1}, has_baseline=True)
+    # Means: acc 0.9, 0.5, 0.7, 0.9; loss 2, 1, 4, none.
+    assert [(group.score, group.rank) for group in found.groups] == [
+        (pytest.approx(0.75 + 0.25 * 2 / 3), 1),
+        (pytest.approx(0.25), 3),
+        (pytest.approx(0.75 * 0.5), 2),
+        (None, None),
+    ]
+    assert found.groups[0].normalised == {}
+    scaled = side_by_side(runs, group_by=["model"], normalize="relative", has_baseline=True).groups
+    assert [group.normalised["acc"] for group in scaled] == pytest.approx([0, -4 / 9, -2 / 9, 0])
+    assert [group.normalised.get("loss") for group in scaled] == [0, 0.5, -1, None]
+    assert [group.score for group in scaled] == [None] * 4
+
+
+def test_groups_of_what_queries_ask_for_and_parents_by_their_names():
+    one, other, third = (
+        ComparedRun(f"{number:032x}", "r", {"metrics": {"acc": 1.0}}, keys={"attributes.parent": parent})
+        for number, parent in enumerate(["a" * 32, "b" * 32, MISSING])
+    )
+    found = side_by_side([one, other, third], group_by=["attributes.parent"], names={"a" * 32: "sweep"})
+    assert [(group.key[0], group.labels) for group in found.groups] == [
+        ("a" * 32, ("sweep",)),
+        ("b" * 32, ("",)),
+        (MISSING, ("",)),
+    ]
+    with pytest.raises(NotFoundError, match=r"attributes\.parent"):
+        side_by_side([third], group_by=["attributes.parent"])
+
+
+def test_what_nobody_knows_is_a_group_of_its_own():
+    runs = [run(1, environment={"cpu": "a"}), run(2, environment={}), run(3, unknown=["environment"])]
+    keys = [group.key for group in side_by_side(runs, group_by=["environment.cpu"]).groups]
+    assert keys[0] == ("a",)
+    assert {keys[1][0], keys[2][0]} == {MISSING, UNKNOWN}
+
+
+def test_a_direction_of_no_metric_is_refused():
+    runs = [run(1, metrics={"loss": 1.0, "a*": 1.0})]
+    check_directions(runs, Directions(("lo*", "a*"), ("loss",)))
+    with pytest.raises(NotFoundError, match=r"metrics\.los'") as error:
+        check_directions(runs, Directions((), ("los",)))
+    assert error.value.hint == "gittrack compare … --minimize 'metrics.loss'"
+    with pytest.raises(NotFoundError):
+        check_directions(runs, Directions(("x*",)))
 
 
 def test_a_key_that_no_run_has_names_a_near_one():

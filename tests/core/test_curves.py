@@ -212,3 +212,47 @@ def test_what_has_no_place_on_a_log_axis_does_not_stretch_it():
     assert x_axis.low <= 10 <= x_axis.high
     assert math.isnan(x_axis.place(0))
     assert (y_axis.low, y_axis.high) == (0.9, 1.1)
+
+
+def test_a_short_span_of_time_is_labelled_as_time():
+    start = 1_795_285_092_500
+    assert [tick.label for tick in Axis(start, start + 3300, kind="moment").ticks(3)] == [
+        *("18:18:13", "18:18:14", "18:18:15"),
+    ]
+    assert [tick.label for tick in Axis(start, start + 300, kind="moment").ticks(3)] == [
+        *("18:18:12.5", "18:18:12.6", "18:18:12.7", "18:18:12.8"),
+    ]
+    assert [tick.label for tick in Axis(start, start + 1, kind="moment").ticks(6)] == ["18:18:12.500", "18:18:12.501"]
+    assert [tick.label for tick in Axis(0.0, 0.3, kind="seconds").ticks(3)] == ["0s", "0.1s", "0.2s", "0.3s"]
+    assert [tick.label for tick in Axis(119.9, 120.1, kind="seconds").ticks(2)] == ["1m59.9s", "2m", "2m0.1s"]
+    assert [tick.label for tick in Axis(0.1, 100.0, log=True, kind="seconds").ticks(4)] == ["0.1s", "1s", "10s", "100s"]
+
+
+@given(st.integers(0, 4_000_000_000_000), st.integers(1, 10**12), st.integers(1, 10))
+def test_ticks_of_time_are_told_apart_and_lie_on_their_axis(start, span, count):
+    axis = Axis(start, start + span, kind="moment")
+    ticks = axis.ticks(count)
+    assert len({tick.label for tick in ticks}) == len(ticks) <= 2 * count + 2
+    assert all(-1e-6 <= axis.place(tick.value) <= 1 + 1e-6 and "e" not in tick.label for tick in ticks)
+
+
+def test_a_single_step_is_the_only_number_below_its_chart():
+    for step in (0.0, 7.0, -3.0):
+        axis = axis_of([step], kind="step")
+        assert [tick.label for tick in axis.ticks(6)] == [str(int(step))]
+        assert axis.place(step) == 0.5
+
+
+@given(
+    st.integers(0, 200),
+    st.dictionaries(st.integers(0, 199), st.sampled_from([math.nan, math.inf, -math.inf]), max_size=12),
+    st.integers(8, 60),
+)
+def test_every_gap_is_kept_where_gaps_are_few(count, odd, points):
+    values = [odd.get(place, float(place % 7)) for place in range(count)]
+    kept = thinned(values, points)
+    assert len(kept) <= points
+    kinds = [str(value) if not math.isfinite(value) else "" for value in values]
+    firsts = [place for place, kind in enumerate(kinds) if kind and (place == 0 or kinds[place - 1] != kind)]
+    if len(firsts) <= points // 2:
+        assert set(firsts) <= set(kept)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gittrack.core.directions import Direction, Directions, usual_direction
+from gittrack.core.directions import Direction, Directions, asked_directions, usual_direction
+from gittrack.errors import UsageError
 
 DOWN = (
     "loss val/loss loss_val valLoss train.loss log_loss logloss error mean_squared_error rmse MAE top5_err perplexity "
@@ -69,3 +70,12 @@ def test_hostile_patterns_take_no_time():
 
 def test_marks_and_signs():
     assert [(each.mark, each.sign) for each in Direction] == [("↑", 1), ("↓", -1), ("?", 1)]
+
+
+def test_what_somebody_says_for_once_is_read_as_in_a_score():
+    assert asked_directions(["metrics.size", "metric.a.b", "`x y`"], "loss") == Directions(
+        ("size", "a.b", "x y"), ("loss",)
+    )
+    for wrong in ((["loss"], ["metrics.loss"]), ([3], [])):
+        with pytest.raises(UsageError):
+            asked_directions(*wrong)

@@ -38,7 +38,9 @@ def test_the_best_is_one_and_the_worst_is_zero_whichever_way_it_gets_better():
 def test_relative_is_a_share_of_the_baseline_and_better_is_positive():
     assert normalised([2.0, 1.0, 3.0], "relative", DOWN, 2.0) == [0.0, 0.5, -0.5]
     assert normalised([-2.0, -1.0], "relative", UP, -2.0) == [0.0, 0.5]
-    assert normalised([0.0, 1.0, -1.0], "relative", UP, 0.0) == [0.0, math.inf, -math.inf]
+    assert normalised([0.0, 1.0, math.inf], "relative", UP, 0.0) == [0.0, None, None]  # of nothing there is no share
+    assert normalised([math.inf, 1.0], "relative", UP, math.inf) == [0.0, None]
+    assert normalised([math.inf, 1.7e308], "relative", UP, -1.7e308) == [math.inf, 2.0]
     assert normalised([1.0], "relative", UP, None) == [None]
 
 
@@ -57,19 +59,22 @@ def test_what_is_missing_stays_missing_and_nan_stays_nan():
 
 
 def test_an_infinity_is_the_best_or_the_worst_and_does_not_spoil_the_others():
-    assert normalised([math.inf, 1.0, 2.0], "minmax", UP) == [1.0, 0.0, 1.0]
-    assert normalised([math.inf, 1.0, 2.0], "minmax", DOWN) == [0.0, 1.0, 0.0]
+    assert normalised([math.inf, 1.0, 2.0], "minmax", UP) == [math.inf, 0.0, 1.0]
+    assert normalised([math.inf, 1.0, 2.0], "minmax", DOWN) == [-math.inf, 1.0, 0.0]  # worse than the worst
     assert normalised([-math.inf, 1.0, 3.0], "z", UP) == [-math.inf, -1.0, 1.0]
     assert normalised([math.inf, 1.0], "percentile", UP) == [75.0, 25.0]
-    assert normalised([math.inf, math.inf], "minmax", UP) == [1.0, 1.0]
+    assert normalised([math.inf, math.inf], "minmax", UP) == [math.inf, math.inf]
 
 
 @given(ANY, st.sampled_from(METHODS), st.sampled_from([UP, DOWN]), st.none() | st.floats())
 def test_it_never_fails_and_keeps_the_order(values, method, direction, baseline):
     found = normalised(values, method, direction, baseline)
-    assert [each is None for each in found] == [
-        each is None or (method == "relative" and baseline is None) for each in values
-    ]
+    no_share = method == "relative" and (baseline is None or baseline == 0 or math.isinf(baseline))
+    for value, scaled in zip(values, found, strict=True):
+        if value is None:
+            assert scaled is None
+        elif scaled is None:
+            assert no_share
     pairs = [
         (direction.sign * value, scaled)
         for value, scaled in zip(values, found, strict=True)
@@ -84,6 +89,11 @@ def test_it_never_fails_and_keeps_the_order(values, method, direction, baseline)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=12))
 def test_minmax_stays_within_zero_and_one(values):
     assert all(0 <= each <= 1 for each in normalised(values, "minmax", UP))
+
+
+def test_the_smallest_and_the_largest_numbers_have_z_scores():
+    assert normalised([5e-324, 0.0, -5e-324], "z", UP)[0] > 0
+    assert normalised([1.7e308, -1.7e308], "z", UP) == [1.0, -1.0]
 
 
 def test_a_score_is_the_weighted_mean():

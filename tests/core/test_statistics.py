@@ -99,3 +99,20 @@ def test_quantiles_that_were_computed_are_used_again():
     assert found.high == pytest.approx(2 + 100 / math.sqrt(3))
     statistics_of([1.0, 2.0], known)
     assert set(known) == {1, 2}
+
+
+def test_a_zero_does_not_swallow_small_numbers():
+    for size in (1e-310, 1e-200, 5e-324):
+        found = statistics_of([size, -0.0])
+        assert found.deviation == pytest.approx(size / math.sqrt(2), rel=1e-10, abs=5e-324)
+        assert found.deviation > 0
+    assert deviation_of([0.0, 1e-200, 2e-200], 1) == pytest.approx(1e-200)
+
+
+def test_an_interval_of_large_numbers_is_infinite_only_where_floats_end():
+    ten = statistics_of([1.79e308, -1.79e308] * 5)
+    assert ten.deviation == math.inf
+    assert ten.low == -ten.high
+    assert ten.high == pytest.approx(1.349e308, rel=1e-2)
+    two = statistics_of([1.79e308, -1.79e308])
+    assert (two.low, two.high) == (-math.inf, math.inf)

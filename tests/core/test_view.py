@@ -25,6 +25,12 @@ VIEWS = st.builds(
 )
 
 
+def test_what_is_wrong_with_a_column_is_said_of_it():
+    for text in ("nam", "metrics.acc,statu", "metrics.", "a.b"):
+        with pytest.raises(QuerySyntaxError, match="of the column\n"):
+            parse_columns([text])
+
+
 @given(VIEWS)
 def test_a_view_that_is_written_is_read_as_it_was(view):
     assert parse_view("some", view_bytes(view)) == view
@@ -77,18 +83,41 @@ def test_a_key_that_is_nearly_one_is_answered_with_that_one():
     assert raised.value.hint == "did you mean columns?"
 
 
-@pytest.mark.parametrize("name", ["best", "a", "9lives", "best-digits_v2.1", "Latest-week"])
+@pytest.mark.parametrize("name", ["best", "a", "9lives", "best-digits_v2.1", "Latest-week", "größe", "日本", "हिन्दी"])
 def test_names_of_letters_and_digits_are_names_of_views(name):
     assert check_view_name(name) == name
 
 
 @pytest.mark.parametrize(
     "name",
-    ["", "latest", "LATEST", "-2", "-x", "a/b", "../a", ".a", "a b", "a\n", "é", "con", "nul.x", "x.", "a" * 101],
+    [
+        "",
+        "latest",
+        "LATEST",
+        "-2",
+        "-x",
+        "a/b",
+        "../a",
+        ".a",
+        "a b",
+        "a\n",
+        "a\u200b",
+        "😀",
+        "\u0301a",
+        "日" * 90,
+        "con",
+        "nul.x",
+        "x.",
+        "a" * 101,
+    ],
 )
 def test_what_is_a_run_or_no_file_name_everywhere_is_no_name_of_a_view(name):
     with pytest.raises(InvalidNameError):
         check_view_name(name)
+
+
+def test_a_name_of_a_view_is_one_file_however_its_letters_are_composed():
+    assert check_view_name("gro\u0308ße") == "größe" == check_view_name("größe")
 
 
 def test_commas_part_columns_but_not_within_backticks():

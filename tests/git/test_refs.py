@@ -60,6 +60,14 @@ def test_packed_refs_behave_like_loose_ones(refs, commits, git):
     assert git("for-each-ref", "--format=%(refname) %(objectname)", "refs/runs") == f"{A} {commits[1]}\n"
 
 
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
+def test_a_name_with_a_separator_of_lines_is_one_ref_and_forges_none(refs, commits, git, separator):
+    forged = f"{A}{separator}{commits[1]} {B}"[len("refs/runs/inbox/") :].replace(" ", "_")
+    name = f"refs/runs/inbox/{forged}"
+    git("update-ref", name, commits[0])
+    assert refs.list("refs/runs/") == [(name, commits[0])]
+
+
 def test_listing_takes_whole_parts_of_names(refs, commits):
     refs.create("refs/runs/inbox/a", commits[0])
     refs.create("refs/runs-remote/origin/x", commits[0])

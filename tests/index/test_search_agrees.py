@@ -13,6 +13,7 @@ from gittrack.core.ids import ObjectId, RunId, experiment_id
 from gittrack.core.message import document_text
 from gittrack.core.query.evaluate import evaluate, facts_of
 from gittrack.core.query.parser import parse_query
+from gittrack.core.query.reserved_tags import RESERVED_TAGS
 from gittrack.core.query.sort_keys import parse_sort_key
 from gittrack.core.query.tree import Expression, SortKey
 from gittrack.core.query.walk import conditions_in, fields_in
@@ -58,7 +59,7 @@ RECORDS = st.builds(
     kind=st.just("run"),
     note=TEXTS,
     params=st.dictionaries(NAMES, PARAMS, max_size=4),
-    tags=st.dictionaries(NAMES, TEXTS, max_size=4),
+    tags=st.dictionaries(NAMES | st.sampled_from(sorted(RESERVED_TAGS)), TEXTS, max_size=4),
     metrics=st.dictionaries(
         NAMES, st.builds(MetricSummary, POINTS, POINTS, POINTS, POINTS, *[st.integers(0, 3)] * 3), max_size=4
     ),
@@ -134,6 +135,17 @@ QUERIES = st.sampled_from(
         *("tags.acc = '3'", "tags.acc = 3", "tags.acc = ''", "tags.acc != 'a'", "tags.acc in ('a', '3')", "note = 'a'"),
         *("duration > 1h", "end_time is null", "exit_code > 2", "author = 'a'", "commit = 'ab12'", "parent = 'ab12ab'"),
         *("data.train.hash = 'ab12'", "inputs.path = 'a'", "inputs.path is null", "inputs.size > artifacts.size"),
+        *(
+            "tags.mlflow.user = 'a'",
+            "tags.mlflow.user != '3'",
+            "tags.mlflow.user = 3",
+            "tags.mlflow.note.content like 'a%'",
+        ),
+        *(
+            "tags.mlflow.runName = 'ab12'",
+            "tags.mlflow.source.type = 'LOCAL'",
+            "tags.mlflow.user = tags.mlflow.runName",
+        ),
         *("has artifact 'a'", "code.changed('a')", "text('SAID')", "text('ab said')", "host ilike 'A'", "dirty"),
     ]
 )
@@ -154,7 +166,17 @@ def test_queries_that_people_write_agree(records, one, other):
 
 ORDERS = st.lists(
     st.sampled_from(
-        ["metrics.acc", "-metrics.acc", "params.acc", "-params.acc", "tags.a.b", "-name", "duration", "-metrics.no"]
+        [
+            "metrics.acc",
+            "-metrics.acc",
+            "params.acc",
+            "-params.acc",
+            "tags.a.b",
+            "-name",
+            "duration",
+            "-metrics.no",
+            "tags.mlflow.user",
+        ]
     ),
     max_size=3,
     unique=True,
@@ -170,7 +192,7 @@ def place(record: RunRecord, keys: list[SortKey]):
 
     for key in keys:
         value = next(field_values(key.field, facts), None)
-        if key.field.scope in ("params", "tags") and value is not None:
+        if key.field.scope in ("params", "tags") and key.field.key not in RESERVED_TAGS and value is not None:
             value = stored_value(value)[0]
             value = math.nan if value is None else value
         rank = 2 if value is None else 1 if isinstance(value, float) and math.isnan(value) else 0

@@ -30,16 +30,18 @@ _OF_METRICS = ("metrics.", "metric.", "summary.")
 @click.option("-e", "--experiment", metavar="EXP", help="Only runs of this experiment (name or id).")
 @click.option("--id", "as_id", is_flag=True, help="Print ids only, for scripts.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV: a column for each parameter, metric and tag.")
+@click.option("--md", "as_md", is_flag=True, help="Print a Markdown table.")
 @click.pass_obj
 def command(
     session: Session,
+    /,
     query: tuple[str, ...],
     metric: str,
     number: int,
     by: str | None,
     experiment: str | None,
-    as_id: bool,
-    as_json: bool,
+    **formats: bool,
 ) -> None:
     """Name the runs that are best by a metric.
 
@@ -52,13 +54,12 @@ def command(
     [metrics] of .gittrack.toml says, else the metric's usual meaning: loss down, accuracy up. What is not a number is
     never best. Exit code 3 when no run has the metric.
     """
-    if as_id and as_json:
-        raise UsageError("--id and --json exclude each other", hint="gittrack best -m METRIC --id")
-    from gittrack.cli.searching import Pages, reading_progress, say_problems, search_of, understood
+    from gittrack.cli.searching import Pages, chosen_format, reading_progress, say_problems, search_of, understood
     from gittrack.core.names import display
     from gittrack.core.query.tree import AllOf, IsNan, IsNull, Not, SortKey
     from gittrack.core.query.unparse import field_text
 
+    as_what = chosen_format(formats, "best -m METRIC")
     project = session.recovered()
     field = _field(metric)
     words = understood(project, query)
@@ -71,13 +72,15 @@ def command(
         pages = Pages(project, search, number, progress)
     if pages.first is None:
         say_problems(pages.problems)
-        _refuse_unknown(project, words, field)
+        _refuse_unknown(project, words, field, nothing_found=True)
         name = display(field_text(field), 80)
         raise RunNotFoundError(f"no run that is asked for has a number for {name}", hint=f"gittrack ls --sort {name}")
-    if as_id:
+    if as_what == "id":
         print_data("\n".join(run.id for run in pages))
-    elif as_json:
+    elif as_what == "json":
         _print_json(pages, field, direction)
+    elif as_what:
+        _print_table(pages, field, direction, as_csv=as_what == "csv")
     else:
         _show(session, pages, field, direction)
     say_problems(pages.problems)
@@ -106,12 +109,14 @@ def _direction(project: Project, words: Asked, field: Field, by: str | None) -> 
     return direction
 
 
-def _refuse_unknown(project: Project, words: Asked, field: Field) -> None:
+def _refuse_unknown(project: Project, words: Asked, field: Field, *, nothing_found: bool = False) -> None:
     """Raises RunNotFoundError when no run has the metric, or something that the query asks for."""
-    from gittrack.api.index_lookups import unknown_in
+    from gittrack.api.index_lookups import unknown_in, unknown_values
     from gittrack.core.names import display
 
     unknown = unknown_in(project, words.expression, [field])
+    if nothing_found and not unknown:
+        unknown = unknown_values(project, words.expression)
     if unknown:
         missing, near = unknown[0]
         hint = f"did you mean {display(near, 80)}?" if near else "gittrack ls"
@@ -126,6 +131,24 @@ def _print_json(pages: Pages, field: Field, direction: Direction) -> None:
     runs = (shapes.listed_run(run) | {"value": getattr(run.record.metrics[field.key], field.part)} for run in pages)
     before = {"metric": field_text(field), "direction": direction.value}
     print_json_runs(runs, before, lambda: {"problems": [shapes.problem(each) for each in pages.problems]})
+
+
+def _print_table(pages: Pages, field: Field, direction: Direction, *, as_csv: bool) -> None:
+    from gittrack.cli.columns import shown_columns
+    from gittrack.cli.run_export import print_some_at_a_time
+    from gittrack.core.run_columns import RunColumn
+
+    if as_csv:
+        from gittrack.cli.spreadsheet import csv_of_everything
+
+        # The last value of every metric is there already.
+        print_some_at_a_time(csv_of_everything(pages, () if field.part == "last" else [RunColumn(field)]))
+        return
+    from gittrack.cli.run_table import markdown
+
+    columns = shown_columns((), adds=False, order=pages.asked.order)
+    titles = {columns.index(RunColumn(field)): direction.mark}
+    print_some_at_a_time(line + "\n" for line in markdown(pages, columns, titles))
 
 
 def _show(session: Session, pages: Pages, field: Field, direction: Direction) -> None:

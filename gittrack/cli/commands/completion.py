@@ -58,7 +58,9 @@ def _lines(shell: str, words: tuple[str, ...]) -> list[str]:
     if shell == "bash":
         breaks, line = words
         typed = read_line(line)
-        return bash_lines(typed, breaks, offer(after_program(typed.before), typed.word))
+        # A text within a query is quoted by the kind of quotes that does not end the word of the shell.
+        quote = {'"': "'", "'": '"'}.get(typed.quote, "")
+        return bash_lines(typed, breaks, offer(after_program(typed.before), typed.word, quote))
     *before, beginning = words
     word = read_line(beginning).word if shell == "fish" else beginning
     return described_lines(offer(after_program(before), word))

@@ -9,7 +9,7 @@ import click
 
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import print_data
-from gittrack.errors import UsageError
+from gittrack.errors import QuerySyntaxError, UsageError
 
 if TYPE_CHECKING:
     from gittrack.api.count_by import Group
@@ -23,9 +23,17 @@ if TYPE_CHECKING:
 @click.option("--by", metavar="FIELD", help="Count for each value: experiment, status, params.model, tags.team.")
 @click.option("--deleted", is_flag=True, help="The deleted runs instead of the others.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--md", "as_md", is_flag=True, help="Print a Markdown table.")
 @click.pass_obj
 def command(
-    session: Session, query: tuple[str, ...], experiment: str | None, by: str | None, deleted: bool, as_json: bool
+    session: Session,
+    /,
+    query: tuple[str, ...],
+    experiment: str | None,
+    by: str | None,
+    deleted: bool,
+    **formats: bool,
 ) -> None:
     """Count runs, all together or by what they have in common.
 
@@ -36,6 +44,7 @@ def command(
     """
     from gittrack.cli.searching import (
         Pages,
+        chosen_format,
         reading_progress,
         say_problems,
         say_unknown,
@@ -43,6 +52,7 @@ def command(
         understood,
     )
 
+    as_what = chosen_format(formats, "count")
     field = None if by is None else _field(by)
     project = session.recovered()
     asked = understood(project, query)
@@ -57,8 +67,10 @@ def command(
 
         groups = count_by(project, search, field)
         total = sum(group.runs for group in groups)
-    if as_json:
+    if as_what == "json":
         _print_json(total, field, groups, pages.problems)
+    elif as_what:
+        _print_table(total, field, groups, as_csv=as_what == "csv")
     elif field is None:
         print_data(str(total))
     elif groups:
@@ -71,10 +83,14 @@ def command(
 
 
 def _field(text: str) -> Field:
+    from gittrack.core.query.diagnosis import renamed
     from gittrack.core.query.fields import is_several
     from gittrack.core.query.parser import parse_field
 
-    field = parse_field(text)
+    try:
+        field = parse_field(text)
+    except QuerySyntaxError as error:
+        raise renamed(error, "the field") from error
     if is_several(field):
         raise UsageError(
             "a run may have several of this, runs cannot be counted by it", hint="gittrack count --by status"
@@ -91,6 +107,20 @@ def _print_json(total: int, field: Field | None, groups: Sequence[Group], proble
         parts["by"] = field_text(field)
         parts["groups"] = [{"value": group.value, "runs": group.runs} for group in groups]
     shapes.print_json(**parts, problems=[shapes.problem(each) for each in problems])
+
+
+def _print_table(total: int, field: Field | None, groups: Sequence[Group], *, as_csv: bool) -> None:
+    from gittrack.cli.exports import csv_text, markdown_lines
+    from gittrack.core.query.unparse import field_text
+    from gittrack.core.value_text import exact_text
+
+    titles = ["runs"] if field is None else [field_text(field), "runs"]
+    rows = [["" if group.value is None else exact_text(group.value), str(group.runs)] for group in groups]
+    rows = [[str(total)]] if field is None else rows
+    if as_csv:
+        print_data(csv_text([titles, *rows]), end="")
+    else:
+        print_data("\n".join(markdown_lines(titles, rows)))
 
 
 def _show(session: Session, field: Field, groups: Sequence[Group]) -> None:

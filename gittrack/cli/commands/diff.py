@@ -10,7 +10,7 @@ import click
 
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import say
-from gittrack.errors import NotFoundError, UsageError
+from gittrack.errors import NotFoundError, RunNotFoundError, UsageError
 
 if TYPE_CHECKING:
     from gittrack.api.diff import Part, RunDiff, Style
@@ -26,7 +26,13 @@ class _WithPaths(click.Command):
         """Set aside what follows the first ``--``."""
         at = args.index("--") if "--" in args else len(args)
         ctx.meta[_PATHS] = tuple(args[at + 1 :])
-        return super().parse_args(ctx, args[:at])
+        try:
+            return super().parse_args(ctx, args[:at])
+        except click.UsageError as error:
+            if "unexpected extra argument" not in error.message:
+                raise
+            hint = "paths come after --: gittrack diff RUN RUN -- PATH"
+            raise UsageError("more than two runs are named", hint=hint) from error
 
 
 @click.command("diff", cls=_WithPaths)
@@ -76,10 +82,13 @@ def command(
     if stat and name_only:
         raise UsageError("--stat and --name-only exclude each other", hint="gittrack diff @-2 @latest --stat")
     project = session.recovered()
-    found = diff_runs(project, before, after)
+    try:
+        found = diff_runs(project, before, after)
+    except RunNotFoundError as error:
+        raise _perhaps_a_path(error, before, after) from error
     if "code" in parts and len(parts) > 1:
         found = with_code_read(found)
-    elif parts == ("code",) and found.code.reason and not as_json:
+    elif parts == ("code",) and found.code.reason and not as_json and not exit_code:
         raise NotFoundError(found.code.reason, hint=found.code.hint)
     if as_json:
         from gittrack.cli.diff_page import json_shape
@@ -90,6 +99,18 @@ def command(
         _show(session, project, found, parts, paths, "stat" if stat else "names" if name_only else "patch")
     if exit_code and _differs(found, parts, paths):
         context.exit(1)
+
+
+def _perhaps_a_path(error: RunNotFoundError, before: str, after: str | None) -> RunNotFoundError:
+    """The same, with a hint where the word that is no run looks like a file."""
+    import os
+    import shlex
+
+    for word, run in ((after, before), (before, "@latest")):
+        if word is not None and f"'{word}'" in error.message and ("/" in word or os.path.lexists(word)):
+            hint = f"paths come after --: gittrack diff {shlex.quote(run)} -- {shlex.quote(word)}"
+            return RunNotFoundError(error.message, hint=hint)
+    return error
 
 
 def _parts(flags: dict[str, bool], after: str | None, *, of_code: bool) -> tuple[Part, ...]:
@@ -132,7 +153,12 @@ def _show(
 
         whole = style if only_code or style != "patch" else "stat and patch"
         pieces = found.code.stream(
-            whole, colour=terminal.colour, width=terminal.width, paths=paths, directory=Path.cwd()
+            whole,
+            colour=terminal.colour,
+            width=terminal.width,
+            paths=paths,
+            directory=Path.cwd(),
+            binary=terminal.width is None,  # for `git apply`
         )
         pager = "" if terminal.width is None else pager_of(project)
         show_stream(lines, pieces, terminal, pager, session.environ)
@@ -147,6 +173,8 @@ def _say_rest(found: RunDiff, parts: Sequence[Part], paths: Sequence[str], diffe
         where = " in these paths" if paths else ""
         what = "" if len(parts) > 1 else f" in {'their environment' if parts[0] == 'env' else parts[0]}"
         say(f"run '{found.before.name}' and {other} do not differ{what}{where}")
+    if parts == ("code",) and found.code.reason:
+        say(f"warning: not compared: {found.code.reason}; {found.code.hint}", role="warning")
     if "code" not in parts or found.code.reason:
         return
     for run in (found.before, found.after):

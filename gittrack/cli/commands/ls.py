@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +9,6 @@ import click
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import say
 from gittrack.core.records import RunStatus
-from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
@@ -70,9 +68,9 @@ def command(
     answer all queries, and that of the view; options win over the view's. A terminal shows the first 1000; files and
     pipes get all.
     """
-    as_what = _format(formats)
     from gittrack.cli.searching import (
         Pages,
+        chosen_format,
         columns_of,
         order_of,
         reading_progress,
@@ -82,6 +80,7 @@ def command(
         understood,
     )
 
+    as_what = chosen_format(formats, "ls")
     project = session.recovered()
     asked = understood(project, query, statuses)
     view = asked.view
@@ -105,13 +104,6 @@ def command(
         total = pages.total()
         say(f"shown: {_ON_A_SCREEN} of {total} runs; all: gittrack ls -n {total}, or fewer: a query, -e EXPERIMENT")
     say_problems(pages.problems)
-
-
-def _format(formats: Mapping[str, bool]) -> str:
-    chosen = [name for name in ("json", "csv", "md") if formats[f"as_{name}"]]
-    if len(chosen) > 1:
-        raise UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other", hint=f"gittrack ls --{chosen[0]}")
-    return chosen[0] if chosen else ""
 
 
 def _print_json(pages: Pages, choice: ColumnChoice) -> None:

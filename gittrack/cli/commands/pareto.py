@@ -9,7 +9,7 @@ import click
 
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import print_data, say
-from gittrack.errors import UsageError
+from gittrack.errors import RunNotFoundError, UsageError
 
 if TYPE_CHECKING:
     from gittrack.api.pareto import Pareto
@@ -54,7 +54,7 @@ def command(
 
     A run beats another when it is at least as good in every metric and better in one. Which way each gets better, the
     table [metrics] of .gittrack.toml says, else its usual meaning. The second front is what only the first beats. Runs
-    that lack a metric, or whose value is NaN, are left out and counted.
+    that lack a metric, or whose value is NaN, are left out and counted. Exit code 3 when no run is left.
     """
     if as_json + as_csv + as_md > 1:
         raise UsageError("only one of --json, --csv and --md", hint="gittrack pareto … --json")
@@ -73,13 +73,18 @@ def command(
             search.expression,
             None if search.experiments is None else tuple(search.experiments),
             Directions(maximize, minimize),
+            search.seconds,
         )
         found = find_pareto(project, asked, progress)
+    if not found.compared:
+        say_problems(found.problems)
+        text = f"no run that is asked for has a number for every metric{_left_out(found)}"
+        raise RunNotFoundError(text, hint="gittrack ls")
     if as_json:
         _print_json(found)
     elif as_csv or as_md:
         _print_table(found, as_csv=as_csv)
-    elif found.runs:
+    else:
         _show(session, found)
     say_problems(found.problems)
     _say_counts(found)
@@ -132,7 +137,7 @@ def _show(session: Session, found: Pareto) -> None:
 
     several = len(found.sizes) > 1
     columns = [Column("FRONT", right=True)] if several else []
-    columns += [Column("ID"), Column("NAME", least=12), Column("EXPERIMENT", least=8)]
+    columns += [Column("ID"), Column("NAME", least=12), Column("EXPERIMENT", least=8, spare=1)]
     columns += [Column(display(title, 40), right=True) for title in _titles(found)]
     lines = table(columns, list(_rows(found, several)), session.stdout)
     session.stdout.show([*_drawing(session, found), *lines], session.environ)
@@ -175,16 +180,18 @@ def _number_texts(values: Iterable[float]) -> list[str]:
     return short if len(set(short)) == len(set(kept)) else [f"{value:.10g}" for value in kept]
 
 
+def _left_out(found: Pareto) -> str:
+    from gittrack.cli.render import plural
+
+    left_out = [f"{plural(found.lacking, 'run')} without a metric"] if found.lacking else []
+    left_out += [f"{plural(found.nan, 'run')} where one is NaN"] if found.nan else []
+    return f"; left out: {' and '.join(left_out)}" if left_out else ""
+
+
 def _say_counts(found: Pareto) -> None:
     from gittrack.cli.render import plural, short_ids
 
-    total = sum(found.sizes)
-    left_out = [f"{plural(found.lacking, 'run')} without a metric"] if found.lacking else []
-    left_out += [f"{plural(found.nan, 'run')} where one is NaN"] if found.nan else []
-    without = f"; left out: {' and '.join(left_out)}" if left_out else ""
-    if not total:
-        say(f"no run has a number for every metric{without}; which runs have one: gittrack ls")
-        return
+    total, without = sum(found.sizes), _left_out(found)
     of = f"{total} of {plural(found.compared, 'run')}"
     say((f"no other run beats {of}" if len(found.sizes) == 1 else f"{of} on {len(found.sizes)} fronts") + without)
     if len(found.runs) < total:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("runs", metavar="[RUN]...", nargs=-1)
 @click.option("--query", metavar="QUERY", help="The runs that answer it, as `gittrack ls QUERY` lists them.")
 @click.option("-e", "--experiment", metavar="EXP", help="All runs of this experiment (name or id), or those of QUERY.")
-@click.option("-m", "--metric", "metrics", metavar="NAME", multiple=True, help="A metric; each is a chart of its own.")
+@click.option("-m", "--metric", "metrics", metavar="NAME", multiple=True, help="A metric, or several: 'val/*'.")
 @click.option(
     "--by",
     type=click.Choice(["step", "time", "relative"]),
@@ -67,9 +67,19 @@ def command(
 ) -> None:
     """Draw the curves of metrics: in the terminal, or into a file.
 
-    Without -m those that `gittrack ls` shows are drawn. A gap in a curve is a NaN, an arrow at the edge an infinity.
+    Each metric is a chart of its own. Without -m up to four are drawn: those of the setting `headline`, then curves
+    that are usually looked at, such as loss and val/loss. A gap in a curve is a NaN, an arrow at the edge an infinity.
     """
-    from gittrack.api.plot import View, check_target, default_metrics, draw, find_runs, write_charts
+    from gittrack.api.plot import (
+        View,
+        check_target,
+        check_view,
+        chosen_metrics,
+        default_metrics,
+        draw,
+        find_runs,
+        write_charts,
+    )
     from gittrack.cli.searching import searched
 
     if not runs and query is None and experiment is None:
@@ -78,15 +88,19 @@ def command(
         raise UsageError("--force needs the file it is about", hint="gittrack plot @latest -o curve.svg --force")
     if output is not None:
         check_target(output, force=force)
+    view = View(by, smooth, log_x, log_y)
+    check_view(view)
     project = session.recovered()
     found = find_runs(project, runs, searched(project, query, experiment))
-    drawing = draw(found, metrics or default_metrics(project, found), View(by, smooth, log_x, log_y))
+    names = chosen_metrics(project, found, metrics) if metrics else default_metrics(project, found)
+    drawing = draw(found, names, view)
+    unseen: tuple[str, ...] = ()
     if output is None:
         _show(session, drawing, width, height, ascii_only=ascii_only)
     else:
-        write_charts(output, drawing.charts, force=force)
+        unseen = write_charts(output, drawing.charts, force=force)
         say(f"wrote {output}")
-    for reason in drawing.left_out:
+    for reason in (*drawing.left_out, *unseen):
         say(f"warning: {reason}", role="warning")
 
 

@@ -64,7 +64,7 @@ def command(
     with reading_progress() as progress:
         search = search_of(project, understood(project, query), experiment)
         experiments = None if search.experiments is None else tuple(search.experiments)
-        asked = SimilarAsked(whole, number, wanted, search.expression, experiments)
+        asked = SimilarAsked(whole, number, wanted, search.expression, experiments, search.seconds)
         found = find_similar(project, asked, progress)
     if as_json:
         _print_json(found)
@@ -84,6 +84,7 @@ def _print_json(found: Similar) -> None:
                 "name": one.name,
                 "mine": one.mine,
                 "theirs": one.theirs,
+                "kind": one.kind,
                 "distance": one.distance,
             }
             for one in each.differences
@@ -137,11 +138,13 @@ def _difference(one: Differing) -> str:
     if one.aspect == "data":
         return "data"
     texts = []
-    for value in (one.mine, one.theirs):
+    for value, missing in ((one.mine, "added"), (one.theirs, "removed")):
         from gittrack.core.value_text import value_text
 
-        text = "-" if value is None else format_number(value) if isinstance(value, float) else value_text(value)
-        texts.append(display(text, _VALUE))
+        text = format_number(value) if isinstance(value, float) else value_text(value)
+        texts.append("-" if one.kind == missing else display(text, _VALUE))
+    if texts[0] == texts[1] and type(one.mine) is not type(one.theirs):
+        texts = [f"{text} ({type(value).__name__})" for text, value in zip(texts, (one.mine, one.theirs), strict=True)]
     return f"{display(one.name, _NAME)} {texts[0]} → {texts[1]}"
 
 

@@ -13,6 +13,10 @@ from gittrack.cli.terminal import Terminal, say
 if TYPE_CHECKING:
     from gittrack.api.project import Project
     from gittrack.api.read import Listing, SavedRun
+    from gittrack.cli.render import Cell, Column
+
+_METRIC_NAME = 24
+"""Columns of the name of a metric."""
 
 
 @click.command("top")
@@ -77,30 +81,66 @@ def _page(project: Project, listing: Listing, terminal: Terminal) -> list[str]:
 
 
 def _table(project: Project, runs: Sequence[SavedRun], terminal: Terminal) -> list[str]:
-    from gittrack.api.farewell import chosen_metrics, duration_of, metric_text
+    from gittrack.api.farewell import duration_of
     from gittrack.cli.render import Cell, Column, short_ids, status_role, table
+    from gittrack.core.names import cell_width
     from gittrack.core.sparkline import format_duration
 
     columns = [
         Column("ID"),
-        Column("NAME", least=12),
-        Column("EXPERIMENT", least=8),
+        Column("NAME", least=_LEAST_NAME),
+        Column("EXPERIMENT", least=_LEAST_EXPERIMENT),
         Column("STATUS"),
         Column("ELAPSED", right=True),
-        Column("METRICS", least=16),
     ]
     now, ids = project.now(), short_ids(runs)
-    rows = []
-    for run in runs:
-        metrics = [metric_text(run, name, 24) for name in chosen_metrics(run, project.config.headline)]
-        rows.append(
-            [
-                Cell(ids[run.id], "warning" if terminal.colour else ""),
-                Cell(run.name),
-                Cell(run.record.experiment.name),
-                Cell(run.status.value, status_role(run.status)),
-                Cell(format_duration(duration_of(run.record, now))),
-                Cell("  ".join(metrics)),
-            ]
-        )
-    return table(columns, rows, terminal)
+    rows = [
+        [
+            Cell(ids[run.id], "warning" if terminal.colour else ""),
+            Cell(run.name),
+            Cell(run.record.experiment.name),
+            Cell(run.status.value, status_role(run.status)),
+            Cell(format_duration(duration_of(run.record, now))),
+        ]
+        for run in runs
+    ]
+    cells = _metrics_cells(project, runs, _room(columns, rows, terminal))
+    # Names are cut rather than numbers.
+    columns.append(Column("METRICS", least=max(map(cell_width, cells), default=0)))
+    return table(columns, [[*row, Cell(text)] for row, text in zip(rows, cells, strict=True)], terminal)
+
+
+_LEAST_NAME, _LEAST_EXPERIMENT = 12, 8
+
+
+def _room(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], terminal: Terminal) -> tuple[int, int] | None:
+    """Columns that metrics may take: beside the others as wide as they are, and as narrow as they can be."""
+    from gittrack.cli.render import GAP
+    from gittrack.core.names import cell_width, display
+
+    if terminal.width is None:
+        return None
+    widths = [
+        max(cell_width(column.title), *(cell_width(display(row[place].text)) for row in rows))
+        for place, column in enumerate(columns)
+    ]
+    left = terminal.width - len(GAP) * len(widths)
+    narrow = [min(width, column.least or width) for width, column in zip(widths, columns, strict=True)]
+    return left - sum(widths), left - sum(narrow)
+
+
+def _metrics_cells(project: Project, runs: Sequence[SavedRun], room: tuple[int, int] | None) -> list[str]:
+    """The metrics of each run: at least one, and as many more as are seen whole."""
+    from gittrack.api.farewell import chosen_metrics, metric_text
+    from gittrack.core.names import cell_width
+
+    cells = [
+        [metric_text(run, name, _METRIC_NAME) for name in chosen_metrics(run, project.config.headline)] for run in runs
+    ]
+    if room is not None:
+        widest = max((cell_width(texts[0]) for texts in cells if texts), default=0)
+        wide = max(room[0], min(room[1], widest))
+        for texts in cells:
+            while len(texts) > 1 and cell_width("  ".join(texts)) > wide:
+                texts.pop()
+    return ["  ".join(texts) for texts in cells]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gittrack.cli.session import Session
-from gittrack.cli.terminal import print_data, say
+from gittrack.cli.terminal import print_page, say
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _list(session: Session, as_json: bool) -> None:
         ]
         session.stdout.show(table(columns, rows, session.stdout), session.environ)
     for each in broken:
-        say(f"warning: {each.path} is no view: {each.reason}: {each.hint}", role="warning")
+        say(f"warning: {each.path} is no view: {each.reason}; {each.hint}", role="warning")
     if not views and not broken and not as_json:
         say("no views yet; save one: gittrack views save best --sort -metrics.acc -n 20")
 
@@ -82,12 +82,13 @@ def save(
     """
     from gittrack.api.views import save_view
     from gittrack.core.names import display
+    from gittrack.core.run_columns import column_texts
     from gittrack.core.view import View
 
     if not (query.strip() or sort or columns or number):
         hint = f"gittrack views save {display(name, 80)} --sort -metrics.acc -n 20"
         raise UsageError("a view needs a query, an order, columns or a number", hint=hint)
-    view = View(name, query, columns, sort, number, description)
+    view = View(name, query, column_texts(columns), sort, number, description)
     path = save_view(session.project(), view, replace=force)
     say(f"saved {display(path)}; use it: gittrack ls @{name}; share it: git add {path}")
 
@@ -115,7 +116,7 @@ def show(session: Session, name: str, as_json: bool) -> None:
         "number": "" if view.number is None else str(view.number),
         "description": view.description,
     }
-    print_data("\n".join([f"@{view.name}", *facts_lines(facts, session.stdout)]))
+    print_page("\n".join([f"@{view.name}", *facts_lines(facts, session.stdout)]))
 
 
 @command.command("rm")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gittrack.cli.session import Session
-from gittrack.cli.terminal import Terminal, print_data, say
+from gittrack.cli.terminal import Terminal, print_page, say
 from gittrack.core.records import RunStatus
 from gittrack.frozen import dataclass
 
@@ -24,7 +24,14 @@ INTERRUPTED = 130
 
 @click.command("watch")
 @click.argument("run", metavar="RUN")
-@click.option("-m", "--metric", "metrics", metavar="NAME", multiple=True, help="A metric to draw; may come later.")
+@click.option(
+    "-m",
+    "--metric",
+    "metrics",
+    metavar="NAME",
+    multiple=True,
+    help="A metric to draw, or several: 'val/*'; may come later.",
+)
 @click.option(
     "--by",
     type=click.Choice(["step", "time", "relative"]),
@@ -70,15 +77,20 @@ def command(
     Ends with 0 when the run finished, with 1 when it failed, crashed or was stopped; q or Ctrl-C end it with 130, and
     the run goes on. Where nothing can be drawn in place (a pipe, TERM=dumb) it waits, and prints the last page.
     """
+    from gittrack.api.histories import missing_metric
     from gittrack.api.live_runs import LiveRuns, has_ended
-    from gittrack.api.plot import View
+    from gittrack.api.plot import View, check_view
     from gittrack.api.read import find_run
     from gittrack.cli.screen import has_cursor_control
 
     session: Session = context.obj
+    view = View(by, smooth, log_x, log_y)
+    check_view(view)
     project = session.recovered()
     live, found = LiveRuns(project), find_run(project, run)
-    page = _Page(project, metrics, View(by, smooth, log_x, log_y), ascii_only or session.environ.get("TERM") == "dumb")
+    page = _Page(project, metrics, view, ascii_only or session.environ.get("TERM") == "dumb")
+    if has_ended(found) and metrics and not page.names(found):
+        raise missing_metric([found], metrics[0])
     if not once and not has_ended(found):
         in_place = has_cursor_control(session.environ)
         ended = _followed(session, live, found, page, seconds) if in_place else _awaited(live, found, seconds)
@@ -86,7 +98,7 @@ def command(
             say(f"run {found.id[:8]} goes on; next: gittrack watch {found.id[:8]}")
             context.exit(INTERRUPTED)
         found = ended
-    print_data(
+    print_page(
         "\n".join(page.lines(found, session.stdout))
     )  # no pager: what follows in a script must not wait for a key
     if not has_ended(found):
@@ -143,37 +155,58 @@ class _Page:
 
     def lines(self, run: SavedRun, terminal: Terminal, *, fit: bool = False) -> list[str]:
         """The lines; with ``fit`` as many as the terminal has, where that is possible at all."""
+        from gittrack.api.live_runs import has_ended
         from gittrack.api.plot import draw
         from gittrack.cli.charts import BESIDE_THE_FIELD, HEIGHT, charts_text
         from gittrack.core.terminal_chart import LEAST_HEIGHT
 
-        lines = self._head(run, terminal)
-        names = self._names(run)
+        lines = [*self._head(run, terminal), ""]
+        names = self.names(run)
         if not names:
-            return [*lines, "", "  no metrics yet"]
-        drawing = draw([run], names, self.view)
+            return [*lines, "  no metrics" if has_ended(run) else "  no metrics yet"]
         height = None
         if fit:
-            room = (terminal.height - len(lines)) // len(names) - BESIDE_THE_FIELD - 1
+            least = LEAST_HEIGHT + BESIDE_THE_FIELD
+            if terminal.height < len(lines) + least:
+                lines = [self._short_head(run, terminal)]
+            # Every chart but the last has a blank line below it.
+            names = names[: max((terminal.height - len(lines) + 1) // (least + 1), 1)]
+            room = (terminal.height - len(lines) + 1) // len(names) - BESIDE_THE_FIELD - 1
             height = max(LEAST_HEIGHT, min(room, HEIGHT))
-        lines += ["", *charts_text(drawing.charts, terminal, height=height, ascii_only=self.ascii_only)]
+        drawing = draw([run], names, self.view)
+        lines += charts_text(drawing.charts, terminal, height=height, ascii_only=self.ascii_only)
         return [*lines, *drawing.left_out]
 
-    def _names(self, run: SavedRun) -> list[str]:
-        from gittrack.api.farewell import chosen_metrics
+    def names(self, run: SavedRun) -> list[str]:
+        """The metrics that are drawn, of those that the run has by now."""
+        from gittrack.api.plot import chosen_metrics
 
-        chosen = self.metrics or chosen_metrics(run, self.project.config.headline)
-        return [name for name in dict.fromkeys(chosen) if name in run.record.metrics]
+        return [name for name in chosen_metrics(self.project, [run], self.metrics) if name in run.record.metrics]
+
+    def _short_head(self, run: SavedRun, terminal: Terminal) -> str:
+        """The head in one line, where a terminal has no room for more."""
+        from gittrack.api.farewell import duration_of
+        from gittrack.core.names import display
+        from gittrack.core.sparkline import format_duration
+
+        steps = [summary.last_step for summary in run.record.metrics.values()]
+        parts = [run.status.value, format_duration(duration_of(run.record, self.project.now()))]
+        facts = "  ".join([*parts, *([f"step {max(steps)}"] if steps else [])])
+        width = terminal.width or 80
+        name = display(run.name, max(width - len(facts) - 2, 8))
+        return terminal.paint(display(f"{name}  {facts}", width), "title")
 
     def _head(self, run: SavedRun, terminal: Terminal) -> list[str]:
         from gittrack.api.farewell import duration_of
+        from gittrack.api.plot import chosen_metrics
         from gittrack.cli.render import facts_lines, status_role, status_text, time_text
         from gittrack.core.names import display
         from gittrack.core.sparkline import format_duration
 
         now, record = self.project.now(), run.record
         steps = [summary.last_step for summary in record.metrics.values()]
-        missing = [name for name in dict.fromkeys(self.metrics) if name not in record.metrics]
+        asked = chosen_metrics(self.project, [run], self.metrics) if self.metrics else []
+        missing = [name for name in asked if name not in record.metrics]
         facts = {
             "id": run.id,
             "experiment": record.experiment.name,

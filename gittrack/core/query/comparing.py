@@ -146,8 +146,8 @@ def member_test(kind: Kind, constants: Collection[Value]) -> Callable[[Value], b
     >>> list(map(member_test("id", ["ab12", "ffff"]), ["ab12cd", "cd34ef"]))
     [True, False]
     """
-    if kind == "any":  # one value in a run
-        return lambda value: any(compare_values(value, "=", constant) for constant in constants)
+    if kind == "any":
+        return _mixed_member_test(constants)
     members = frozenset(constants)
     if kind not in ("id", "digest"):
         return lambda value: value in members
@@ -159,6 +159,33 @@ def member_test(kind: Kind, constants: Collection[Value]) -> Callable[[Value], b
         if value in members or (rest and rest in members):
             return True
         return any(value[:length] in prefixes or rest[:length] in prefixes for length in lengths)
+
+    return has
+
+
+def _mixed_member_test(constants: Collection[Value]) -> Callable[[Value], bool]:
+    """As :func:`member_test`, of params and tags: what a value equals follows from what both are."""
+    texts = {each for each in constants if isinstance(each, str)}
+    flags = {each for each in constants if isinstance(each, bool)}
+    numbers = {each for each in constants if isinstance(each, int | float) and not isinstance(each, bool)}
+    written = {number_of_text(each) for each in texts} - {None}
+    said = {flag_of_text(each) for each in texts} - {None}
+    shown = {exact_text(each) for each in numbers}
+
+    def has(value: Value) -> bool:
+        if value is None:
+            return False
+        if isinstance(value, bool):
+            return value in flags or value in said
+        text = exact_text(value)
+        if isinstance(value, int | float):
+            return value in numbers or value in written or (text in texts and number_of_text(text) is None)
+        if text in texts:
+            return True
+        if not isinstance(value, str):
+            return text in shown
+        number = number_of_text(text)
+        return (text in shown if number is None else number in numbers) or flag_of_text(text) in flags
 
     return has
 

@@ -142,7 +142,9 @@ def matches(left: Side, pattern: Side, *, negative: bool) -> Expression:
         searcher(text)
     except PatternError as error:
         place = pattern._replace(start=min(pattern.start + 1 + error.position, pattern.end))
-        raise SideError(place, error.problem, "docs/how-to/search.md lists what is supported") from None
+        raise SideError(
+            place, error.problem, "as in Python, but without lookaround, back references and names of groups"
+        ) from None
     part = Matches(field, text)
     return _present(field, Not(part)) if negative else part
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from heapq import nlargest
+from itertools import islice, pairwise
 
 from gittrack.core.names import cell_width, display
 from gittrack.errors import QuerySyntaxError
@@ -10,7 +12,13 @@ from gittrack.errors import QuerySyntaxError
 WIDTH = 70
 """Columns of the query that are shown around the place."""
 _BEFORE = 45
-_GUIDE = "the language is described in docs/how-to/search.md"
+_OF_QUERY = " of the query"
+_LONGEST = 200
+_POOL = 20_000
+"""Of so many known names of about the same length a near one is looked for."""
+_COMPARED = 200
+"""So many of them, those that share most pairs of letters, are compared exactly."""
+_GUIDE = "the language in short: gittrack ls --help"
 
 
 def syntax_error(query: str, position: int, problem: str, *, hint: str | None = None) -> QuerySyntaxError:
@@ -28,11 +36,18 @@ def syntax_error(query: str, position: int, problem: str, *, hint: str | None = 
     excerpt = f"{before}{display(query[position : position + 4 * WIDTH], room)}"
     caret = " " * cell_width(before) + "^"
     return QuerySyntaxError(
-        f"{problem}, at character {position + 1} of the query",
+        f"{problem}, at character {position + 1}{_OF_QUERY}",
         position=position,
         excerpt=f"{excerpt}\n{caret}",
         hint=hint or _GUIDE,
     )
+
+
+def renamed(error: QuerySyntaxError, what: str) -> QuerySyntaxError:
+    """The error of a text that is no query: ``at character 3 of the sort key``."""
+    message = error.message.removesuffix(_OF_QUERY)
+    message += f" of {what}" if message != error.message else ""
+    return QuerySyntaxError(message, position=error.position, excerpt=error.excerpt, hint=error.hint)
 
 
 def _last_cells(shown: str, position: int) -> str:
@@ -46,18 +61,27 @@ def _last_cells(shown: str, position: int) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name that is most like ``name``, or ``""``.
+    """The known name that is most like ``name``, else the shortest that begins so, or ``""``.
 
-    >>> nearest("metrics.acu", ["metrics.acc", "metrics.loss"])
-    'metrics.acc'
+    >>> nearest("metrics.acu", ["metrics.acc", "metrics.loss"]), nearest("lat", ["acc", "latency_ms"])
+    ('metrics.acc', 'latency_ms')
     """
     from difflib import get_close_matches
 
-    if len(name) > 200:
+    if len(name) > _LONGEST:
         return ""
-    by_lower = {each.lower(): each for each in known if abs(len(each) - len(name)) <= max(3, len(name) // 2)}
-    found = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[found[0]] if found else ""
+    lower, known = name.lower(), list(known)
+    alike = (each for each in known if abs(len(each) - len(name)) <= max(3, len(name) // 2))
+    by_lower = {each.lower(): each for each in islice(alike, _POOL)}
+    pool: Iterable[str] = by_lower
+    if len(by_lower) > _COMPARED:  # what shares no pair of letters is not near; difflib takes long to find that out
+        pairs = frozenset(map("".join, pairwise(lower)))
+        pool = nlargest(_COMPARED, by_lower, key=lambda each: len(pairs.intersection(map("".join, pairwise(each)))))
+    found = get_close_matches(lower, pool, n=1, cutoff=0.6)
+    if found:
+        return by_lower[found[0]]
+    begun = (each for each in known if each.lower().startswith(lower)) if len(name) > 1 else ()
+    return min(begun, key=lambda each: (len(each), each), default="")
 
 
 def meant(name: str, known: Iterable[str]) -> str | None:

@@ -12,6 +12,7 @@ from functools import partial
 
 from gittrack.core.query.comparing import Value, compare_any, compare_kind, member_test, number_of
 from gittrack.core.query.fields import kind_of
+from gittrack.core.query.reserved_tags import tag_value
 from gittrack.core.query.tree import (
     AllOf,
     AnyOf,
@@ -88,7 +89,7 @@ def facts_of(
         metrics=record.metrics,
         params=record.params,
         tags=record.tags,
-        attributes=_attributes(record, now, deleted),
+        attributes=attributes_of(record, now, deleted=deleted),
         inputs=record.inputs,
         artifacts=record.artifacts,
         texts=(record.name, record.note, *comments),
@@ -97,7 +98,8 @@ def facts_of(
     )
 
 
-def _attributes(record: RunRecord, now: int, deleted: bool) -> dict[str, Value]:
+def attributes_of(record: RunRecord, now: int, *, deleted: bool = False) -> dict[str, Value]:
+    """A run's attributes by their names in queries; arguments as for :func:`facts_of`."""
     end = now if record.end_time is None else record.end_time
     return {
         "id": record.id,
@@ -122,7 +124,17 @@ def _attributes(record: RunRecord, now: int, deleted: bool) -> dict[str, Value]:
         "error": record.error,
         "note": record.note,
         "deleted": deleted,
+        "artifact_uri": artifact_uri(record.id),
     }
+
+
+def artifact_uri(id: str) -> str:
+    """The address of all artifacts of a run.
+
+    >>> artifact_uri("ab12")
+    'runs:/ab12'
+    """
+    return f"runs:/{id}"
 
 
 def evaluate(expression: Expression, facts: RunFacts) -> bool:
@@ -147,10 +159,10 @@ def evaluate(expression: Expression, facts: RunFacts) -> bool:
     values = field_values(expression.field, facts)
     if isinstance(expression, IsNull):
         return next(values, None) is None
-    return any(map(_test_of(expression), values))
+    return any(map(test_of(expression), values))
 
 
-def _test_of(part: Within | Like | Matches | IsNan) -> Callable[[Value], bool]:
+def test_of(part: Within | Like | Matches | IsNan) -> Callable[[Value], bool]:
     """The function that tests one value."""
     if isinstance(part, IsNan):
         return is_nan
@@ -255,7 +267,7 @@ def _single(field: Field, facts: RunFacts) -> Value:
     if field.scope == "params":
         return facts.params.get(field.key)
     if field.scope == "tags":
-        return facts.tags.get(field.key)
+        return tag_value(field.key, facts.tags, facts.attributes)
     value = facts.attributes.get(field.key)
     return None if value == "" else value
 

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from gittrack.core.names import display
 from gittrack.core.query.diagnosis import meant, nearest
+from gittrack.core.query.reserved_tags import RESERVED_TAGS
 from gittrack.core.query.tree import Expression, Field, Scope
 from gittrack.core.query.walk import fields_in
 
@@ -71,7 +72,12 @@ OTHER_NAMES: Mapping[str, str] = {
 """What attributes are called too, by MLflow most of all. Of ``lifecycle_stage`` the values ``active`` and ``deleted``
 mean false and true."""
 
-ALWAYS_THERE = frozenset({"id", "name", "experiment", "experiment_id", "status", "start_time", "dirty", "deleted"})
+_MOST_GUESSES = 5
+"""Unknown names of one query for which a near one is looked for: among many that takes its time."""
+
+ALWAYS_THERE = frozenset(
+    {"id", "name", "experiment", "experiment_id", "status", "start_time", "dirty", "deleted", "artifact_uri"}
+)
 """Attributes that every run has."""
 
 _INPUT_PARTS: Mapping[str, Kind] = {
@@ -216,15 +222,21 @@ def unknown_names(expression: Expression, known: Mapping[Scope, Collection[str]]
         known: ``metrics``, ``params``, ``tags`` -> the names that exist; a scope that is left out is not looked at.
 
     Returns:
-        Pairs such as ``("metrics.acu", "metrics.acc")``; the second is ``""`` when nothing is near. Other runs' fields
-        are left out.
+        Pairs such as ``("metrics.acu", "metrics.acc")``; the second is ``""`` when nothing is near, and of all but the
+        first few. Other runs' fields are left out.
     """
     missing: dict[str, str] = {}
     for field in fields_in(expression):
         names = known.get(field.scope)
         if names is None or field.key in names or field.subject:
             continue
-        missing[f"{field.scope}.{field.key}"] = _guess(field, names)
+        if field.scope == "tags" and field.key in RESERVED_TAGS:
+            continue
+        shown = (
+            f"{SUMMARY}.{field.key}.{field.part}" if field.part not in ("", "last") else f"{field.scope}.{field.key}"
+        )
+        if shown not in missing:
+            missing[shown] = _guess(field, names) if len(missing) < _MOST_GUESSES else ""
     return sorted(missing.items())
 
 
@@ -233,4 +245,6 @@ def _guess(field: Field, names: Collection[str]) -> str:
     if field.scope == "metrics" and part in METRIC_PARTS and key in names:
         return f"summary.{field.key}"
     guess = nearest(field.key, names)
+    if guess and field.part not in ("", "last"):
+        return f"{SUMMARY}.{guess}.{field.part}"
     return f"{field.scope}.{guess}" if guess else ""

@@ -7,15 +7,17 @@ stay literals until both sides are known.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from gittrack.core.names import display
 from gittrack.core.query.comparing import flag_of_text, number_of_text
-from gittrack.core.query.diagnosis import syntax_error
+from gittrack.core.query.diagnosis import nearest, syntax_error
 from gittrack.core.query.fields import Kind
 from gittrack.core.query.moments import parse_duration, parse_moment
 from gittrack.core.query.tree import Arithmetic, ArithmeticOperator, Constant, Operand
+from gittrack.core.records import RunStatus
 from gittrack.errors import QuerySyntaxError
 
 KIND_NAMES: Mapping[Kind, str] = {
@@ -30,6 +32,13 @@ KIND_NAMES: Mapping[Kind, str] = {
     "digest": "a hash",
 }
 TEXT_LIKE: frozenset[Kind] = frozenset({"text", "any", "id", "status", "digest"})
+STATUSES = tuple(status.value for status in RunStatus)
+_OTHER_STATUSES = frozenset({"scheduled"})
+"""What MLflow has too, and no run here."""
+_DIGEST = re.compile(r"[0-9a-fA-F]{4,128}(?:\.dir|-[0-9]{1,5})?")
+"""A hash or its beginning, without its algorithm: of a folder, and of what was uploaded in parts, with their marks."""
+_FIRST_MOMENT = 10**11
+"""Milliseconds: in March 1973, before there was anything to track."""
 UNORDERED: frozenset[Kind] = frozenset({"flag", "id", "status", "digest"})
 
 
@@ -227,11 +236,29 @@ def _fitted(side: Side, kind: Kind, now: int) -> Constant:
         return Constant(value)
     if not isinstance(value, str):
         raise SideError(side, f"{KIND_NAMES[kind]} is compared with a bare {_bare(value)}", "put it in quotes")
-    return Constant(value.lower() if kind in ("status", "id") else value)
+    if kind == "status":
+        return Constant(_as_status(side, value.lower()))
+    if kind == "digest":
+        _check_digest(side, value)
+    return Constant(value.lower() if kind == "id" else value)
 
 
 def _bare(value: float | bool) -> str:
     return "flag" if isinstance(value, bool) else "number"
+
+
+def _as_status(side: Side, text: str) -> str:
+    if text not in STATUSES and text not in _OTHER_STATUSES:
+        near = nearest(text, STATUSES)
+        hint = f"did you mean {near}?" if near else f"one of {', '.join(STATUSES)}; of a later version: status like '…'"
+        raise SideError(side, f"'{display(text, 40)}' is no status", hint)
+    return text
+
+
+def _check_digest(side: Side, text: str) -> None:
+    if ":" not in text and not _DIGEST.fullmatch(text):
+        hint = "at least four hex digits, or with what it is of: 'md5:12ab34', 'etag:…', 'version:…'"
+        raise SideError(side, f"'{display(text, 40)}' is no hash", hint)
 
 
 def _as_moment(side: Side, now: int) -> int | float:
@@ -243,6 +270,12 @@ def _as_moment(side: Side, now: int) -> int | float:
         return now + value
     if side.kind == "number":
         assert not isinstance(value, str)
+        if value and abs(value) < _FIRST_MOMENT:  # milliseconds, so it would be 1970, and every run later
+            shown = f"{value:g}"
+            hint = f"write {shown}d for so long ago" if value < 0 else f"write -{shown}d, or milliseconds since 1970"
+            if value * 1000 >= _FIRST_MOMENT:
+                hint = f"that would be seconds; times are in milliseconds: {value * 1000:.0f}"
+            raise SideError(side, f"{shown} is no time: a unit is missing", hint)
         return value
     moment = parse_moment(value, now) if isinstance(value, str) else None
     if moment is None:

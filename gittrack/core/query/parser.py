@@ -18,12 +18,14 @@ from typing import NamedTuple
 
 from gittrack.core.names import display
 from gittrack.core.query import conditions as tests
+from gittrack.core.query import mistakes
 from gittrack.core.query.fields import SCOPES, SUMMARY, UnknownNameError, find_field, is_several, kind_of
 from gittrack.core.query.moments import parse_duration
 from gittrack.core.query.operands import Side, SideError, calculate, negated
 from gittrack.core.query.token_reader import TokenReader
 from gittrack.core.query.tokens import Token
 from gittrack.core.query.tree import EVERYTHING, AllOf, AnyOf, ArithmeticOperator, Constant, Expression, Field, Not
+from gittrack.errors import QuerySyntaxError
 
 MAX_DEPTH = 100
 """How deep parentheses, ``not`` and arithmetic may nest."""
@@ -115,8 +117,15 @@ class _Parser(TokenReader):
     def whole(self) -> Expression:
         condition = self.condition(self.part(_OR, 0))
         if self.token.kind != "end":
-            raise self.wrong(f"{self.found()} stands after a whole condition", hint="join conditions by and, or")
+            raise self.leftover("condition")
         return condition.expression
+
+    def leftover(self, after: str) -> QuerySyntaxError:
+        """The error that a word stands behind something whole."""
+        before, token = self.tokens[self.index - 1], self.token
+        following = self.tokens[min(self.index + 1, len(self.tokens) - 1)]
+        mistake = mistakes.leftover(before, token, following)
+        return self.wrong(mistake.problem or f"{self.found()} stands after a whole {after}", hint=mistake.hint)
 
     def condition(self, part: _Part) -> _Condition:
         """``part``, which must be true or false."""
@@ -268,8 +277,20 @@ class _Parser(TokenReader):
         if word == "has" and following.keyword == "artifact":
             self.index += 2
             return tests.has_artifact(self.pattern("has artifact"))
-        if word not in ("text", "code.changed") or following.text != "(" or following.kind != "symbol":
+        if word == "has" and following.kind in ("word", "name", "text"):
+            self.index += 1
+            raise self.wrong(
+                f"has wants 'artifact' and a path in quotes, not {self.found()}", hint=mistakes.CALLS["has artifact"]
+            )
+        if following.kind != "symbol" or following.text != "(":
+            if word == "code.changed" or (word == "text" and following.kind == "text"):
+                raise self.wrong(f"{word} wants '(' and a text in quotes", hint=mistakes.CALLS[word])
             return None
+        if word in _KEYWORDS:
+            return None
+        if word not in ("text", "code.changed"):
+            mistake = mistakes.unknown_call(word)
+            raise self.wrong(mistake.problem, hint=mistake.hint)
         self.index += 2
         first = self.pattern(f"{word}()")
         second = self.pattern(word) if word == "code.changed" and self.accept(",") else None
@@ -305,7 +326,7 @@ class _Parser(TokenReader):
             right = self.side(self.part(_SUM, depth + 1))
             expression = tests.comparison(left, word, right, self.asked_at)
         if self.infix()[0] == _TEST:
-            raise self.wrong(f"{self.found()} stands after a whole comparison", hint="join conditions by and, or")
+            raise self.leftover("comparison")
         return self.made(expression, start)
 
     def is_test(self, left: Side) -> Expression:

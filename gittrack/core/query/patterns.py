@@ -29,6 +29,9 @@ MAX_LIKE = 1000
 REACH = 10_000
 """Characters of a value that a pattern is compared with; what follows is not looked at."""
 _REMEMBERED = 2000
+"""Sets of states, and characters, whose steps a pattern remembers."""
+_REMEMBERED_CHUNKS = 9000
+_REMEMBERED_PATTERNS = 24
 _CHUNK = 8
 _SPECIAL = re.compile(r"([\\.^$*+?{}\[\]|()])")
 _LITERAL_PREFIX = re.compile(r"\^(?:[^\\.^$*+?{}\[\]|()]|\\[\\.^$*+?{}\[\]|()])*")
@@ -135,7 +138,7 @@ class Searcher:
                 found = self._closure(place, chunk * _CHUNK + offset)
                 reach |= found[0]
                 matched = matched or found[1]
-        if len(self._chunks) >= 8 * _REMEMBERED:
+        if len(self._chunks) >= _REMEMBERED_CHUNKS:
             self._chunks.clear()
         self._chunks[place, chunk, bits] = reach, matched
         return reach, matched
@@ -186,7 +189,7 @@ def literal_prefix(pattern: str) -> str | None:
     return _UNESCAPED.sub(r"\1", pattern[1:]) if _LITERAL_PREFIX.fullmatch(pattern) else None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=_REMEMBERED_PATTERNS)
 def searcher(pattern: str) -> Searcher | PrefixSearcher:
     """The searcher of a pattern, remembered.
 
@@ -217,10 +220,34 @@ class LikeMatcher:
             re.compile("".join("." if char == "_" else re.escape(char) for char in piece), flags) for piece in pieces
         ]
         self._last_length = len(pieces[-1])
+        self._ignore_case = ignore_case
+        self._plain = None if "_" in pattern or (ignore_case and not pattern.isascii()) else pieces
+        if self._plain and ignore_case:
+            self._plain = [piece.lower() for piece in pieces]
 
     def matches(self, text: str) -> bool:
         """Whether ``text`` is like the pattern."""
         text = text[:REACH]
+        if self._plain is not None and (not self._ignore_case or text.isascii()):
+            return self._matches_plain(text.lower() if self._ignore_case else text, self._plain)
+        return self._matches_places(text)
+
+    def _matches_plain(self, text: str, pieces: list[str]) -> bool:
+        """The same where no character stands for another: looking for a text takes a time that follows its length."""
+        first, *middle = pieces
+        if not middle:
+            return text == first
+        if not text.startswith(first):
+            return False
+        place = len(first)
+        for piece in middle[:-1]:
+            found = text.find(piece, place)
+            if found < 0:
+                return False
+            place = found + len(piece)
+        return len(text) - self._last_length >= place and text.endswith(middle[-1])
+
+    def _matches_places(self, text: str) -> bool:
         first, *middle = self._pieces
         if not middle:
             return first.fullmatch(text) is not None
@@ -231,7 +258,7 @@ class LikeMatcher:
         return found is not None and last >= found.end() and middle[-1].match(text, last) is not None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=_REMEMBERED_PATTERNS)
 def like_matcher(pattern: str, ignore_case: bool = False) -> LikeMatcher:
     """The matcher of a pattern of ``like``, remembered; ``ignore_case`` for ``ilike``.
 

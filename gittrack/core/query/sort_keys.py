@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from gittrack.core.query.diagnosis import syntax_error
+from gittrack.core.query.diagnosis import renamed, syntax_error
 from gittrack.core.query.fields import is_several
 from gittrack.core.query.parser import parse_field
 from gittrack.core.query.tokens import tokenize
 from gittrack.core.query.tree import SortKey
 from gittrack.core.query.unparse import field_text
+from gittrack.errors import QuerySyntaxError
 
 _ORDERS = {"asc": False, "desc": True}
 
@@ -21,7 +22,16 @@ def parse_sort_key(text: str) -> SortKey:
     >>> parse_sort_key("-metrics.acc") == parse_sort_key("metrics.acc DESC")
     True
     """
+    try:
+        return _parsed(text)
+    except QuerySyntaxError as error:
+        raise renamed(error, "the sort key") from error
+
+
+def _parsed(text: str) -> SortKey:
     tokens = tokenize(text)
+    if tokens[0].kind == "end":
+        raise QuerySyntaxError("a sort key is empty", hint="metrics.acc DESC, -metrics.acc, start_time")
     sign = tokens[0].text if tokens[0].kind == "symbol" and tokens[0].text in ("-", "+") else ""
     last = tokens[-2] if len(tokens) > 2 else None
     order = last.keyword if last is not None and last.keyword in _ORDERS else ""

@@ -33,6 +33,10 @@ _SCOPE_BEGINS = (
 _NUMBER_WHOLE = r"[0-9.]+(?:[eE][0-9]+)?"
 _TYPOGRAPHIC = frozenset("‘’‚“”„«»‹›′″＇＂｀´")
 _OTHER_LANGUAGES = {"&": "and", "|": "or", "!": "not"}
+_SIGNS = {"≥": ">=", "⩾": ">=", "≤": "<=", "⩽": "<=", "≠": "!=", "＝": "=", "＞": ">", "＜": "<"}
+_SIGNS |= {"−": "-", "–": "-", "×": "*", "÷": "/", "∧": "and", "∨": "or", "¬": "not"}
+_UNITS = {"w": "week", "d": "day", "h": "hour", "m": "minute", "s": "second", "ms": "millisecond"}
+_SHORT_UNITS = {"hr": "h", "hrs": "h", "min": "m", "mins": "m", "sec": "s", "secs": "s", "wk": "w", "wks": "w"}
 
 
 class Token(NamedTuple):
@@ -119,8 +123,23 @@ def _number(query: str, place: int) -> Token:
     if found is None or _WORD.match(query, found.end()) or query.startswith(".", found.end()):
         word = re.compile(r"[\w.]+").match(query, place)
         shown = display(word[0] if word else query[place], 40)
-        raise syntax_error(query, place, f"'{shown}' is no number", hint="a text stands in quotes")
+        name = shown.lstrip("0123456789.")
+        unit = unit_of(name)
+        hint = f"write {shown.removesuffix(name)}{unit}" if unit else "a text stands in quotes"
+        raise syntax_error(query, place, f"'{shown}' is no number", hint=hint)
     return Token("duration" if duration else "number", found[0], place, found.end())
+
+
+def unit_of(word: str) -> str:
+    """The unit of durations that a word means; ``""`` of others.
+
+    >>> unit_of("hours"), unit_of("min"), unit_of("d"), unit_of("metres")
+    ('h', 'm', 'd', '')
+    """
+    lower = word.lower()
+    singular = lower.removesuffix("s") if lower not in _UNITS else lower
+    known = {**_SHORT_UNITS, **{name: unit for unit, name in _UNITS.items()}}
+    return lower if lower in _UNITS else known.get(lower) or known.get(singular, "")
 
 
 def _name(query: str, place: int) -> Token:
@@ -159,6 +178,9 @@ def _refuse_doubtful(query: str, start: int, text: str) -> None:
     for offset, char in enumerate(text):
         if char in _TYPOGRAPHIC:
             raise syntax_error(query, start + offset, f"{char} is no quote", hint="write ' or \"")
+        if char in _SIGNS:
+            hint = f"write {_SIGNS[char]}; in a name it stands in backticks"
+            raise syntax_error(query, start + offset, f"{char} is no operator", hint=hint)
         if not char.isprintable():
             hint = "such a character stands in backticks or quotes"
             raise syntax_error(query, start + offset, f"'{display(char)}' means nothing here", hint=hint)

@@ -137,7 +137,7 @@ duration between 29m and 31m | end_time - start_time = 30m | duration > champion
 start_time > champion.start_time + 1d
 data.train.hash = 'md5:12ab34cd' | data.train.hash = '12ab34cd' | data.train.hash = 'md5:12ab'
 data.train.hash = '12ab' | data.train.hash != '34cd'
-data.train.state = 'verified' | data.test.size = 30 | data.test.hash = 'xyz' | data.gone.hash is null
+data.train.state = 'verified' | data.test.size = 30 | data.test.hash = 'etag:xyz' | data.gone.hash is null
 data.test.state is null
 inputs.hash = '12ab' | inputs.path = 'data/c.csv' | inputs.uri like 's3:%' | not inputs.path like 's3:%'
 inputs.role in ('x', 'test') | inputs.size > 25 | inputs.size < 15
@@ -165,7 +165,7 @@ params.flag * 2 = 2 | params.model + 1 > 0 | params.one = 3 | params.word = 'Tru
 id = 'ab1' | id = 'abcd' | id in ('abcd', '') | error = '' | error != 'x' | parent != 'x' | deleted
 commit != 'c0ffee'
 status != 'FINISHED' | status like 'fail%' | lifecycle_stage = 'deleted'
-data.test.hash = '12ab' | data.train.state is null | inputs.size > 30 | data.gone.hash != 'x'
+data.test.hash = '12ab' | data.train.state is null | inputs.size > 30 | data.gone.hash != 'abcd'
 inputs.size not in (10, 30) | artifacts.size = 1
 champion.metrics.acc > 0.8 | champion.deleted | nobody.deleted = false | nobody.metrics.acc is not null
 text('otter missing') | code.changed('src', 'v2')
@@ -215,3 +215,5 @@ def test_names_that_no_run_has_come_with_the_nearest():
         ("tags.zzz", ""),
     ]
     assert unknown_names(query, {"params": ["mdel"]}) == []
+    assert unknown_names(parse_query("summary.los.min < 1", now=0), known) == [("summary.los.min", "summary.loss.min")]
+    assert unknown_names(parse_query("tags.mlflow.user = 'x'", now=0), known) == []

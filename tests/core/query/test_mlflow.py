@@ -46,16 +46,21 @@ CORPUS = [
     *(f"{field} {operator} {value}" for field in ATTRIBUTES for operator in ("=", "!=", "LIKE", "ilike")
       for value in ("'first'", "'FIRST'", "'f%'", "'_irst'")),
     *(f"{field} {operator} {value}" for field in ("start_time", "Created", "created", "attributes.end_time")
-      for operator in ("=", "!=", "<", "<=", ">", ">=") for value in ("1000", "2000", "2000.5", "-1")),
+      for operator in ("=", "!=", "<", "<=", ">", ">=")
+      for value in ("1700000001000", "1700000002000", "1700000002000.5", "0", "-1e12")),
     *(f"{field} {operator} '{value}'" for field in ("status", "attributes.status") for operator in ("=", "!=", "LIKE")
-      for value in ("FINISHED", "FAILED", "RUNNING", "F%")),
+      for value in ("FINISHED", "FAILED", "RUNNING", "SCHEDULED")),
+    "status LIKE 'F%'",
     *(f"{field} {operator} ({values})" for field in ("run_id", "attributes.run_id")
       for operator in ("IN", "NOT IN", "in", "not in")
       for values in (f"'{ID_A}'", f"'{ID_A}', \"{ID_B}\"", "'x',", "'x'")),
     *(f"run_id {operator} '{value}'" for operator in ("=", "!=") for value in (ID_A, ID_B, "x", "")),
-    *(f"{scope}.{key} {operator} {value}" for scope in ("dataset", "datasets") for key in ("name", "digest", "context")
+    *(f"{scope}.{key} {operator} {value}" for scope in ("dataset", "datasets") for key in ("name", "context")
       for operator in ("=", "!=", "LIKE", "ILIKE") for value in ("'iris'", "'12ab34cd'", "'train'", "'I%'")),
-    *(f"dataset.{key} IN ('iris', 'train', '12ab34cd')" for key in ("name", "digest", "context")),
+    *(f"{scope}.digest {operator} {value}" for scope in ("dataset", "datasets")
+      for operator in ("=", "!=", "LIKE", "ILIKE") for value in ("'12ab34cd'", "'ffff'", "'12AB34CD'")),
+    *(f"dataset.{key} IN ('iris', 'train', '12ab34cd')" for key in ("name", "context")),
+    "dataset.digest IN ('ffff', '12ab34cd')",
     "user_id = 'ada'",
     "artifact_uri LIKE '%x'",
     '"run name" = "first"',
@@ -64,8 +69,8 @@ CORPUS = [
     "metrics.acc > 0.4 AND params.model = 'rf' AnD tags.team IS NULL and status = 'FINISHED'",
     "params.model\n=\t'rf'",
 ]  # fmt: skip
-REFUSED_HERE = ["params. x = 'a'"]
-"""MLflow takes these for odd names; here they are errors."""
+REFUSED_HERE = ["params. x = 'a'", "start_time > 7", "dataset.digest = 'iris'", "status = 'DONE'"]
+"""MLflow takes these for odd names and finds all runs or none; here they are errors."""
 
 
 def record(**changes):
@@ -74,8 +79,8 @@ def record(**changes):
         "name": "first",
         "experiment": ExperimentRef(ExperimentId("e" * 32), "churn"),
         "status": RunStatus.FINISHED,
-        "start_time": 1000,
-        "end_time": 2000,
+        "start_time": 1_700_000_001_000,
+        "end_time": 1_700_000_002_000,
         "author": Person("ada", "ada@example.org"),
         "code": CodeState(None),
     }
@@ -97,8 +102,8 @@ RECORDS = [
         id=RunId(ID_B),
         name="FIRST",
         status=RunStatus.FAILED,
-        start_time=2000,
-        end_time=3000,
+        start_time=1_700_000_002_000,
+        end_time=1_700_000_003_000,
         metrics={"acc": summary(1e5)},
         params={"model": "3", "layers": "50%", "lr": 0.25, "gone": ""},
         tags={"team": "a;b"},

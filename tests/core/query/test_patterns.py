@@ -143,7 +143,9 @@ def test_a_literal_pattern_matches_its_text_alone(text):
 
 
 @settings(max_examples=500)
-@given(st.text("ab_%é\n", max_size=8), st.text("abAé_%\n", max_size=10), st.booleans())
+@given(
+    st.text("ab_%é\n", max_size=8) | st.text("abK%", max_size=6), st.text("abAé_%\nK\u212a", max_size=10), st.booleans()
+)
 def test_like_is_any_and_one(pattern, text, ignore_case):
     wild = "".join({"%": "*", "_": "?"}.get(char, char) for char in pattern)
     flags = re.IGNORECASE if ignore_case else re.NOFLAG
@@ -162,3 +164,26 @@ def test_of_a_long_value_only_the_beginning_is_looked_at():
     assert not Searcher("b").search("a" * 20_000 + "b")
     assert not Searcher("a$").search("a" * 20_000)
     assert Searcher("^a").search("a" * 20_000)
+
+
+def test_like_of_plain_texts_takes_the_time_of_a_search():
+    matcher = LikeMatcher("%" + "a" * 900 + "b%", ignore_case=True)
+    began = time.perf_counter()
+    for _ in range(100):
+        assert not matcher.matches("A" * 10_000)
+    assert time.perf_counter() - began < 0.3  # 0.01 s alone, 4 s character by character
+
+
+def test_what_a_pattern_remembers_is_bounded():
+    import random
+    import tracemalloc
+
+    random.seed(3)
+    text = "".join(random.choices("abc", k=10_000))
+    tracemalloc.start()
+    try:
+        for pattern in NASTY:
+            Searcher(pattern).search(text)
+            assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()

@@ -13,6 +13,7 @@ from gittrack.core.names import cell_width, display
 from gittrack.core.query.evaluate import RunFacts, evaluate
 from gittrack.core.query.fields import ATTRIBUTES, METRIC_PARTS, PARTS, kind_of
 from gittrack.core.query.parser import parse_query
+from gittrack.core.query.reserved_tags import RESERVED_TAGS
 from gittrack.core.query.sort_keys import parse_sort_key, sort_key_text
 from gittrack.core.query.tokens import MAX_LENGTH
 from gittrack.core.query.tree import (
@@ -34,7 +35,7 @@ from gittrack.core.query.tree import (
     Within,
 )
 from gittrack.core.query.unparse import quoted, unparse
-from gittrack.core.records import ArtifactEntry, Input, MetricSummary
+from gittrack.core.records import ArtifactEntry, Input, MetricSummary, RunStatus
 from gittrack.errors import QuerySyntaxError
 
 NOW = 1_793_534_400_000
@@ -56,7 +57,8 @@ KEYS = st.sampled_from(
 KEYS = KEYS | st.text(LETTERS, min_size=1, max_size=8)
 SUBJECTS = st.sampled_from(["", "", "", "champion"])
 METRICS = st.builds(Field, st.just("metrics"), KEYS, st.sampled_from(METRIC_PARTS), SUBJECTS)
-VALUES = st.builds(Field, st.sampled_from(["params", "tags"]), KEYS, st.just(""), SUBJECTS)
+RESERVED = st.builds(Field, st.just("tags"), st.sampled_from(sorted(RESERVED_TAGS)), st.just(""), SUBJECTS)
+VALUES = st.builds(Field, st.sampled_from(["params", "tags"]), KEYS, st.just(""), SUBJECTS) | RESERVED
 ATTRIBUTE_FIELDS = st.builds(Field, st.just("attributes"), st.sampled_from(sorted(ATTRIBUTES)), st.just(""), SUBJECTS)
 DATA = st.builds(Field, st.just("data"), KEYS, st.sampled_from(sorted(PARTS["data"])), SUBJECTS)
 INPUTS = st.builds(Field, st.just("inputs"), st.just(""), st.sampled_from(sorted(PARTS["inputs"])), SUBJECTS)
@@ -72,11 +74,11 @@ CONSTANTS = {
     "text": TEXTS,
     "any": TEXTS | NUMBERS,
     "flag": st.booleans(),
-    "time": NUMBERS | st.integers(0, 4 * 10**12),
+    "time": (NUMBERS | st.integers(0, 4 * 10**12)).filter(lambda number: not 0 < abs(number) < 10**11),
     "duration": INT64 | st.integers(-(10**9), 10**9) | st.just(math.inf),
     "id": PLAIN_TEXTS,
-    "status": PLAIN_TEXTS,
-    "digest": TEXTS,
+    "status": st.sampled_from([status.value for status in RunStatus]),
+    "digest": st.text("0123456789abcdefAB", min_size=4, max_size=12) | TEXTS.map("etag:{}".format),
 }
 UNORDERED = ("flag", "id", "status", "digest")
 TEXT_KINDS = ("text", "any", "id", "status", "digest")

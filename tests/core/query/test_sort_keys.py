@@ -50,3 +50,11 @@ def test_what_is_no_sort_key_is_refused_at_its_place(text, position):
     with pytest.raises(QuerySyntaxError) as raised:
         parse_sort_key(text)
     assert raised.value.position == position
+
+
+def test_what_is_wrong_is_said_of_the_sort_key():
+    with pytest.raises(QuerySyntaxError, match="no attribute 'statu', at character 2 of the sort key"):
+        parse_sort_key("-statu")
+    with pytest.raises(QuerySyntaxError) as raised:
+        parse_sort_key(" ")
+    assert (raised.value.message, raised.value.excerpt) == ("a sort key is empty", "")

@@ -111,6 +111,7 @@ def fetch_refs(
         "--no-write-fetch-head",
         "--no-auto-maintenance",
         "--no-recurse-submodules",
+        "--refmap=",  # the user's own remote-tracking branches are not moved beside
         "--stdin",
     ]
     if depth is not None:
@@ -146,7 +147,9 @@ def push_ref(
     Raises:
         AuthenticationError, NoRemoteError, RemoteError: it cannot be reached, or broke off.
     """
-    args = ["push", "--porcelain", "--no-signed", "--progress" if told else "--no-progress"]
+    # A remote that is set up as a mirror takes no single refs, and would lose all others.
+    mirror = ["-c", f"remote.{remote}.mirror=false"] if "=" not in remote else []
+    args = [*mirror, "push", "--porcelain", "--no-signed", "--progress" if told else "--no-progress"]
     if lease is not None:
         args.append(f"--force-with-lease={_checked(name)}:{lease}")
     source = "" if commit is None else str(commit)

@@ -112,3 +112,37 @@ def test_a_throw_away_clone_of_ci_pushes_and_brings_no_history(people, remote):
     assert int(ci.git("rev-list", "--all", "--count")) < 8
     ann.fetch()
     assert ann.names() == ["first", "in-ci"]
+
+
+def test_a_remote_set_up_as_a_mirror_loses_nothing(people, remote):
+    ann, bob = people("ann"), people("bob")
+    ann.git("config", "remote.origin.mirror", "true")
+    ann.run("first")
+    ann.push()
+    bob.fetch()
+    assert bob.names() == ["first"]
+    assert "refs/heads/main" in bob.git("ls-remote", "origin")
+
+
+def test_what_the_user_has_is_left_alone(people, remote):
+    """No branch, tag, remote-tracking branch, FETCH_HEAD, index or file changes by pushing and fetching runs."""
+    ann, bob = people("ann"), people("bob")
+    ann.git("commit", "-q", "--allow-empty", "-m", "second")
+    ann.git("tag", "v1")
+    ann.git("push", "-q", "origin", "main", "v1")
+    ann.run("first")
+    ann.push()
+
+    def seen() -> list[str]:
+        names = bob.git("for-each-ref", "--format=%(refname) %(objectname)").splitlines()
+        fetch_head = bob.folder / ".git" / "FETCH_HEAD"
+        text = fetch_head.read_text() if fetch_head.exists() else "-"
+        return [*(name for name in names if not name.startswith("refs/runs")), bob.git("status", "--porcelain"), text]
+
+    before = seen()
+    bob.fetch()
+    bob.run("second")
+    bob.push()
+    assert seen() == before
+    assert bob.names() == ["first", "second"]
+    assert bob.git("log", "--oneline", "--decorate").count("runs") == 0

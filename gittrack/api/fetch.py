@@ -22,6 +22,7 @@ from gittrack.store.incoming import (
     Incoming,
     Rewritten,
     accept_rewrite,
+    is_known,
     looked_at,
     make_visible,
     remembered,
@@ -34,7 +35,7 @@ from gittrack.store.rollup import keep_here
 if TYPE_CHECKING:
     from gittrack.api.project import Project
 
-__all__ = ["Fetched", "Rewritten", "catch_up", "fetch", "moved_ledgers", "stale_if_moved"]
+__all__ = ["Fetched", "Rewritten", "catch_up", "fetch", "fetch_bundle", "moved_ledgers", "stale_if_moved"]
 
 Checked = Callable[[int, int], None]
 """Told how many runs and events are checked, of how many."""
@@ -118,18 +119,34 @@ def fetch(
         return _fetched(project, remote, accept_rewrites=accept_rewrites, told=told, checked=checked)
 
 
+def fetch_bundle(project: Project, remote: Remote) -> Fetched:
+    """Take in one remote's ledgers from a bundle, whose path the remote is called by.
+
+    What the bundle leaves out is not gone, and what is older in it was not rewritten.
+    """
+    with exclusive(project.layout.sharing_lock):
+        return _fetched(project, remote, accept_rewrites=False, told=None, checked=None, whole=False)
+
+
 def _fetched(
-    project: Project, remote: Remote, *, accept_rewrites: bool, told: Told | None, checked: Checked | None
+    project: Project,
+    remote: Remote,
+    *,
+    accept_rewrites: bool,
+    told: Told | None,
+    checked: Checked | None,
+    whole: bool = True,
 ) -> Fetched:
     _drop(project, f"{FETCHED_PREFIX}{remote.slug}/")  # of a fetch that was killed: nobody else fetches now
     wanted = _wanted(project, remote)
     incoming = []
     for month in sorted({tip.month for tip in wanted.new}, reverse=True):
         tips = [tip for tip in wanted.new if tip.month == month]
-        incoming.append(_take_month(project, remote, tips, told, checked))
-    gone = [FetchedLedger(ref.month, ref.writer, None) for ref in wanted.gone]
-    incoming.append(looked_at(project.repo, project.layout, remote, gone))
-    remember(project.layout, remote)
+        incoming.append(_take_month(project, remote, tips, told, checked, may_be_older=not whole))
+    if whole:
+        gone = [FetchedLedger(ref.month, ref.writer, None) for ref in wanted.gone]
+        incoming.append(looked_at(project.repo, project.layout, remote, gone))
+        remember(project.layout, remote)
     rewritten = [found for part in incoming for found in part.rewritten]
     if accept_rewrites and rewritten:
         _accept(project, remote, rewritten, told)
@@ -167,12 +184,20 @@ def moved_ledgers(project: Project, remote: Remote) -> tuple[str, ...]:
 
 
 def _take_month(
-    project: Project, remote: Remote, tips: Sequence[_Tip], told: Told | None, checked: Checked | None
+    project: Project,
+    remote: Remote,
+    tips: Sequence[_Tip],
+    told: Told | None,
+    checked: Checked | None,
+    *,
+    may_be_older: bool = False,
 ) -> Incoming:
     """Fetch ledgers, look at them, make the good ones visible."""
     scratch = f"{FETCHED_PREFIX}{remote.slug}/{uuid.uuid4().hex[:12]}/"
     try:
         arrived, failed = _bring(project, remote, tips, scratch, told)
+        if may_be_older:
+            arrived = [ledger for ledger in arrived if not is_known(project.repo, remote, ledger)]
         found = looked_at(project.repo, project.layout, remote, arrived, checked)
         make_visible(project.repo, found.ledgers)
     finally:

@@ -46,6 +46,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fetch": ("fetch", "Get the runs that others shared"),
     "pull": ("pull", "Fetch, then bring the bytes of artifacts that are asked for"),
     "status": ("status", "Show what is not shared yet, and what is new at the remote"),
+    "bundle": ("bundle", "Carry runs in a file to where no network reaches"),
     "inbox": ("inbox", "Show what is new from others since you last looked"),
     "remote": ("remote", "Find out whether a git remote can take runs"),
     "config": ("config", "Show or change settings"),

@@ -95,6 +95,12 @@ def remembered(repo: Repository, remote: Remote) -> dict[RefName, ObjectId]:
     return dict(repo.refs.list(f"{REMOTE_PREFIX}{remote.slug}/"))
 
 
+def is_known(repo: Repository, remote: Remote, ledger: FetchedLedger) -> bool:
+    """Whether a ledger is an earlier state of the one that is remembered."""
+    before = repo.refs.get(remote_ledger_ref(remote.slug, ledger.month, ledger.writer))
+    return before is not None and ledger.tip is not None and _goes_on(repo, before, ledger.tip)
+
+
 def looked_at(
     repo: Repository,
     layout: Layout,

@@ -122,7 +122,7 @@ def share(
         if not rest:
             return Shared((), "", attempt - 1)
         before = repo.refs.get(ref)
-        tip = _grown(repo, ref, before, rest, author, now)
+        tip = grown(repo, ref, before, rest, author, now)
         answer = push_ref(repo, remote.name, tip, name, told=told)
         if answer.accepted:
             repo.refs.transaction([RefUpdate(ref, tip, before)])
@@ -133,10 +133,19 @@ def share(
     raise RemoteError(f"ledger '{name}' of remote '{remote.name}' moved {_ATTEMPTS} times", hint="gittrack push")
 
 
-def _grown(
+def grown(
     repo: Repository, ref: RefName, before: ObjectId | None, rows: Sequence[BatchRow], author: Writer, now: int
 ) -> ObjectId:
-    """The ledger with some more rows; no ref is touched."""
+    """A ledger with some more rows; no ref is touched.
+
+    Args:
+        repo: where.
+        ref: its name here, for messages.
+        before: its tip; None: it is a new one, of this month.
+        rows: runs and events.
+        author: who appends.
+        now: ms since the epoch.
+    """
     if before is not None:
         check_ledger(repo, ref, before)
     tip = before or new_ledger(repo, month_of(now), author, now)

@@ -1,0 +1,126 @@
+"""Runs in a file: written here, taken in elsewhere, with the same checks as over the network."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gittrack.api.fetch import Fetched, fetch_bundle
+from gittrack.capture.author import host
+from gittrack.core.parsed_refs import RemoteLedgerRef, parse_ref
+from gittrack.core.problem import Problem
+from gittrack.core.refs import REMOTE_PREFIX, remote_ledger_ref, remote_slug
+from gittrack.errors import CorruptRecordError, NotFoundError, RemoteError
+from gittrack.frozen import dataclass
+from gittrack.git.bundles import write_bundle
+from gittrack.git.network import list_remote
+from gittrack.git.refs import RefUpdate
+from gittrack.store.locks import exclusive
+from gittrack.store.outgoing import candidates, grown
+from gittrack.store.remotes import Remote
+from gittrack.store.rollup import month_of
+
+if TYPE_CHECKING:
+    from gittrack.api.project import Project
+
+_FROM, _BUNDLE = "from-", "bundle-"
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenBundle:
+    """A bundle that was written.
+
+    Attributes:
+        file: where.
+        size: bytes.
+        ledgers: how many ledgers it holds.
+        problems: what could not be read and is not in it.
+    """
+
+    file: Path
+    size: int
+    ledgers: int
+    problems: tuple[Problem, ...]
+
+
+def create_bundle(project: Project, file: str | os.PathLike[str], *, without: Sequence[str] = ()) -> WrittenBundle:
+    """Write all runs, one's own and those that were fetched, with their code, into a file.
+
+    Args:
+        project: where from.
+        file: the bundle; replaced when it is there.
+        without: revisions that whoever takes it in has already, such as ``origin/main``.
+
+    Raises:
+        NotFoundError: there are no runs.
+        UsageError: a revision is none.
+        StorageError: it cannot be written.
+    """
+    target = Path(file).absolute()
+    project.layout.root.mkdir(exist_ok=True)
+    with exclusive(project.layout.sharing_lock):
+        problems = _list_own(project)
+        names = [
+            name for name, _ in project.repo.refs.list(REMOTE_PREFIX) if isinstance(parse_ref(name), RemoteLedgerRef)
+        ]
+        if not names:
+            raise NotFoundError("there are no runs yet", hint="gittrack run -- python train.py")
+        write_bundle(project.repo, target, names, without)
+    return WrittenBundle(target, target.stat().st_size, len(names), tuple(problems))
+
+
+def _list_own(project: Project) -> list[Problem]:
+    """List what is here and in no ledger for bundles yet in the one of this month."""
+    repo, now = project.repo, project.now()
+    slug = _slug_of_clone(project)
+    found, problems = candidates(repo, Remote(slug, slug, "", ""), project.writer)
+    if found:
+        ref = remote_ledger_ref(slug, month_of(now), project.writer)
+        before = repo.refs.get(ref)
+        tip = grown(repo, ref, before, [row for row, _ in found], project.author, now)
+        repo.refs.transaction([RefUpdate(ref, tip, before)])
+    return problems
+
+
+def apply_bundle(project: Project, file: str | os.PathLike[str]) -> list[Fetched]:
+    """Take in the runs of a bundle; what is in it and here already costs nothing.
+
+    Args:
+        project: where to.
+        file: the bundle.
+
+    Returns:
+        What was new, by the remote that whoever wrote the bundle knew it from.
+
+    Raises:
+        NotFoundError: there is no such file.
+        CorruptRecordError: it is no bundle, or is damaged, or builds on commits that are not here.
+        StorageError: something could not be stored.
+    """
+    path = Path(file).absolute()
+    if not path.is_file():
+        raise NotFoundError(f"there is no file '{path}'", hint="gittrack bundle create FILE")
+    project.layout.root.mkdir(exist_ok=True)
+    try:
+        refs = [parse_ref(ref.name) for ref in list_remote(project.repo, str(path), [f"{REMOTE_PREFIX}*"])]
+        slugs = sorted({ref.remote for ref in refs if isinstance(ref, RemoteLedgerRef)})
+        return [fetch_bundle(project, _inside(path, slug)) for slug in slugs]
+    except RemoteError as error:
+        raise CorruptRecordError(
+            f"'{path}' cannot be taken in: {error.message}", hint=f"git bundle verify {path}"
+        ) from error
+
+
+def _slug_of_clone(project: Project) -> str:
+    """What the ledgers that this clone makes for bundles are called everywhere: two clones of one person grow apart."""
+    place = f"{host()}\0{os.path.realpath(project.repo.common_dir)}\0{project.writer}"
+    return _FROM + hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
+def _inside(path: Path, slug: str) -> Remote:
+    """A remote inside a bundle, by the slug it had where the bundle was written, or was written first."""
+    own = slug if slug.startswith((_FROM, _BUNDLE)) else remote_slug(_BUNDLE + slug)
+    return Remote(str(path), own, f"{REMOTE_PREFIX}{slug}/", str(path))

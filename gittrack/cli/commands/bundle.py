@@ -1,0 +1,60 @@
+"""``gittrack bundle``."""
+
+from __future__ import annotations
+
+import click
+
+from gittrack.cli.session import Session
+from gittrack.cli.terminal import say
+
+
+@click.group("bundle")
+def command() -> None:
+    """Carry runs in a file to where no network reaches."""
+
+
+@command.command("create")
+@click.argument("file", metavar="FILE", type=click.Path(dir_okay=False))
+@click.option("--without", metavar="REV", multiple=True, help="Leave out what this revision reaches: they have it.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def create_command(session: Session, file: str, without: tuple[str, ...], as_json: bool) -> None:
+    """Write all runs, yours and those you fetched, with their code, into FILE. Git can fetch from it, too.
+
+    The bytes of artifacts are not in it: copy their DVC remote.
+    """
+    from gittrack.api.bundle import create_bundle
+    from gittrack.core.sizes import format_size
+
+    done = create_bundle(session.recovered(), file, without=without)
+    for problem in done.problems:
+        say(f"warning: {problem.where} is not in it: {problem.reason}: gittrack fsck", role="warning")
+    if as_json:
+        from gittrack.cli import shapes
+
+        problems = [shapes.problem(item) for item in done.problems]
+        shapes.print_json(file=str(done.file), size=done.size, ledgers=done.ledgers, problems=problems)
+    say(f"wrote {format_size(done.size)}; there: gittrack bundle apply {file}")
+
+
+@command.command("apply")
+@click.argument("file", metavar="FILE", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def apply_command(session: Session, file: str, as_json: bool) -> None:
+    """Take in the runs of FILE; each is checked before it is shown."""
+    from gittrack.api.bundle import apply_bundle
+    from gittrack.cli.commands.fetch import say_fetched
+
+    found = apply_bundle(session.recovered(), file)
+    if as_json:
+        from gittrack.cli import shapes
+
+        shapes.print_json(fetched=[shapes.fetched(item) for item in found])
+    news = [item for item in found if item.rows or item.refused or item.rewritten]
+    for item in news:
+        say_fetched(item)
+    if not news:
+        say("everything in it is here already")
+    if any(item.rewritten for item in found):
+        raise SystemExit(5)

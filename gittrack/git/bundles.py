@@ -1,0 +1,48 @@
+"""Bundles: files that git fetches from, for places that no network reaches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gittrack.core.ids import RefName
+from gittrack.errors import GitProgramError, StorageError, UsageError
+from gittrack.git.failures import disk_hint
+from gittrack.git.program import run_git
+
+if TYPE_CHECKING:
+    from gittrack.git.repository import Repository
+
+
+def write_bundle(repo: Repository, file: Path, names: Sequence[RefName], without: Sequence[str] = ()) -> None:
+    """Write refs, with everything they reach, into a file that appears complete.
+
+    Args:
+        repo: where from.
+        file: the bundle; replaced when it is there.
+        names: of the refs; at least one.
+        without: revisions that whoever takes the bundle has already.
+
+    Raises:
+        UsageError: a revision is none.
+        StorageError: it cannot be written.
+    """
+    fresh = file.with_name(f".{file.name}.{os.getpid()}")
+    basis = "".join(f"^{revision}\n" for revision in without)
+    lines = "".join(f"{name}\n" for name in names) + basis
+    try:
+        args = ["bundle", "create", "-q", str(fresh), "--stdin"]
+        run_git(args, cwd=repo.git_dir, git_dir=repo.git_dir, input=lines.encode("utf-8", "surrogateescape"))
+        os.replace(fresh, file)
+    except GitProgramError as error:
+        if without and ("bad revision" in error.message or "bad object" in error.message):
+            raise UsageError(
+                f"a revision of --without is none: {error.message}", hint="git rev-parse REVISION"
+            ) from error
+        raise
+    except OSError as error:
+        raise StorageError(f"cannot write '{file}': {error.strerror}", hint=disk_hint(error, file.parent)) from error
+    finally:
+        fresh.unlink(missing_ok=True)

@@ -1,0 +1,72 @@
+"""Runs in a file: both ways over an air gap."""
+
+from __future__ import annotations
+
+import pytest
+
+from gittrack.api.annotate import tag_run
+from gittrack.api.bundle import apply_bundle, create_bundle
+from gittrack.errors import CorruptRecordError, NotFoundError, UsageError
+
+
+def create(person, file, **more):
+    with person.here():
+        return create_bundle(person.project, file, **more)
+
+
+def apply(person, file) -> int:
+    with person.here():
+        return sum(found.runs + found.events for found in apply_bundle(person.project, file))
+
+
+def test_runs_go_both_ways_in_files(people, tmp_path):
+    ann, bob = people("ann"), people("bob")
+    file = tmp_path / "runs.bundle"
+    id = ann.run("first")
+    assert create(ann, file).ledgers == 1
+    assert apply(bob, file) == 1
+    assert apply(bob, file) == 0
+    with bob.here():
+        tag_run(bob.project, id, {"good": "yes"})
+    bob.run("second")
+    ann.run("third")
+    create(bob, tmp_path / "back.bundle")
+    assert apply(ann, tmp_path / "back.bundle") == 2
+    create(ann, file)
+    apply(bob, file)
+    assert ann.names() == bob.names() == ["first", "second", "third"]
+    ann.push()
+    assert bob.fetch().rewritten == ()
+    assert bob.names() == ["first", "second", "third"]
+
+
+def test_what_was_fetched_is_in_the_file_too(people, tmp_path):
+    ann, bob, far = people("ann"), people("bob"), people("far")
+    ann.run("first")
+    ann.push()
+    bob.fetch()
+    bob.run("second")
+    create(bob, tmp_path / "runs.bundle", without=["origin/main"])
+    apply(far, tmp_path / "runs.bundle")
+    assert far.names() == ["first", "second"]
+
+
+def test_what_is_no_bundle_is_refused_and_nothing_is_written_without_runs(people, tmp_path):
+    ann = people("ann")
+    with pytest.raises(NotFoundError, match="no runs yet"):
+        create(ann, tmp_path / "runs.bundle")
+    (tmp_path / "text.bundle").write_text("hello")
+    with pytest.raises(CorruptRecordError, match="cannot be taken in"):
+        apply(ann, tmp_path / "text.bundle")
+    with pytest.raises(NotFoundError, match="there is no file"):
+        apply(ann, tmp_path / "nothing.bundle")
+    ann.run("first")
+    with pytest.raises(UsageError, match="revision"):
+        create(ann, tmp_path / "runs.bundle", without=["nowhere"])
+    create(ann, tmp_path / "runs.bundle")
+    whole = (tmp_path / "runs.bundle").read_bytes()
+    (tmp_path / "cut.bundle").write_bytes(whole[:-200])
+    bob = people("bob")
+    with pytest.raises(CorruptRecordError):
+        apply(bob, tmp_path / "cut.bundle")
+    assert bob.names() == []

@@ -12,10 +12,18 @@ from gittrack.core.ids import ObjectId, RefName
 from gittrack.core.ledger import BatchRow
 from gittrack.core.parsed_refs import RemoteLedgerRef, parse_ref
 from gittrack.core.problem import Problem
-from gittrack.core.refs import FETCHED_PREFIX, parse_shared_ledger, remote_ledger_ref, shared_ledger
+from gittrack.core.refs import (
+    FETCHED_PREFIX,
+    REMOTE_PREFIX,
+    RUNS_PREFIX,
+    parse_shared_ledger,
+    remote_ledger_ref,
+    shared_ledger,
+)
 from gittrack.errors import AuthenticationError, NoRemoteError, RemoteError
 from gittrack.frozen import dataclass
 from gittrack.git.network import Told, fetch_refs, list_remote
+from gittrack.git.reachable import unreachable
 from gittrack.git.refs import RefUpdate
 from gittrack.store.incoming import (
     FetchedLedger,
@@ -138,6 +146,7 @@ def _fetched(
     whole: bool = True,
 ) -> Fetched:
     _drop(project, f"{FETCHED_PREFIX}{remote.slug}/")  # of a fetch that was killed: nobody else fetches now
+    known = [tip for _, tip in project.repo.refs.list(RUNS_PREFIX, REMOTE_PREFIX)]
     wanted = _wanted(project, remote)
     incoming = []
     for month in sorted({tip.month for tip in wanted.new}, reverse=True):
@@ -151,10 +160,11 @@ def _fetched(
     if accept_rewrites and rewritten:
         _accept(project, remote, rewritten, told)
     rows = tuple(row for part in incoming for ledger in part.ledgers for row in ledger.rows)
+    new = unreachable(project.repo, [row.commit for row in rows], known)  # the rest was known from elsewhere
     settle(project.repo, remote.slug, (row.commit for row in rows))
     return Fetched(
         remote.name,
-        rows,
+        tuple(row for row in rows if row.commit in new),
         sum(len(part.ledgers) for part in incoming),
         tuple(problem for part in incoming for problem in part.refused),
         () if accept_rewrites else tuple(rewritten),

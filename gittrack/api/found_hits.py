@@ -132,8 +132,11 @@ class FoundHits:
         self.sql: Connection = index.connection
         self.live, self._problems = runs_beside(project, index, folders)
         fields = [*fields_in(asked.expression), *(key.field for key in asked.order)]
-        if any(map(needs_details, fields)):
-            read_details(project, index)
+        unread = read_details(project, index) if any(map(needs_details, fields)) else {}
+        self._problems += [
+            Problem(f"run {id}", f"left out, for what it read and made cannot be told: {reason}")
+            for id, reason in unread.items()
+        ]
         self._index = index
         self._deadline = Deadline(asked.seconds)  # reading what is new is no part of the query
         names_deleted = any(field.scope == "attributes" and field.key == "deleted" for field in fields)
@@ -144,7 +147,7 @@ class FoundHits:
             after=asked.after,
             deleted=None if names_deleted else asked.deleted,
             experiments=asked.experiments,
-            without=frozenset(self.live),
+            without=frozenset({*self.live, *unread}),
             code_commits=self._changed_code(),
             deadline=self._deadline,
         )

@@ -665,3 +665,20 @@ def test_the_best_runs_are_printed_as_csv_and_markdown(cli, sweep):
     assert "| high | digits |" in lines[2]
     answer = cli("best", "-m", "acc", "--md", "--id")
     assert (answer.code, "--id and --md exclude each other" in answer.err) == (2, True)
+
+
+def test_the_help_of_ls_shows_the_language_and_every_field_of_it_is_one(cli):
+    from gittrack.core.query.parser import parse_field, parse_query
+
+    shown = cli("ls", "--help").out
+    assert max(map(len, shown[shown.index("fields ") : shown.index("others ")].splitlines())) <= 80
+    fields = shown.partition("fields ")[2].partition("…")[0].split()
+    assert len(fields) > 10
+    for name in fields:
+        assert parse_field(name)
+    tests = shown.partition("tests ")[2].partition(" is null")[0]
+    for test in ("in ('a', 'b')", "between 1 and 2", "like 'a%'", "~ '^a'"):
+        assert test in tests
+        assert parse_query(f"params.x {test}", now=0)
+    others = shown.partition("others ")[2].partition("\n")[0].split("  ")
+    assert [bool(parse_query(each.strip(), now=0)) for each in others if each.strip()] == [True] * 3

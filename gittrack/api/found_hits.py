@@ -213,14 +213,15 @@ class FoundHits:
         from gittrack.core.message import document_text
         from gittrack.index.rows import IndexedRun, IndexWriter
 
-        with IndexDatabase.in_memory() as index, index.writing() as sql:
-            writer = IndexWriter(sql)
-            for run in self.live.values():
-                document = document_text(run.record, run.trends)
-                writer.write_run(IndexedRun(run.record, None, (), document, run.deleted, now=self._project.now()))
-            for run in self.live.values():
-                writer.write_details(run.id, run.record.inputs, run.record.artifacts)
-            with index.limited(self._deadline):
+        with IndexDatabase.in_memory() as index:
+            with index.writing() as sql:
+                writer = IndexWriter(sql)
+                for run in self.live.values():
+                    document = document_text(run.record, run.trends)
+                    writer.write_run(IndexedRun(run.record, None, (), document, run.deleted, now=self._project.now()))
+                for run in self.live.values():
+                    writer.write_details(run.id, run.record.inputs, run.record.artifacts)
+            with index.reading() as sql, index.limited(self._deadline):
                 return find(sql, question)
 
     def runs(self, hits: Iterable[Hit]) -> list[SavedRun]:

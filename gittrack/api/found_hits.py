@@ -218,7 +218,9 @@ class FoundHits:
                 writer = IndexWriter(sql)
                 for run in self.live.values():
                     document = document_text(run.record, run.trends)
-                    writer.write_run(IndexedRun(run.record, None, (), document, run.deleted, now=self._project.now()))
+                    comments = tuple(event.value or "" for event in run.state.sets.get("comment", ()))
+                    now = self._project.now()
+                    writer.write_run(IndexedRun(run.record, None, (), document, run.deleted, comments, now))
                 for run in self.live.values():
                     writer.write_details(run.id, run.record.inputs, run.record.artifacts)
             with index.reading() as sql, index.limited(self._deadline):

@@ -4,7 +4,7 @@ SQLite knows a write-ahead log by its name, and whoever closes a file last remov
 replaced while somebody has it open would lose its log to them. So whoever opens the index holds a lock file shared, and
 it is removed only by who holds that alone.
 
-The lock file also says how the index looked (inode, size, times) when nobody had it open; who writes takes that out
+The lock file also says how the index looked (size, times) when nobody had it open; who writes takes that out
 first. A file that looks otherwise was changed by something else: a failing disk's repair, a restored backup, an editor.
 """
 
@@ -191,7 +191,8 @@ def _look(path: Path) -> str | None:
         state = os.stat(path)
     except OSError:
         return None
-    return f"{state.st_ino} {state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}"
+    # Not the inode: some file systems (FAT) number files anew at each mount; of a copy the last time is another anyway.
+    return f"{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}"
 
 
 def _is_unfinished(path: Path) -> bool:

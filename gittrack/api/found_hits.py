@@ -132,8 +132,11 @@ class FoundHits:
         self.sql: Connection = index.connection
         self.live, self._problems = runs_beside(project, index, folders)
         fields = [*fields_in(asked.expression), *(key.field for key in asked.order)]
-        if any(map(needs_details, fields)):
-            read_details(project, index)
+        unread = read_details(project, index) if any(map(needs_details, fields)) else {}
+        self._problems += [
+            Problem(f"run {id}", f"left out, for what it read and made cannot be told: {reason}")
+            for id, reason in unread.items()
+        ]
         self._index = index
         self._deadline = Deadline(asked.seconds)  # reading what is new is no part of the query
         names_deleted = any(field.scope == "attributes" and field.key == "deleted" for field in fields)
@@ -144,7 +147,7 @@ class FoundHits:
             after=asked.after,
             deleted=None if names_deleted else asked.deleted,
             experiments=asked.experiments,
-            without=frozenset(self.live),
+            without=frozenset({*self.live, *unread}),
             code_commits=self._changed_code(),
             deadline=self._deadline,
         )
@@ -210,14 +213,17 @@ class FoundHits:
         from gittrack.core.message import document_text
         from gittrack.index.rows import IndexedRun, IndexWriter
 
-        with IndexDatabase.in_memory() as index, index.writing() as sql:
-            writer = IndexWriter(sql)
-            for run in self.live.values():
-                document = document_text(run.record, run.trends)
-                writer.write_run(IndexedRun(run.record, None, (), document, run.deleted, now=self._project.now()))
-            for run in self.live.values():
-                writer.write_details(run.id, run.record.inputs, run.record.artifacts)
-            with index.limited(self._deadline):
+        with IndexDatabase.in_memory() as index:
+            with index.writing() as sql:
+                writer = IndexWriter(sql)
+                for run in self.live.values():
+                    document = document_text(run.record, run.trends)
+                    comments = tuple(event.value or "" for event in run.state.sets.get("comment", ()))
+                    now = self._project.now()
+                    writer.write_run(IndexedRun(run.record, None, (), document, run.deleted, comments, now))
+                for run in self.live.values():
+                    writer.write_details(run.id, run.record.inputs, run.record.artifacts)
+            with index.reading() as sql, index.limited(self._deadline):
                 return find(sql, question)
 
     def runs(self, hits: Iterable[Hit]) -> list[SavedRun]:

@@ -18,11 +18,10 @@ from gittrack.index.fields import known_names
 from gittrack.index.known_words import digits_of, experiments_to_offer, roles_of, values_of
 
 if TYPE_CHECKING:
-    from sqlite3 import Connection
-
     from gittrack.api.project import Project
     from gittrack.api.saved_run import SavedRun
     from gittrack.core.records import RunRecord
+    from gittrack.index.seen import Connection
 
 _MANY = 2000
 _MOST_VALUES, _MOST_WANTED = 1000, 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -33,6 +34,7 @@ def read_moved(
     stamp: str,
     known: Mapping[RefName, str],
     *,
+    version: int,
     unread: bool,
     progress: Progress | None,
 ) -> None:
@@ -43,17 +45,35 @@ def read_moved(
         database: the index.
         stamp: what the file system said of the refs before they are listed here.
         known: the tips that the index has seen.
+        version: of the index that has seen these.
         unread: whether something could not be read last time, and is tried again.
         progress: told while many runs are read.
     """
-    found = project.repo.refs.list(*PREFIXES)
-    refs = {name: tip for name, tip in found if isinstance(parse_ref(name), _LISTING)}
+    refs = _listed(project)
     if known == refs and not unread and not stamp:
         return
     with database.writing() as sql:
-        if known != refs or unread:
+        is_behind = seen.version(sql) != version
+        if is_behind:  # somebody else read meanwhile, and may have seen newer refs: what they have must not go again
+            refs = _listed(project)
+        if known != refs or unread or is_behind:
             _Refresh(project, sql, refs).run(progress)
         seen.set_stamp(sql, stamp)
+
+
+def _listed(project: Project) -> dict[RefName, ObjectId]:
+    return {name: tip for name, tip in project.repo.refs.list(*PREFIXES) if isinstance(parse_ref(name), _LISTING)}
+
+
+@dataclasses.dataclass(slots=True)
+class _Walked:
+    """A ledger from some commit down: its batches, newest first; what could not be read, of which commit and why; and
+    the commit before which the walk ended, which is the one that could not be read if it failed there.
+    """
+
+    batches: list[list[BatchRow]]
+    failed: list[tuple[str, ObjectId | None, str]]
+    end: ObjectId | None
 
 
 class _Refresh:
@@ -65,6 +85,7 @@ class _Refresh:
         self._sql = sql
         self._refs = refs
         self._touched = seen.Touched(set(), set())
+        self._forgotten: set[int] = set()
         self._names: dict[ExperimentId, str | None] = {}
         self._subjects: frozenset[str] = frozenset()
         self._writer = IndexWriter(sql)
@@ -72,23 +93,29 @@ class _Refresh:
     def run(self, progress: Progress | None) -> None:
         """Read what is new."""
         known = seen.seen_refs(self._sql)
-        broken = seen.take_problems(self._sql)
-        self._touched.runs |= broken.runs
+        unread = seen.take_problems(self._sql)
+        self._touched.runs.update(each.run for each in unread if each.run is not None)
+        broken = {each.ref for each in unread if each.is_ref}
         for name, ref in known.items():
             tip = self._refs.get(name)
             inbox = isinstance(parse_ref(name), InboxRef)
-            if tip is None or ref.number in broken.refs or (inbox and tip != ref.tip):
+            if tip is None or ref.number in broken or (inbox and tip != ref.tip):
                 self._forget(name, ref.number)
         known = seen.seen_refs(self._sql)
         for name, tip in self._refs.items():
             if name not in known or known[name].tip != tip:
                 self._read_ref(name, tip, known.get(name))
+        names = {ref.number: name for name, ref in known.items()}
+        for each in unread:
+            if each.commit is not None and each.ref in names and each.ref not in self._forgotten:
+                self._try_again(names[each.ref], each.ref, each, each.commit)
         self._read_runs(progress)
 
     def _forget(self, name: RefName, number: int) -> None:
         ref = parse_ref(name)
         run = RunId(ref.id) if isinstance(ref, InboxRef) else None
         seen.forget_ref(self._sql, number, self._touched, run)
+        self._forgotten.add(number)
 
     def _read_ref(self, name: RefName, tip: ObjectId, known: seen.SeenRef | None) -> None:
         ref = parse_ref(name)
@@ -100,7 +127,7 @@ class _Refresh:
             else:
                 self._read_ledger(name, number, tip, known)
         except GittrackError as error:
-            seen.note_problem(self._sql, name, error.message, ref=number)
+            seen.note_problem(self._sql, seen.Unread(name, number), error.message)
 
     def _read_inbox(self, number: int, ref: InboxRef, tip: ObjectId) -> None:
         if not is_event_message(self._repo.objects.read_commit(tip).message):
@@ -113,15 +140,16 @@ class _Refresh:
 
     def _read_ledger(self, name: RefName, number: int, tip: ObjectId, known: seen.SeenRef | None) -> None:
         stop = None if known is None else ObjectId(known.tip)
-        batches, failed = self._walked(name, tip, stop)
-        if known is not None and (failed or stop not in (before for before, _ in batches)):
-            self._forget(name, number)  # it was rewritten or is damaged: none of it stands
+        walked = self._walked(name, tip, stop)
+        if known is not None and walked.end != stop:  # it was rewritten, or lost a part: what was known does not stand
+            self._forget(name, number)
             number = seen.see_ref(self._sql, name, tip, known.writer)
-            if failed:  # maybe above what was known, and then no further was walked
-                batches, failed = self._walked(name, tip, None)
-        for place, reason in failed:
-            seen.note_problem(self._sql, place, reason, ref=number)
-        rows = self._sound(name, [row for _, batch in reversed(batches) for row in batch])
+        self._list(name, number, walked)
+
+    def _list(self, name: RefName, number: int, walked: _Walked) -> None:
+        for place, commit, reason in walked.failed:
+            seen.note_problem(self._sql, seen.Unread(place, number, commit=commit), reason)
+        rows = self._sound(name, [row for batch in reversed(walked.batches) for row in batch])
         runs = [(parse_run_id(row.id), row.commit) for row in rows if row.kind == "run"]
         seen.list_runs(self._sql, number, runs, self._touched)
         for row in rows:
@@ -135,22 +163,32 @@ class _Refresh:
         refused = read_refused(self._project.layout)
         return [row for row in rows if row.commit not in refused]
 
-    def _walked(
-        self, name: RefName, tip: ObjectId, stop: ObjectId | None
-    ) -> tuple[list[tuple[ObjectId | None, list[BatchRow]]], list[tuple[str, str]]]:
+    def _walked(self, name: RefName, tip: ObjectId, stop: ObjectId | None) -> _Walked:
         """The batches of a ledger, as far as they can be read, and what of it cannot be."""
-        failed: list[tuple[str, str]] = []
+        walked = _Walked([], [], tip)
 
         def told(commit: ObjectId, error: GittrackError) -> None:
-            failed.append((f"{name} commit {commit}", error.message))
+            walked.failed.append((f"{name} commit {commit}", commit, error.message))
+            walked.end = next(iter(self._repo.objects.read_commit(commit).parents), None)
 
-        batches = []
         try:
-            for batch in walk_batches(self._repo, tip, stop, told=told):
-                batches.append(batch)  # noqa: PERF402  what was read before it fails stands
+            for before, rows in walk_batches(self._repo, tip, stop, told=told):
+                walked.batches.append(rows)  # what was read before it fails stands
+                walked.end = before
         except GittrackError as error:
-            failed.append((name, error.message))
-        return batches, failed
+            walked.failed.append((name, walked.end, error.message))
+        return walked
+
+    def _try_again(self, name: RefName, number: int, unread: seen.Unread, commit: ObjectId) -> None:
+        if unread.event is not None:
+            self._read_event(name, number, unread.event, commit)
+            return
+        try:
+            next(walk_batches(self._repo, commit), None)
+        except GittrackError as error:
+            seen.note_problem(self._sql, unread, error.message)
+        else:  # it was mended: what lies below it may never have been read
+            self._list(name, number, self._walked(name, commit, None))
 
     def _read_event(self, name: RefName, number: int, id: str, commit: ObjectId) -> None:
         try:
@@ -158,7 +196,8 @@ class _Refresh:
             if event.id != parse_event_id(id):
                 raise CorruptRecordError(f"the ledger names event {id}, its commit holds {event.id}")
         except GittrackError as error:
-            seen.note_problem(self._sql, f"{name} event {id}", error.message, ref=number)
+            unread = seen.Unread(f"{name} event {id}", number, event=id, commit=commit)
+            seen.note_problem(self._sql, unread, error.message)
         else:
             seen.list_events(self._sql, number, [_seen(event, commit)], self._touched)
 
@@ -185,7 +224,7 @@ class _Refresh:
                 self._writer.write_run(self._indexed(id, current_commits(self._repo, listed)))
                 return
         except GittrackError as error:
-            seen.note_problem(self._sql, f"run {id}", error.message, run=id)
+            seen.note_problem(self._sql, seen.Unread(f"run {id}", run=id), error.message)
         self._writer.forget_run(id)
 
     def _indexed(self, id: RunId, commits: list[ObjectId]) -> IndexedRun:

@@ -84,12 +84,13 @@ def fsck(project: Project) -> list[Finding]:
 def inspect(project: Project) -> Inspection:
     """As :func:`fsck`; with it, how many artifacts have bytes that are not here."""
     from gittrack.api.byte_storage import open_bytes_store
+    from gittrack.api.index_check import index_findings
     from gittrack.artifacts.given_up import read_given_up
     from gittrack.artifacts.soundness import Examination
 
     examination = Examination(open_bytes_store(project))
     given_up = read_given_up(project.layout.root)
-    findings = check(project.repo, project.layout)
+    findings = check(project.repo, project.layout) + index_findings(project)
     away: dict[str, bool] = {}
     for id, entry in _stored_artifacts(project):
         state = examination.of(entry.digest, entry.size or 0)

@@ -14,9 +14,12 @@ from gittrack.errors import CorruptRecordError, StorageError
 from gittrack.git.refs_stamp import refs_stamp
 from gittrack.index import seen
 from gittrack.index.database import DamagedIndexError, IndexDatabase, remove
+from gittrack.index.file_hold import generation
 
 PREFIXES = (RUNS_PREFIX, REMOTE_PREFIX)
 """The namespaces that list runs."""
+_ATTEMPTS = 3
+"""Times that an index is made anew before it is done without; two processes may find the same one damaged."""
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
 """Told while many runs are read: how many are done, of how many."""
@@ -31,30 +34,59 @@ def ask(project: Project, question: Callable[[IndexDatabase], T], progress: Prog
         progress: told while many runs are read.
 
     Raises:
-        CorruptRecordError: the index is damaged again as soon as it is made.
+        CorruptRecordError: the index is damaged even in memory, as soon as it is made.
     """
-    try:
-        return _asked(project, question, progress)
-    except DamagedIndexError:
-        remove(project.layout.index_file)
-    try:
-        return _asked(project, question, progress)
-    except DamagedIndexError as error:
-        raise CorruptRecordError(error.message, hint=f"rm {project.layout.index_file}*") from error
+    file = project.layout.index_file
+    for _ in range(_ATTEMPTS):
+        found = generation(file)
+        try:
+            return _asked(project, question, progress)
+        except DamagedIndexError:
+            try:
+                if not remove(file, found):
+                    break
+            except StorageError:
+                break
+    with IndexDatabase.in_memory() as database:
+        try:
+            return _answered(project, database, question, progress)
+        except DamagedIndexError as error:
+            raise CorruptRecordError(error.message) from error
 
 
 def _asked(project: Project, question: Callable[[IndexDatabase], T], progress: Progress | None) -> T:
     with _opened(project) as database:
         try:
-            refresh(project, database, progress)
-        except StorageError:
+            return _answered(project, database, question, progress)
+        except StorageError:  # held by another process, a full disk, no permission
             if database.path is None:
                 raise
-        else:
-            return question(database)
-    with IndexDatabase.in_memory() as database:  # a full disk, no permission: read everything, remember nothing
-        refresh(project, database, progress)
-        return question(database)
+        try:
+            return _answered_beside(project, database, question, progress)
+        except StorageError:
+            pass
+    with IndexDatabase.in_memory() as database:  # read everything, remember nothing
+        return _answered(project, database, question, progress)
+
+
+def _answered(
+    project: Project, database: IndexDatabase, question: Callable[[IndexDatabase], T], progress: Progress | None
+) -> T:
+    refresh(project, database, progress)
+    return question(database)
+
+
+def _answered_beside(
+    project: Project, database: IndexDatabase, question: Callable[[IndexDatabase], T], progress: Progress | None
+) -> T:
+    """Answer without writing the file: what it has is copied, what it lacks is read into the copy."""
+    with database.reading() as sql:
+        is_new = not seen.seen_refs(sql)
+    if is_new:  # another process reads everything just now; to do the same beside it would take longer
+        database.wait_long()
+        return _answered(project, database, question, progress)
+    with database.copied() as copy:
+        return _answered(project, copy, question, progress)
 
 
 def _opened(project: Project) -> IndexDatabase:
@@ -84,13 +116,14 @@ def refresh(project: Project, database: IndexDatabase, progress: Progress | None
     """
     stamp = refs_stamp(project.repo.common_dir, PREFIXES)  # taken first: what moves meanwhile is seen next time
     with database.reading() as sql:
-        if stamp and stamp == seen.stamp(sql) and not seen.problems(sql):
+        unread = bool(seen.problems(sql))
+        if stamp and stamp == seen.stamp(sql) and not unread:
             return
         known = {name: ref.tip for name, ref in seen.seen_refs(sql).items()}
-        unread = bool(seen.problems(sql))
+        version = seen.version(sql)
     from gittrack.api.index_refresh import read_moved  # not loaded where nothing moved, as mostly
 
-    read_moved(project, database, stamp, known, unread=unread, progress=progress)
+    read_moved(project, database, stamp, known, version=version, unread=unread, progress=progress)
 
 
 def events_about(sql: seen.Connection, subject: str) -> list[Event]:

@@ -155,7 +155,20 @@ class _Nearest:
     def _check(self) -> None:
         if not any(True for _ in variables(self._mine, Facts(), self._asked.basis, {})):
             name = f"run {self._asked.run.id[:8]}"
-            raise NotFoundError(f"{name} has nothing of what it is compared by", hint=f"gittrack show {name[4:]}")
+            hint = self._near() or f"gittrack show {name[4:]}"
+            raise NotFoundError(f"{name} has nothing of what it is compared by", hint=hint)
+
+    def _near(self) -> str | None:
+        """``did you mean …?`` of the first name that is nearly one."""
+        from gittrack.core.query.diagnosis import meant
+        from gittrack.index.fields import known_names
+
+        basis, sql = self._asked.basis, self._found.sql
+        known = ["params", "metrics", "code", "data", *known_names(sql, "params")]
+        measured = known_names(sql, "metrics")
+        hints = [*(meant(name, known) for name in basis.params or ())]
+        hints += [meant(f"metrics.{name}", [f"metrics.{each}" for each in measured]) for name in basis.metrics or ()]
+        return next((hint for hint in hints if hint), None)
 
     def _facts(self, id: RunId) -> Facts:
         live = self._found.live.get(id)

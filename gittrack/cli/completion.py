@@ -252,13 +252,17 @@ def _values(known: KnownWords, beginning: str, quote: str) -> Offer | None:
 def _fields(known: KnownWords, beginning: str, *, basis: bool = False) -> Offer:
     """Fields of the language that begin so."""
     from gittrack.core.query.fields import ATTRIBUTES, METRIC_PARTS, PARTS, SCOPES, SUMMARY
+    from gittrack.core.query.reserved_tags import RESERVED_TAGS
     from gittrack.core.query.tree import Field
     from gittrack.core.query.unparse import field_text
 
     first, dot, rest = beginning.partition(".")
     scope = SCOPES.get(first.lower())
     if dot and scope in ("metrics", "params", "tags"):
-        names = [name for name, _ in known.names(scope, rest) if "`" not in field_text(Field(scope, name))]
+        known_names = [name for name, _ in known.names(scope, rest)]
+        if scope == "tags" and rest:
+            known_names = sorted({*known_names, *(tag for tag in RESERVED_TAGS if tag.startswith(rest))})
+        names = [name for name in known_names if "`" not in field_text(Field(scope, name))]
         return Offer(tuple((f"{first}.{name}", "") for name in names), goes_on=True)
     if dot and first.lower() == SUMMARY:
         key, part_dot, part = rest.rpartition(".")

@@ -97,7 +97,7 @@ def _own_settings(path: Path) -> dict[str, str]:
     """The settings of the repository's own file, without includes: git decides the format from these alone."""
     settings: dict[str, str] = {}
     section = ""
-    for line in _read(path).splitlines() if path.exists() else ():
+    for line in _read(path).split("\n") if path.exists() else ():
         line = line.strip()
         header = _SECTION.match(line)
         if header:

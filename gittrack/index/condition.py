@@ -46,6 +46,8 @@ _MOST_NESTED = 5
 """``and`` and ``or`` in each other in SQL: its parser holds 100 words at once, and a condition needs some of them."""
 _MOST_CALCULATED = 3
 """Steps of arithmetic in each other, for the same reason."""
+_MOST_HELD = 20
+"""Params and tags, which may be long, that SQLite fetches for Python: it keeps each until the query is answered."""
 _NEVER, _ALWAYS = Sql("0"), Sql("1")
 
 
@@ -110,6 +112,7 @@ class _Compiler:
         self._names = names
         self._code_commits = code_commits
         self._count = 0
+        self._held = 0
         self._joins = 0
         self.aliases: dict[tuple[str, int], str] = {}
 
@@ -184,6 +187,10 @@ class _Compiler:
         if not place.is_mixed:
             name = self._functions.named(lambda value: test(stored_to_value(place, value, None, None)), 1)
             return Sql(f"{name}({place.sql(alias)})")
+        self._held += 1
+        if self._held > _MOST_HELD:
+            name = self._functions.named(lambda run: any(map(test, self._functions.value_in(place, run))), 1)
+            return Sql(f"{name}({alias}.run)")
         name = self._functions.named(lambda *row: test(stored_to_value(place, *row)), 3)
         return Sql(f"{name}({alias}.{place.column}, {alias}.kind, {alias}.text)")
 
@@ -212,13 +219,19 @@ class _Compiler:
             place = place_of(each, self._names)
             if place is None:
                 return _NEVER
-            fetched = self._fetched(place, self._alias(), only_numbers=each not in whole)
+            if each in whole and place.is_mixed:  # may be long, and SQLite keeps what it has fetched until the end
+                fetched = Sql("r.n")
+            else:
+                fetched = self._fetched(place, self._alias())
             columns.append(fetched.text)
             arguments += fetched.arguments
             places.append(place)
 
-        def test(rows: Sequence[str | None]) -> bool:
-            values = {each: _values(place, each, row) for each, place, row in zip(fields, places, rows, strict=True)}
+        def test(rows: Sequence[Any]) -> bool:
+            values = {}
+            for each, place, row in zip(fields, places, rows, strict=True):
+                is_long = each in whole and place.is_mixed
+                values[each] = self._functions.value_in(place, row) if is_long else _values(place, each, row)
             lefts = list(operand_values(part.left, values.__getitem__))
             return compare_any(lefts, part.operator, list(operand_values(part.right, values.__getitem__)))
 
@@ -259,13 +272,10 @@ class _Compiler:
             where += f" AND typeof({alias}.{place.column}) != 'text'"
         return Sql(f"(SELECT {alias}.{place.column} FROM {place.table} {alias} WHERE {where})", [place.key["name"]])
 
-    def _fetched(self, place: Place, alias: str, *, only_numbers: bool) -> Sql:
+    def _fetched(self, place: Place, alias: str) -> Sql:
         """All values of a field of a run as a JSON list of rows; a float is written so that it reads back the same.
 
-        Args:
-            place: of the field.
-            alias: of its table.
-            only_numbers: leave texts out, which may be long: they are calculated with.
+        Of a param or tag it is calculated with, so that its texts, which may be long, are left out.
         """
         alias = "r" if place.table == "run" else alias
         column = place.sql(alias)
@@ -273,7 +283,7 @@ class _Compiler:
         more = f"{alias}.kind, {alias}.text" if place.is_mixed else "NULL, NULL"
         row = f"json_array(typeof({column}), {number}, {more})"
         there = is_there(place, alias)
-        if only_numbers and place.is_mixed:
+        if place.is_mixed:
             there += f" AND typeof({column}) != 'text'"
         if place.table == "run":
             return Sql(f"CASE WHEN {there} THEN json_array({row}) END")

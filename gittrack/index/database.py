@@ -2,6 +2,7 @@
 
 Readers of many processes look at once (write-ahead log); one writes. On network file systems, where a write-ahead log
 does not work, the file has a rollback journal. What cannot be written at all lives in memory for one command.
+A file that something else changed since the last one closed it counts as damaged (``file_hold``).
 """
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ from pathlib import Path
 from typing import Self
 
 from gittrack.errors import GittrackError, StorageError, UsageError
+from gittrack.index.file_hold import FileHold, alone, shared
 from gittrack.index.schema import APPLICATION_ID, TABLES, VERSION
 
-_WAIT_SECONDS = 30.0
+_WAIT_SECONDS = 2.0
+"""For a lock that another process holds; who gets none answers from a copy."""
+_WAIT_FOR_ALL_SECONDS = 30.0
+"""While another process reads everything for the first time: there is nothing yet to copy."""
 _STEPS = 200
 """Of SQLite's machine between two looks at the clock: one of them may search a long text."""
 _DAMAGED = frozenset(
@@ -81,33 +86,37 @@ class IndexDatabase:
     Args:
         connection: to the file, or to one in memory.
         path: the file; None in memory.
+        hold: tells others that the file is open.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path | None) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path | None, hold: FileHold | None = None) -> None:
         self.connection = connection
         self.path = path
+        self._hold = hold
 
     @classmethod
     def open(cls, path: Path, *, network: bool = False) -> IndexDatabase:
-        """Open the index in a file, made when it is missing or of another version.
+        """Open the index in a file, made when it is missing.
 
         Args:
             path: the file; its folder exists.
             network: the file lies on a network file system.
 
         Raises:
-            DamagedIndexError: it is damaged.
-            StorageError: it cannot be opened or written.
+            DamagedIndexError: it is damaged, of another version, or was changed by something else.
+            StorageError: it cannot be opened or written, or is a symbolic link, which might lead anywhere.
         """
-        with _translated(path):
-            connection = _connect(path)
-            try:
-                if _version(connection) != VERSION:
-                    connection = _made_anew(connection, path, network)
-            except BaseException:
-                connection.close()
-                raise
-            return cls(connection, path)
+        if os.path.islink(path):
+            raise StorageError(f"cannot use the index '{path}': it is a symbolic link", hint=f"rm {path}")
+        hold = shared(path, _WAIT_SECONDS)
+        try:
+            if not network and not hold.is_as_left():  # times of files that are far away are not to be relied on
+                raise DamagedIndexError(f"'{path}' was changed by something else")
+            with _translated(path):
+                return cls(_opened(path, hold, network), path, hold)
+        except BaseException:
+            hold.release(told=False)
+            raise
 
     @classmethod
     def in_memory(cls) -> IndexDatabase:
@@ -117,6 +126,28 @@ class IndexDatabase:
         connection.executescript(TABLES)
         return cls(connection, None)
 
+    def copied(self) -> IndexDatabase:
+        """A copy of one process, gone with it: in memory, or in a file without a name when it is large.
+
+        Raises:
+            DamagedIndexError: the file is damaged.
+            StorageError: another process keeps it from being read; or there is no room.
+        """
+        with self.reading() as sql:
+            sql.execute("SELECT count(*) FROM meta").fetchone()  # from here on what is copied stands still
+            connection = sqlite3.connect("", isolation_level=None)
+            try:
+                _prepare(connection)
+                sql.backup(connection)
+            except BaseException:
+                connection.close()
+                raise
+            return IndexDatabase(connection, None)
+
+    def wait_long(self) -> None:
+        """Have locks waited for as long as another process may take to read everything."""
+        self.connection.execute(f"PRAGMA busy_timeout = {_WAIT_FOR_ALL_SECONDS * 1000:.0f}")
+
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction that writes: all of it happens, or nothing; only one process is in one.
@@ -124,6 +155,8 @@ class IndexDatabase:
         Raises:
             DamagedIndexError, StorageError: the file is damaged; full disk, or another process held it too long.
         """
+        if self._hold is not None:
+            self._hold.begin_writing()
         with _translated(self.path):
             self.connection.execute("BEGIN IMMEDIATE")
             try:
@@ -176,6 +209,8 @@ class IndexDatabase:
     def close(self) -> None:
         """Close it; to be called once."""
         self.connection.close()
+        if self._hold is not None:
+            self._hold.release()
 
     def __enter__(self) -> Self:
         return self
@@ -184,24 +219,48 @@ class IndexDatabase:
         self.close()
 
 
-def remove(path: Path) -> None:
-    """Delete an index with what belongs to it; whoever has it open goes on with what they have.
+def remove(path: Path, generation: int) -> bool:
+    """Delete an index with what belongs to it, once nobody has it open.
+
+    Args:
+        path: the file.
+        generation: of the index that is meant: one that somebody made anew since is left.
+
+    Returns:
+        Whether that one is gone; else somebody has it open and does not close it.
 
     Raises:
         StorageError: it cannot be deleted.
     """
-    for part in _PARTS:
-        try:
-            os.unlink(f"{path}{part}")
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise StorageError(f"cannot delete '{path}{part}': {error.strerror}", hint=f"rm {path}*") from error
+    with alone(path, _WAIT_SECONDS) as hold:
+        if hold is None:
+            return False
+        if hold.generation != generation:
+            return True
+        for part in _PARTS:
+            try:
+                os.unlink(f"{path}{part}")
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise StorageError(f"cannot delete '{path}{part}': {error.strerror}", hint=f"rm {path}*") from error
+        hold.next_generation()
+        return True
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _opened(path: Path, hold: FileHold, network: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
-    _prepare(connection)
+    try:
+        _prepare(connection)
+        if _version(connection) != VERSION:
+            (found,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if found and _version(connection) != VERSION:  # asked again: another process may just have made it
+                raise DamagedIndexError(f"'{path}' is of another version")
+            hold.begin_writing()
+            _make(connection, network)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -216,12 +275,7 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(version)
 
 
-def _made_anew(connection: sqlite3.Connection, path: Path, network: bool) -> sqlite3.Connection:
-    (found,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if found and _version(connection) != VERSION:  # of another version: a new file, so that its readers keep theirs
-        connection.close()
-        remove(path)
-        connection = _connect(path)
+def _make(connection: sqlite3.Connection, network: bool) -> None:
     connection.execute(f"PRAGMA journal_mode = {'TRUNCATE' if network else 'WAL'}")
     connection.execute("BEGIN IMMEDIATE")
     if _version(connection) != VERSION:  # else another process was faster
@@ -230,7 +284,6 @@ def _made_anew(connection: sqlite3.Connection, path: Path, network: bool) -> sql
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")
-    return connection
 
 
 @contextlib.contextmanager

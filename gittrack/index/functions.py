@@ -5,10 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
+from typing import Any
 
 from gittrack.core.query.tree import AllOf, AnyOf, Expression, Not
 from gittrack.index.database import Deadline
+from gittrack.index.fields import Place
 from gittrack.index.ordering import Sql
+from gittrack.index.predicates import stored_to_value
 
 _MOST_ARGUMENTS = 50
 """SQLite takes 127 arguments of a function."""
@@ -43,11 +46,11 @@ class Functions:
         self._sql.create_function(name, arity, called, deterministic=True)
         return name
 
-    def of_many(self, test: Callable[[Sequence[str | None]], bool], columns: Sequence[str]) -> str:
+    def of_many(self, test: Callable[[Sequence[Any]], bool], columns: Sequence[str]) -> str:
         """The call of a function of any number of columns.
 
         Args:
-            test: of the columns' values, each a text or NULL.
+            test: of the columns' values; of more than 50 each is a text or None.
             columns: expressions.
         """
         if len(columns) <= _MOST_ARGUMENTS:
@@ -59,6 +62,13 @@ class Functions:
         groups = [f"json_array({', '.join(texts[start : start + _MOST_ARGUMENTS])})" for start in starts]
         name = self.named(lambda *lists: test([each for text in lists for each in json.loads(text)]), len(groups))
         return f"{name}({', '.join(groups)})"
+
+    def value_in(self, place: Place, run: int | str) -> list[Any]:
+        """The param or tag of a run by its number, if it has it."""
+        text = f"SELECT value, kind, text FROM {place.table} WHERE run = ? AND name = ?"
+        row = self._sql.execute(text, (int(run), place.key["name"])).fetchone()
+        value = None if row is None else stored_to_value(place, *row)
+        return [] if value is None else [value]
 
     def combined(self, tree: Expression, conditions: Sequence[Sql]) -> Sql:
         """A tree of conditions, each of which is asked, put together by Python.

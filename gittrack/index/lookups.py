@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gittrack.core.ids import ExperimentId, ObjectId, RunId
+from gittrack.core.query.evaluate import local_path
+from gittrack.core.query.tree import Field
+from gittrack.index.fields import place_of
+from gittrack.index.predicates import is_there
 from gittrack.index.searching import Hit, StoredRun, stored_runs
 
 _BEYOND_HEX = "g"
@@ -80,6 +84,20 @@ def experiments_of_runs(sql: sqlite3.Connection, without: Collection[RunId] = ()
     for id, count, start in sql.execute(counted, [*without]).fetchall():
         run, name = sql.execute(f"{newest} LIMIT 1", [*without, id, start]).fetchone()
         found.append(ExperimentRuns(ExperimentId(id), count, start, RunId(run), name))
+    return found
+
+
+def values_by_run(sql: sqlite3.Connection, field: Field) -> dict[int, list[Any]]:
+    """A run's number -> its values of a field of which it may have several; runs with none are missing."""
+    place = place_of(field, {})
+    assert place is not None
+    where = " AND ".join([is_there(place, "v"), *(f"v.{column} = ?" for column in place.key)])
+    found: dict[int, list[Any]] = {}
+    rows = sql.execute(f"SELECT v.run, v.{place.column} FROM {place.table} v WHERE {where}", [*place.key.values()])
+    for run, stored in rows:
+        value = local_path(stored) if field.scope != "artifacts" and field.part == "path" else stored
+        if value is not None:
+            found.setdefault(run, []).append(value)
     return found
 
 

@@ -7,7 +7,7 @@ what a run does not have has no row.
 
 from __future__ import annotations
 
-VERSION = 2
+VERSION = 3
 """Another number in the file: it is made anew."""
 
 APPLICATION_ID = 0x67_74_69_78
@@ -24,7 +24,10 @@ CREATE TABLE event (
     subject TEXT NOT NULL, commit_id TEXT NOT NULL, ref INTEGER NOT NULL, data BLOB NOT NULL, checksum INTEGER NOT NULL,
     PRIMARY KEY (subject, commit_id, ref)) WITHOUT ROWID;
 CREATE INDEX event_ref ON event (ref);
-CREATE TABLE problem (ref INTEGER, run TEXT, place TEXT NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE problem (
+    ref INTEGER, run TEXT, event TEXT, commit_id TEXT, place TEXT NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE unread (
+    run TEXT PRIMARY KEY, commit_id TEXT NOT NULL, reason TEXT NOT NULL, tried INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE run (
     n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, experiment_id TEXT NOT NULL,
     experiment TEXT NOT NULL, status TEXT NOT NULL, start_time INTEGER NOT NULL, end_time INTEGER, duration INTEGER,

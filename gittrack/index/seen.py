@@ -65,6 +65,12 @@ def set_stamp(sql: Connection, text: str) -> None:
     sql.execute("INSERT OR REPLACE INTO meta VALUES ('stamp', ?)", (text,))
 
 
+def version(sql: Connection) -> int:
+    """Another number whenever another connection wrote: told of the state that a transaction sees."""
+    (number,) = sql.execute("PRAGMA data_version").fetchone()
+    return int(number)
+
+
 def see_ref(sql: Connection, name: RefName, tip: ObjectId, writer: str) -> int:
     """Write down where a ref points; its number."""
     sql.execute(
@@ -140,24 +146,46 @@ def _checksum(subject: str, data: bytes) -> int:
     return zlib.crc32(subject.encode() + b"\0" + data)
 
 
-def note_problem(sql: Connection, place: str, reason: str, *, ref: int | None = None, run: RunId | None = None) -> None:
-    """Write down that something could not be read: it is tried again each time."""
-    sql.execute("INSERT INTO problem VALUES (?, ?, ?, ?)", (ref, run, place, reason))
-
-
 @dataclass(frozen=True, slots=True)
-class Broken:
-    """What could not be read last time: numbers of refs, ids of runs."""
+class Unread:
+    """Something that could not be read: it alone is tried again each time.
 
-    refs: frozenset[int]
-    runs: frozenset[RunId]
+    Attributes:
+        place: what it is, for people.
+        ref: the number of the ref that lists it; None: it is a run.
+        run: the run; None: it is not one.
+        event: the id of the event, listed with ``commit``.
+        commit: of the event; without one, the commit of a ledger from which on it is to be read again.
+    """
+
+    place: str
+    ref: int | None = None
+    run: RunId | None = None
+    event: str | None = None
+    commit: ObjectId | None = None
+
+    @property
+    def is_ref(self) -> bool:
+        """Whether it is all that the ref lists."""
+        return self.ref is not None and self.commit is None
 
 
-def take_problems(sql: Connection) -> Broken:
+def note_problem(sql: Connection, unread: Unread, reason: str) -> None:
+    """Write down that something could not be read, once."""
+    row = (unread.ref, unread.run, unread.event, unread.commit, unread.place)
+    same = "ref IS ? AND run IS ? AND event IS ? AND commit_id IS ? AND place = ?"
+    if sql.execute(f"SELECT 1 FROM problem WHERE {same}", row).fetchone() is None:
+        sql.execute("INSERT INTO problem VALUES (?, ?, ?, ?, ?, ?)", (*row, reason))
+
+
+def take_problems(sql: Connection) -> list[Unread]:
     """Forget every problem, to look whether it still is one."""
-    rows = list(sql.execute("SELECT ref, run FROM problem"))
+    rows = sql.execute("SELECT place, ref, run, event, commit_id FROM problem ORDER BY rowid").fetchall()
     sql.execute("DELETE FROM problem")
-    return Broken(frozenset(ref for ref, _ in rows if ref is not None), frozenset(RunId(id) for _, id in rows if id))
+    return [
+        Unread(place, ref, None if run is None else RunId(run), event, None if commit is None else ObjectId(commit))
+        for place, ref, run, event, commit in rows
+    ]
 
 
 def runs_of_experiment(sql: Connection, experiment: str) -> list[RunId]:

@@ -14,6 +14,7 @@ from gittrack.api.project import Project
 from gittrack.api.search import Search, search
 from gittrack.core.query.evaluate import facts_of, field_values
 from gittrack.core.query.parser import parse_field, parse_query
+from gittrack.errors import UsageError
 
 
 @pytest.fixture
@@ -42,11 +43,13 @@ def test_groups_are_those_of_all_runs_that_a_search_finds(project):
         for text in FIELDS:
             field = parse_field(text)
             values = [next(field_values(field, each), None) for each in facts]
-            groups = count_by(project, asked, field)
-            assert Counter({_key(group.value): group.runs for group in groups}) == Counter(map(_key, values)), text
-            known = [group.runs for group in groups if group.value is not None]
+            counts = count_by(project, asked, [field])
+            groups = counts.groups
+            assert counts.runs == len(facts)
+            assert Counter({_key(group.values[0]): group.runs for group in groups}) == Counter(map(_key, values)), text
+            known = [group.runs for group in groups if group.values[0] is not None]
             assert known == sorted(known, reverse=True), text
-            assert all(group.value is not None for group in groups[:-1]), text
+            assert all(group.values[0] is not None for group in groups[:-1]), text
 
 
 def _key(value: object) -> str:
@@ -59,6 +62,52 @@ def _key(value: object) -> str:
         return f"number {float(value)}"  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return str(value)
+
+
+def test_several_fields_are_counted_together(project):
+    whole = Search()
+    facts = [facts_of(run.record, now=0) for run in search(project, whole).runs]
+    fields = [parse_field(text) for text in ("experiment", "params.p", "metrics.m")]
+    counts = count_by(project, whole, fields)
+    expected = Counter(tuple(_key(next(field_values(field, each), None)) for field in fields) for each in facts)
+    assert Counter({tuple(map(_key, group.values)): group.runs for group in counts.groups}) == expected
+
+
+@pytest.fixture
+def data_project(repo, git) -> Project:
+    for name in ("a", "b"):
+        (repo / f"{name}.csv").write_text(name)
+    with gittrack.start_run(name="both") as run:
+        run.log_input("a.csv", role="train")
+        run.log_input("b.csv", role="test")
+    with gittrack.start_run(name="one", experiment="other") as run:
+        run.log_input("a.csv", role="train")
+    with gittrack.start_run(name="none"):
+        pass
+    return Project.open(repo)
+
+
+@pytest.mark.parametrize("text", ["data.train.hash", "inputs.path", "inputs.role", "inputs.size", "artifacts.path"])
+def test_a_run_with_several_values_counts_for_each(data_project, text):
+    from gittrack.api.index_lookups import whole_record
+
+    field = parse_field(text)
+    with gittrack.start_run(name="live") as live:
+        live.log_input("b.csv", role="train")
+        runs = search(data_project, Search()).runs
+        facts = [facts_of(whole_record(data_project, run), now=0) for run in runs]
+        counts = count_by(data_project, Search(), [field])
+        both = count_by(data_project, Search(), [field, parse_field("experiment")])
+    values = [value for each in facts for value in dict.fromkeys(field_values(field, each)) or [None]]
+    assert counts.runs == both.runs == 4
+    assert {group.values[0]: group.runs for group in counts.groups} == Counter(values)
+    assert sum(group.runs for group in both.groups) == len(values)
+    assert counts.groups[-1].values == (None,)
+
+
+def test_two_fields_of_several_values_are_refused(data_project):
+    with pytest.raises(UsageError, match="one field at a time"):
+        count_by(data_project, Search(), [parse_field("inputs.path"), parse_field("artifacts.path")])
 
 
 def test_ids_are_as_long_as_tells_them_from_all_others_however_many_are_asked_for(repo, monkeypatch):

@@ -172,6 +172,7 @@ def test_roles_and_parts_of_data(complete, values):
     )
     assert "data.train.hash" in complete("gittrack ls data.train.")
     assert complete("gittrack ls data.train.ha") == ["data.train.hash"]
+    assert complete("gittrack ls tags.mlflow.u") == ["tags.mlflow.user"]
     assert complete("gittrack ls inputs.ro") == ["inputs.role"]
     assert complete("gittrack ls artifacts.") == [f"artifacts.{part}" for part in ("path", "hash", "size", "type")]
 

@@ -103,6 +103,7 @@ def test_a_narrow_terminal_gets_what_it_has_room_for(in_terminal, cli, runs):
         ["ls"],
         ["ls", "--sort", "-metrics.acc"],
         ["best", "-m", "acc"],
+        ["similar", "small", "--on", "metrics"],
     ):
         shown, code = in_terminal(*words, columns=40, env={"NO_COLOR": "1"})
         assert code == 0

@@ -404,8 +404,28 @@ def test_runs_in_progress_are_counted_too(cli, sweep):
         assert groups == [{"value": "finished", "runs": 5}, {"value": "running", "runs": 1}]
 
 
+def test_runs_are_counted_by_several_fields_together(cli, sweep):
+    out = cli("count", "--by", "experiment", "--by", "params.model").out
+    assert out.splitlines()[0].split() == ["EXPERIMENT", "model", "RUNS"]
+    document = json.loads(cli("count", "--by", "status", "--by", "params.model", "--json").out)
+    assert document["by"] == ["status", "params.model"]
+    assert document["groups"][0] == {"values": ["finished", "rf"], "runs": 3}
+    assert cli("count", "--by", "status", "--by", "params.model", "--csv").out.splitlines()[:2] == [
+        "status,params.model,runs",
+        "finished,rf,3",
+    ]
+
+
+def test_long_values_are_cut_in_tables_alone(cli, record):
+    record("long", params={"x": "y" * 5000})
+    assert len(cli("count", "--by", "params.x").out) < 700
+    assert json.loads(cli("count", "--by", "params.x", "--json").out)["groups"][0]["value"] == "y" * 5000
+    assert "y" * 5000 in cli("count", "--by", "params.x", "--csv").out
+
+
 def test_what_cannot_be_counted_by_is_refused_and_unknown_names_are_said(cli, sweep):
-    assert cli("count", "--by", "inputs.path").code == 2
+    assert cli("count", "--by", "inputs.path", "--by", "artifacts.path").code == 2
+    assert cli("count", "--by", "inputs.path").out == "inputs.path  RUNS\n-               5\n"
     assert cli("count", "--by", "statu").code == 2
     assert "did you mean params.model?" in cli("count", "--by", "params.modle").err
     assert "did you mean metrics.acc?" in cli("count", "metrics.acu = 1").err
@@ -665,3 +685,20 @@ def test_the_best_runs_are_printed_as_csv_and_markdown(cli, sweep):
     assert "| high | digits |" in lines[2]
     answer = cli("best", "-m", "acc", "--md", "--id")
     assert (answer.code, "--id and --md exclude each other" in answer.err) == (2, True)
+
+
+def test_the_help_of_ls_shows_the_language_and_every_field_of_it_is_one(cli):
+    from gittrack.core.query.parser import parse_field, parse_query
+
+    shown = cli("ls", "--help").out
+    assert max(map(len, shown[shown.index("fields ") : shown.index("others ")].splitlines())) <= 80
+    fields = shown.partition("fields ")[2].partition("…")[0].split()
+    assert len(fields) > 10
+    for name in fields:
+        assert parse_field(name)
+    tests = shown.partition("tests ")[2].partition(" is null")[0]
+    for test in ("in ('a', 'b')", "between 1 and 2", "like 'a%'", "~ '^a'"):
+        assert test in tests
+        assert parse_query(f"params.x {test}", now=0)
+    others = shown.partition("others ")[2].partition("\n")[0].split("  ")
+    assert [bool(parse_query(each.strip(), now=0)) for each in others if each.strip()] == [True] * 3

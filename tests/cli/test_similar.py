@@ -31,6 +31,14 @@ def test_by_something_else(cli, runs):
     assert len(answer.out.splitlines()) == 2
 
 
+@pytest.mark.parametrize(
+    ("on", "near"), [("prams", "params"), ("lrr", "lr"), ("params.modle", "model"), ("metrics.ac", "metrics.acc")]
+)
+def test_a_basis_that_is_nearly_one_is_answered_with_that_one(cli, runs, on, near):
+    answer = cli("similar", "one", "--on", on)
+    assert (answer.code, f"hint: did you mean {near}?" in answer.err) == (3, True), answer.err
+
+
 def test_json(cli, runs):
     document = json.loads(cli("similar", "one", "--json").out)
     assert [(run["name"], run["duplicate"]) for run in document["runs"]] == [("same", True), ("\u202eevil", False)]

@@ -431,7 +431,7 @@ import os, sys
 from pathlib import Path
 from gittrack.git.repository import Repository
 from gittrack.git.snapshot import SnapshotLimits, start_snapshot
-import pygit2, gittrack.core.redact, gittrack.git.scratch_index
+import pygit2, gittrack.core.redact, gittrack.git.objects, gittrack.git.refs, gittrack.git.scratch_index
 if os.geteuid() == 0:
     os.setgid(12345)
     os.setuid(12345)

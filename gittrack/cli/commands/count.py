@@ -9,18 +9,23 @@ import click
 
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import print_data
-from gittrack.errors import QuerySyntaxError, UsageError
+from gittrack.errors import QuerySyntaxError
 
 if TYPE_CHECKING:
     from gittrack.api.count_by import Group
     from gittrack.core.problem import Problem
     from gittrack.core.query.tree import Field
 
+_WIDEST_VALUE = 200
+"""Columns of a value where nothing else says how wide a line may be; JSON and CSV have all of it."""
+
 
 @click.command("count")
 @click.argument("query", nargs=-1, metavar="[QUERY|@VIEW]...")
 @click.option("-e", "--experiment", metavar="EXP", help="Only runs of this experiment (name or id).")
-@click.option("--by", metavar="FIELD", help="Count for each value: experiment, status, params.model, tags.team.")
+@click.option(
+    "--by", metavar="FIELD", multiple=True, help="Count for each value: experiment, status, params.model; repeatable."
+)
 @click.option("--deleted", is_flag=True, help="The deleted runs instead of the others.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
@@ -31,7 +36,7 @@ def command(
     /,
     query: tuple[str, ...],
     experiment: str | None,
-    by: str | None,
+    by: tuple[str, ...],
     deleted: bool,
     **formats: bool,
 ) -> None:
@@ -41,6 +46,10 @@ def command(
     gittrack count
     gittrack count "status = 'failed' and start_time > -7d"
     gittrack count --by params.model
+    gittrack count --by experiment --by status
+    gittrack count --by data.train.hash
+
+    A run that has several of a field, as of inputs.path, counts for each of its values.
     """
     from gittrack.cli.searching import (
         Pages,
@@ -53,84 +62,87 @@ def command(
     )
 
     as_what = chosen_format(formats, "count")
-    field = None if by is None else _field(by)
+    fields = list(dict.fromkeys(map(_field, by)))
     project = session.recovered()
     asked = understood(project, query)
     with reading_progress() as progress:
         search = search_of(project, asked, experiment, deleted=deleted, progress=progress)
         pages = Pages(project, search, 1, progress)  # for what could not be read, which is not counted
-    groups: list[Group] = []
-    if field is None:
-        total = pages.total()
-    else:
+    groups: Sequence[Group] = ()
+    if fields:
         from gittrack.api.count_by import count_by
 
-        groups = count_by(project, search, field)
-        total = sum(group.runs for group in groups)
+        counts = count_by(project, search, fields)
+        total, groups = counts.runs, counts.groups
+    else:
+        total = pages.total()
     if as_what == "json":
-        _print_json(total, field, groups, pages.problems)
+        _print_json(total, fields, groups, pages.problems)
     elif as_what:
-        _print_table(total, field, groups, as_csv=as_what == "csv")
-    elif field is None:
+        _print_table(total, fields, groups, as_csv=as_what == "csv")
+    elif not fields:
         print_data(str(total))
     elif groups:
-        _show(session, field, groups)
+        _show(session, fields, groups)
     if not total:
         say_unknown(project, asked.expression)
-    elif field is not None and groups[0].value is None:
-        say_unknown(project, asked.expression, [field])
+    elif fields and all(value is None for value in groups[0].values):
+        say_unknown(project, asked.expression, fields)
     say_problems(pages.problems)
 
 
 def _field(text: str) -> Field:
     from gittrack.core.query.diagnosis import renamed
-    from gittrack.core.query.fields import is_several
     from gittrack.core.query.parser import parse_field
 
     try:
-        field = parse_field(text)
+        return parse_field(text)
     except QuerySyntaxError as error:
         raise renamed(error, "the field") from error
-    if is_several(field):
-        raise UsageError(
-            "a run may have several of this, runs cannot be counted by it", hint="gittrack count --by status"
-        )
-    return field
 
 
-def _print_json(total: int, field: Field | None, groups: Sequence[Group], problems: Sequence[Problem]) -> None:
+def _print_json(total: int, fields: Sequence[Field], groups: Sequence[Group], problems: Sequence[Problem]) -> None:
     from gittrack.cli import shapes
     from gittrack.core.query.unparse import field_text
 
     parts: dict[str, Any] = {"runs": total}
-    if field is not None:
-        parts["by"] = field_text(field)
-        parts["groups"] = [{"value": group.value, "runs": group.runs} for group in groups]
+    if len(fields) == 1:
+        parts["by"] = field_text(fields[0])
+        parts["groups"] = [{"value": group.values[0], "runs": group.runs} for group in groups]
+    elif fields:
+        parts["by"] = list(map(field_text, fields))
+        parts["groups"] = [{"values": list(group.values), "runs": group.runs} for group in groups]
     shapes.print_json(**parts, problems=[shapes.problem(each) for each in problems])
 
 
-def _print_table(total: int, field: Field | None, groups: Sequence[Group], *, as_csv: bool) -> None:
+def _print_table(total: int, fields: Sequence[Field], groups: Sequence[Group], *, as_csv: bool) -> None:
     from gittrack.cli.exports import csv_text, markdown_lines
     from gittrack.core.query.unparse import field_text
     from gittrack.core.value_text import exact_text
 
-    titles = ["runs"] if field is None else [field_text(field), "runs"]
-    rows = [["" if group.value is None else exact_text(group.value), str(group.runs)] for group in groups]
-    rows = [[str(total)]] if field is None else rows
+    titles = [*map(field_text, fields), "runs"]
+    rows = [[*("" if each is None else exact_text(each) for each in group.values), str(group.runs)] for group in groups]
+    rows = rows if fields else [[str(total)]]
     if as_csv:
         print_data(csv_text([titles, *rows]), end="")
     else:
         print_data("\n".join(markdown_lines(titles, rows)))
 
 
-def _show(session: Session, field: Field, groups: Sequence[Group]) -> None:
+def _show(session: Session, fields: Sequence[Field], groups: Sequence[Group]) -> None:
     from gittrack.cli.columns import ABSENT, heads, shown_value
     from gittrack.cli.render import Cell, Column, table
+    from gittrack.core.names import display
     from gittrack.core.run_columns import RunColumn
 
-    columns = [Column(heads([RunColumn(field)])[0], least=12), Column("RUNS", right=True)]
+    def cell(field: Field, value: Any) -> Cell:
+        if value is None:
+            return Cell(ABSENT, "faint")
+        return Cell(display(shown_value(field, value)[:_WIDEST_VALUE], _WIDEST_VALUE - 1))
+
+    columns = [Column(head, least=12) for head in heads(list(map(RunColumn, fields)))]
     rows = [
-        [Cell(ABSENT, "faint") if group.value is None else Cell(shown_value(field, group.value)), Cell(str(group.runs))]
+        [*(cell(field, value) for field, value in zip(fields, group.values, strict=True)), Cell(str(group.runs))]
         for group in groups
     ]
-    session.stdout.show(table(columns, rows, session.stdout), session.environ)
+    session.stdout.show(table([*columns, Column("RUNS", right=True)], rows, session.stdout), session.environ)

@@ -64,6 +64,15 @@ def command(
     gittrack ls "status = 'failed' and start_time > -7d"
     gittrack ls @best --columns +params.lr
 
+    \b
+    fields   metrics.acc  summary.acc.max  params.lr  tags.team  data.train.hash
+             inputs.path  artifacts.path  status  name  experiment  start_time
+             duration  author  branch  commit  dirty  note  …; `odd names` so
+    tests    = != < <= > >=  in ('a', 'b')  between 1 and 2  like 'a%'  ~ '^a'
+             is null  is nan; and, or, not, parentheses; + - * /
+    values   0.9  'text'  true  -7d  '2026-11-01'  90s  1h30m
+    others   has artifact 'model'  code.changed('src')  text('words')
+
     The newest stand first, child runs under their parent; with a query or an order there is no such tree. A run must
     answer all queries, and that of the view; options win over the view's. A terminal shows the first 1000; files and
     pipes get all.

@@ -107,10 +107,10 @@ def _lines(found: Similar, terminal: Terminal) -> list[str]:
     columns = [
         Column("ID"),
         Column("NAME", least=12),
-        Column("EXPERIMENT", least=8),
-        Column("STATUS"),
+        Column("EXPERIMENT", least=8, spare=2),
+        Column("STATUS", spare=1),
         Column("DISTANCE", right=True),
-        Column("DIFFERS IN", least=16),
+        Column("DIFFERS IN", least=10),
     ]
     rows = []
     for each in found.runs:

@@ -13,10 +13,10 @@ WIDTH = 70
 """Columns of the query that are shown around the place."""
 _BEFORE = 45
 _OF_QUERY = " of the query"
-_LONGEST = 200
+_LONGEST = 120
 _POOL = 20_000
 """Of so many known names of about the same length a near one is looked for."""
-_COMPARED = 200
+_COMPARED = 60
 """So many of them, those that share most pairs of letters, are compared exactly."""
 _GUIDE = "the language in short: gittrack ls --help"
 

@@ -72,7 +72,7 @@ OTHER_NAMES: Mapping[str, str] = {
 """What attributes are called too, by MLflow most of all. Of ``lifecycle_stage`` the values ``active`` and ``deleted``
 mean false and true."""
 
-_MOST_GUESSES = 5
+_MOST_GUESSES = 3
 """Unknown names of one query for which a near one is looked for: among many that takes its time."""
 
 ALWAYS_THERE = frozenset(

@@ -33,8 +33,7 @@ _SCOPE_BEGINS = (
 _NUMBER_WHOLE = r"[0-9.]+(?:[eE][0-9]+)?"
 _TYPOGRAPHIC = frozenset("‘’‚“”„«»‹›′″＇＂｀´")
 _OTHER_LANGUAGES = {"&": "and", "|": "or", "!": "not"}
-_SIGNS = {"≥": ">=", "⩾": ">=", "≤": "<=", "⩽": "<=", "≠": "!=", "＝": "=", "＞": ">", "＜": "<"}
-_SIGNS |= {"−": "-", "–": "-", "×": "*", "÷": "/", "∧": "and", "∨": "or", "¬": "not"}
+_SIGNS = dict(zip("≥⩾≤⩽≠＝＞＜−–×÷∧∨¬", ">= >= <= <= != = > < - - * / and or not".split(), strict=True))
 _UNITS = {"w": "week", "d": "day", "h": "hour", "m": "minute", "s": "second", "ms": "millisecond"}
 _SHORT_UNITS = {"hr": "h", "hrs": "h", "min": "m", "mins": "m", "sec": "s", "secs": "s", "wk": "w", "wks": "w"}
 

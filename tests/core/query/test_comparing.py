@@ -125,4 +125,4 @@ def test_of_many_unknown_names_only_the_first_get_a_suggestion():
     unknown = unknown_names(expression, known)
     assert time.perf_counter() - began < 3  # 0.6 s alone; 80 s for all of them
     assert len(unknown) == 400
-    assert [near for _, near in unknown if near] == [f"tags.team_{number:04}" for number in range(5)]
+    assert [near for _, near in unknown if near] == [f"tags.team_{number:04}" for number in range(3)]

@@ -165,12 +165,13 @@ def _frame(work: Path, environ: Mapping[str, str]) -> list[Row]:
 def _compare(repository: Path) -> list[Row]:
     project = Project.open(repository)
     runs = search(project, Search(limit=500)).runs
-    text = (
-        "SELECT run, name, value FROM param WHERE run > 500 UNION ALL "
-        "SELECT run, name, last FROM metric WHERE run > 500 UNION ALL "
-        "SELECT run, name, value FROM tag WHERE run > 500"
-    )
     connection = sqlite3.connect(project.layout.index_file)
+    (newest,) = connection.execute("SELECT max(n) FROM run").fetchone()
+    text = (
+        f"SELECT run, name, value FROM param WHERE run > {newest - 500} UNION ALL "
+        f"SELECT run, name, last FROM metric WHERE run > {newest - 500} UNION ALL "
+        f"SELECT run, name, value FROM tag WHERE run > {newest - 500}"
+    )
 
     def ours() -> None:
         found = search(project, Search(limit=500)).runs

@@ -82,9 +82,9 @@ def test_a_run_with_many_inputs_takes_no_time():
         (f"inputs.name not in ({listed})", True),
     ):
         query = parse_query(text, now=0)
-        began = time.perf_counter()
+        began = time.process_time()
         assert evaluate(query, facts) is answer, text
-        assert time.perf_counter() - began < 1.5, text
+        assert time.process_time() - began < 1.5, text
 
 
 MIXED = (
@@ -104,25 +104,25 @@ def test_in_of_params_is_equal_to_one_of_them(value, constants):
 
 def test_in_takes_no_longer_for_more_values():
     test = member_test("any", [f"{number}" if number % 2 else number for number in range(1000)])
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(2000):
         test("none of them")
-    assert time.perf_counter() - began < 0.2  # 0.01 s alone, 1 s by trying each
+    assert time.process_time() - began < 0.2  # 0.01 s alone, 1 s by trying each
 
 
 def test_a_near_name_is_found_among_many_at_once():
     known = [f"metric/{number:05}/some_name" for number in range(20_000)]
-    began = time.perf_counter()
+    began = time.process_time()
     assert nearest("metric/01234/sme_name", known) == "metric/01234/some_name"
     assert nearest("zzz", known) == ""
-    assert time.perf_counter() - began < 0.5  # 0.1 s alone
+    assert time.process_time() - began < 0.5  # 0.1 s alone
 
 
 def test_of_many_unknown_names_only_the_first_get_a_suggestion():
     expression = parse_query(" or ".join(f"tags.team_{number:04}x = 'a'" for number in range(400)), now=0)
     known = {"tags": dict.fromkeys(f"team_{number:04}" for number in range(20_000))}
-    began = time.perf_counter()
+    began = time.process_time()
     unknown = unknown_names(expression, known)
-    assert time.perf_counter() - began < 3  # 0.6 s alone; 80 s for all of them
+    assert time.process_time() - began < 3  # 0.6 s alone; 80 s for all of them
     assert len(unknown) == 400
     assert [near for _, near in unknown if near] == [f"tags.team_{number:04}" for number in range(3)]

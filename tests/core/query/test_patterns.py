@@ -81,9 +81,9 @@ def test_no_pattern_takes_long(pattern):
 
 
 def seconds(pattern: str, text: str) -> float:
-    began = time.perf_counter()
+    began = time.process_time()
     Searcher(pattern).search(text)
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 @pytest.mark.parametrize(
@@ -155,9 +155,9 @@ def test_like_is_any_and_one(pattern, text, ignore_case):
 
 def test_like_is_quick_whatever_the_pattern():
     for pattern in ("%a" * 500, "%_" * 500, "%a%" * 300 + "b", "_" * 500 + "%b", "%" + "_" * 900 + "b%"):
-        began = time.perf_counter()
+        began = time.process_time()
         LikeMatcher(pattern, ignore_case=True).matches("a" * 10_000)
-        assert time.perf_counter() - began < 0.3
+        assert time.process_time() - began < 0.3
 
 
 def test_of_a_long_value_only_the_beginning_is_looked_at():
@@ -168,10 +168,10 @@ def test_of_a_long_value_only_the_beginning_is_looked_at():
 
 def test_like_of_plain_texts_takes_the_time_of_a_search():
     matcher = LikeMatcher("%" + "a" * 900 + "b%", ignore_case=True)
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(100):
         assert not matcher.matches("A" * 10_000)
-    assert time.perf_counter() - began < 0.3  # 0.01 s alone, 4 s character by character
+    assert time.process_time() - began < 0.3  # 0.01 s alone, 4 s character by character
 
 
 def test_what_a_pattern_remembers_is_bounded():

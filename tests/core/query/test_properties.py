@@ -299,7 +299,7 @@ LONG = {
 
 @pytest.mark.parametrize("name", LONG)
 def test_a_long_text_is_read_or_refused_at_once(name):
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         tree = parse(LONG[name])
     except QuerySyntaxError as error:
@@ -308,7 +308,7 @@ def test_a_long_text_is_read_or_refused_at_once(name):
         written = unparse(tree)
         assert len(written) > MAX_LENGTH or parse(written) == tree  # every quote is written twice
         evaluate(tree, RunFacts())
-    assert time.perf_counter() - began < 0.4  # 0.2 s alone; two cores are shared with other tests
+    assert time.process_time() - began < 1  # the second that is promised; of this process, for others share the machine
 
 
 @pytest.mark.parametrize(

@@ -116,3 +116,8 @@ def month() -> str:
     import datetime
 
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m")
+
+
+def test_a_fresh_clone_says_how_to_get_the_runs_of_others(people, gittrack_cli):
+    bob = people("bob")
+    assert gittrack_cli("ls", cwd=bob.folder).stderr.endswith("; those of others: gittrack fetch\n")

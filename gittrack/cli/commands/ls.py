@@ -169,4 +169,6 @@ def _say_nothing_found(project: Project, asked: Asked, *, filtered: bool) -> Non
     elif filtered:
         say("no run is like that; all: gittrack ls")
     else:
-        say("no runs yet; the first one: gittrack run -- python train.py")
+        others = any(key.startswith("remote.") for key in project.git_config)
+        more = "; those of others: gittrack fetch" if others else ""
+        say(f"no runs yet; the first one: gittrack run -- python train.py{more}")

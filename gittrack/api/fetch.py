@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -145,23 +145,29 @@ def _fetched(
     checked: Checked | None,
     whole: bool = True,
 ) -> Fetched:
-    _drop(project, f"{FETCHED_PREFIX}{remote.slug}/")  # of a fetch that was killed: nobody else fetches now
-    known = [tip for _, tip in project.repo.refs.list(RUNS_PREFIX, REMOTE_PREFIX)]
-    wanted = _wanted(project, remote)
+    scratch = f"{FETCHED_PREFIX}{remote.slug}/"
+    refs = project.repo.refs.list(RUNS_PREFIX, REMOTE_PREFIX, scratch)
+    if any(name.startswith(scratch) for name, _ in refs):
+        _drop(project, scratch)  # of a fetch that was killed: nobody else fetches now
+    known = [tip for name, tip in refs if not name.startswith(scratch)]
+    prefix = f"{REMOTE_PREFIX}{remote.slug}/"
+    wanted = _wanted(project, remote, {name: tip for name, tip in refs if name.startswith(prefix)})
     incoming = []
     for month in sorted({tip.month for tip in wanted.new}, reverse=True):
         tips = [tip for tip in wanted.new if tip.month == month]
         incoming.append(_take_month(project, remote, tips, told, checked, may_be_older=not whole))
     if whole:
         gone = [FetchedLedger(ref.month, ref.writer, None) for ref in wanted.gone]
-        incoming.append(looked_at(project.repo, project.layout, remote, gone))
+        if gone:
+            incoming.append(looked_at(project.repo, project.layout, remote, gone))
         remember(project.layout, remote)
     rewritten = [found for part in incoming for found in part.rewritten]
     if accept_rewrites and rewritten:
         _accept(project, remote, rewritten, told)
     rows = tuple(row for part in incoming for ledger in part.ledgers for row in ledger.rows)
     new = unreachable(project.repo, [row.commit for row in rows], known)  # the rest was known from elsewhere
-    settle(project.repo, remote.slug, (row.commit for row in rows))
+    if rows:
+        settle(project.repo, remote.slug)
     return Fetched(
         remote.name,
         tuple(row for row in rows if row.commit in new),
@@ -172,14 +178,13 @@ def _fetched(
     )
 
 
-def _wanted(project: Project, remote: Remote) -> _Wanted:
+def _wanted(project: Project, remote: Remote, known: Mapping[RefName, ObjectId]) -> _Wanted:
     """The ledgers there that are not as they are remembered, and those that are gone."""
     there = []
     for ref in list_remote(project.repo, remote.name, [f"{remote.prefix}*"]):
         ledger = parse_shared_ledger(remote.prefix, ref.name)
         if ledger is not None:
             there.append(_Tip(ref.name, *ledger, ref.tip))
-    known = remembered(project.repo, remote)
     names = {remote_ledger_ref(remote.slug, tip.month, tip.writer) for tip in there}
     new = [tip for tip in there if known.get(remote_ledger_ref(remote.slug, tip.month, tip.writer)) != tip.tip]
     parsed = (parse_ref(ref) for ref in known if ref not in names)
@@ -188,7 +193,7 @@ def _wanted(project: Project, remote: Remote) -> _Wanted:
 
 def moved_ledgers(project: Project, remote: Remote) -> tuple[str, ...]:
     """The ledgers there, ``month/writer``, that are not as they are remembered here; nothing is fetched."""
-    wanted = _wanted(project, remote)
+    wanted = _wanted(project, remote, remembered(project.repo, remote))
     names = {f"{tip.month}/{tip.writer}" for tip in wanted.new}
     return tuple(sorted(names | {f"{ref.month}/{ref.writer}" for ref in wanted.gone}, reverse=True))
 

@@ -173,6 +173,7 @@ def push(
         ConflictError: a ref moved here meanwhile.
     """
     if not plan.rows:
+        settle(project.repo, plan.remote.slug)  # what a push that was killed left to do
         return Pushed(plan, Shared(()))
     moved, without = _push_bytes(project, plan, told_bytes)
     project.layout.root.mkdir(exist_ok=True)
@@ -180,7 +181,7 @@ def push(
         remember(project.layout, plan.remote)
         caught = catch_up(project, plan.remote, told)
         shared = share(project.repo, plan.remote, plan.rows, project.author, project.now(), caught, told)
-        settle(project.repo, plan.remote.slug, [row.commit for row in plan.rows])
+        settle(project.repo, plan.remote.slug)
     return Pushed(plan, shared, moved, without)
 
 

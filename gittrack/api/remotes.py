@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gittrack.core.refs import RUNS_PREFIX
 from gittrack.errors import NoRemoteError, UsageError
-from gittrack.git.network import remote_names
+from gittrack.git.configured_remotes import remote_names
 from gittrack.store.remotes import Remote, known_remote
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ def runs_remote(project: Project, name: str | None = None) -> Remote:
 
 def is_remote(project: Project, word: str) -> bool:
     """Whether a word names a remote, or is the URL or path of one, rather than a run."""
-    return word in remote_names(project.repo) or "://" in word or word.startswith(("/", "./", "../", "~"))
+    return word in remote_names(project.git_config) or "://" in word or word.startswith(("/", "./", "../", "~"))
 
 
 def _usual(project: Project) -> str:
-    names = remote_names(project.repo)
+    names = remote_names(project.git_config)
     branch = project.repo.head().branch
     followed = project.git_config.get(f"branch.{branch}.remote", "") if branch is not None else ""
     for name in (followed, "origin"):

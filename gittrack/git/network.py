@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from gittrack.core.ids import ObjectId
-from gittrack.errors import GitProgramError, InvalidNameError
+from gittrack.errors import InvalidNameError
 from gittrack.git.network_failures import remote_failure
-from gittrack.git.program import run_git, start_git
+from gittrack.git.program import start_git
 
 if TYPE_CHECKING:
     from gittrack.git.repository import Repository
@@ -248,22 +248,3 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
         yield from (line.decode("utf-8", "replace") for line in whole if line.strip())
     if waiting.strip():
         yield waiting.decode("utf-8", "replace")
-
-
-def remote_names(repo: Repository) -> list[str]:
-    """The remotes that are set up, as git lists them."""
-    output = run_git(["remote"], cwd=repo.git_dir, git_dir=repo.git_dir)
-    return [name for name in output.decode("utf-8", "surrogateescape").split("\n") if name]
-
-
-def remote_url(repo: Repository, remote: str, *, push: bool = False) -> str:
-    """The URL that git would speak to, its own rewriting (``insteadOf``) done.
-
-    Raises:
-        NoRemoteError: there is no such remote.
-    """
-    try:
-        args = ["remote", "get-url", *(["--push"] if push else []), "--end-of-options", remote]
-        return run_git(args, cwd=repo.git_dir, git_dir=repo.git_dir).decode("utf-8", "surrogateescape").strip()
-    except GitProgramError as error:
-        raise remote_failure(remote, "No such remote", "") from error

@@ -7,7 +7,7 @@ everything in it and only does the rest. Two clones that push at once both end i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gittrack.core.events import is_event_message
@@ -172,23 +172,18 @@ def refusal(remote: Remote, answer: PushedRef) -> RemoteError:
     return RemoteError(f"remote '{remote.name}' refuses '{answer.name}': {reason}", hint=hint)
 
 
-def settle(repo: Repository, slug: str, shared: Iterable[ObjectId]) -> None:
+def settle(repo: Repository, slug: str) -> None:
     """Delete the inbox refs of what a remote has, and the local ledgers that hold nothing else.
 
     Args:
         repo: where.
         slug: of the remote.
-        shared: the commits that may have come into its ledgers; only those that are in them count.
     """
-    tips = [tip for _, tip in repo.refs.list(f"{REMOTE_PREFIX}{slug}/")]
-    commits = set(shared)
-    commits -= unreachable(repo, commits, tips)
-    inbox = [(name, tip) for name, tip in repo.refs.list(INBOX_PREFIX) if tip in commits]
-    updates = [RefUpdate(name, None, tip) for name, tip in inbox]
-    for name, tip in repo.refs.list(LOCAL_PREFIX):
-        if not unreachable(repo, _rows_of_sound(repo, tip), tips):
-            updates.append(RefUpdate(name, None, tip))
-    repo.refs.transaction(updates)
+    refs = repo.refs.list(INBOX_PREFIX, LOCAL_PREFIX)
+    rows = {name: _rows_of_sound(repo, tip) if name.startswith(LOCAL_PREFIX) else {tip} for name, tip in refs}
+    tips = [tip for _, tip in repo.refs.list(f"{REMOTE_PREFIX}{slug}/")] if refs else []
+    left = unreachable(repo, {commit for commits in rows.values() for commit in commits}, tips)
+    repo.refs.transaction([RefUpdate(name, None, tip) for name, tip in refs if not rows[name] & left])
 
 
 def _rows_of_sound(repo: Repository, tip: ObjectId) -> set[ObjectId]:

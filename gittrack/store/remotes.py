@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from gittrack.core.refs import RUNS_PREFIX, remote_slug
 from gittrack.errors import StorageError
+from gittrack.git.configured_remotes import remote_names, remote_url
 from gittrack.git.failures import disk_hint
-from gittrack.git.network import remote_names, remote_url
 from gittrack.git.repository import Repository
 from gittrack.store.layout import Layout
 
@@ -53,8 +53,9 @@ def known_remote(repo: Repository, name: str, prefix: str = RUNS_PREFIX) -> Remo
     Raises:
         NoRemoteError: there is none of this name.
     """
-    is_place = name not in remote_names(repo) and ("/" in name or ":" in name)
-    return Remote(name, remote_slug(name), prefix, name if is_place else remote_url(repo, name))
+    git_config = repo.config()
+    is_place = name not in remote_names(git_config) and ("/" in name or ":" in name)
+    return Remote(name, remote_slug(name), prefix, name if is_place else remote_url(git_config, name))
 
 
 def speaks_of(layout: Layout, remote: Remote) -> bool:

@@ -33,7 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "similar": ("similar", "Name the runs that are most like one, and what differs"),
     "lineage": ("lineage", "Show which data made a run, what the run made, and which runs used that"),
     "whence": ("whence", "Name the runs that made or read a file or folder, whatever it is called here"),
-    "log": ("log", "Show what was changed about a run, and by whom"),
+    "log": ("log", "Show what was changed about a run, and by whom; or the diary of all"),
     "tag": ("tag", "Show, set or remove tags of a run"),
     "note": ("note", "Show or change the note of a run"),
     "comment": ("comment", "Show what was said about a run, say something, answer"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gittrack.api.artifact_listing import ListedArtifact
     from gittrack.api.artifact_transfer import Transfer
     from gittrack.api.comments import Thread
+    from gittrack.api.diary import Entry
     from gittrack.api.disk_usage import DiskUsage
     from gittrack.api.experiments import Experiment
     from gittrack.api.fetch import Fetched, Rewritten
@@ -123,6 +124,17 @@ def event(item: Event) -> dict[str, Any]:
         "author": {"name": item.author.name, "email": item.author.email},
         "writer": item.writer,
         "replaces": list(item.replaces),
+    }
+
+
+def diary_entry(item: Entry) -> dict[str, Any]:
+    """An entry of the diary as ``log`` prints it; ``event`` is None where a run began."""
+    said = None if item.event is None else event(item.event) | {"subject": str(item.event.subject)}
+    return {
+        "time": item.time,
+        "who": {"name": item.who.name, "email": item.who.email},
+        "run": None if item.run is None else {"id": item.run.id, "name": item.run.name},
+        "event": said,
     }
 
 

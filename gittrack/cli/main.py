@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tag": ("tag", "Show, set or remove tags of a run"),
     "note": ("note", "Show or change the note of a run"),
     "comment": ("comment", "Show what was said about a run, say something, answer"),
+    "review": ("review", "Ask for a review of a run, accept or reject one, see what others said"),
     "rename": ("rename", "Give a run another name"),
     "rm": ("rm", "Delete runs: they are hidden, and can be restored"),
     "restore": ("restore", "Bring deleted runs back"),

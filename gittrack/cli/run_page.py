@@ -64,6 +64,7 @@ def _sections(run: SavedRun, terminal: Terminal) -> Iterator[tuple[str, list[str
     yield "metrics", _metrics(run, terminal)
     yield "tags", facts_lines(dict(sorted(record.tags.items())), terminal)
     yield "note", [f"  {display(line)}" for line in record.note.splitlines()]
+    yield "talk", _talk(run)
     yield "inputs", _inputs(run, terminal)
     yield "models", _models(run, terminal)
     yield "artifacts", _artifacts(run, terminal)
@@ -76,6 +77,15 @@ def _sections(run: SavedRun, terminal: Terminal) -> Iterator[tuple[str, list[str
         yield _last_lines(run, title, path, count)
     yield "conflicts", _conflicts(run)
     yield "without gittrack", _git_commands(run)
+
+
+def _talk(run: SavedRun) -> list[str]:
+    """How a run stands in reviews, and how much was said of it."""
+    from gittrack.core.reviews import reviews, standing
+
+    verdict, said = standing(reviews(run.state)), len(run.state.sets.get("comment", ()))
+    lines = [f"  {verdict}: gittrack review show {run.id[:ID_LENGTH]}"] if verdict else []
+    return lines + ([f"  {plural(said, 'comment')}: gittrack comment {run.id[:ID_LENGTH]}"] if said else [])
 
 
 def _params(params: Mapping[str, object], terminal: Terminal) -> dict[str, str]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gittrack.core.lineage import Lineage
     from gittrack.core.problem import Problem
     from gittrack.core.records import Event, MetricSummary
+    from gittrack.core.reviews import Review
 
 SCHEMA = 1
 
@@ -124,6 +125,18 @@ def event(item: Event) -> dict[str, Any]:
         "author": {"name": item.author.name, "email": item.author.email},
         "writer": item.writer,
         "replaces": list(item.replaces),
+    }
+
+
+def review(item: Review) -> dict[str, Any]:
+    """A review as ``review show`` prints it."""
+    return {
+        "id": item.id,
+        "author": {"name": item.author.name, "email": item.author.email},
+        "time": item.time,
+        "verdict": item.verdict,
+        "text": item.text,
+        "asked": item.asked or None,
     }
 
 

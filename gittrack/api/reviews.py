@@ -1,0 +1,96 @@
+"""Reviews of runs: asked for, accepted, rejected, withdrawn; each an event, so two people never conflict."""
+
+from __future__ import annotations
+
+from gittrack.api.annotate import kept_text
+from gittrack.api.closing import roll_up_when_crowded
+from gittrack.api.project import Project
+from gittrack.api.read import SavedRun, find_run
+from gittrack.core.records import Event, Subject
+from gittrack.core.reviews import ACCEPTED, REJECTED, REQUESTED, Review, reviews, standing
+from gittrack.errors import NotFoundError, UsageError
+from gittrack.store.event_store import write_event
+
+__all__ = [
+    "ACCEPTED",
+    "REJECTED",
+    "REQUESTED",
+    "Review",
+    "review_run",
+    "reviews_of",
+    "standing_of",
+    "withdraw_review",
+]
+
+
+def reviews_of(run: SavedRun) -> list[Review]:
+    """What people say of a run, oldest first: of each the last word, and the last request."""
+    return reviews(run.state)
+
+
+def standing_of(run: SavedRun) -> str:
+    """How a run stands: ``rejected``, ``accepted``, ``requested``, or empty."""
+    return standing(reviews_of(run))
+
+
+def review_run(project: Project, address: str, verdict: str, text: str = "", *, asked: str = "") -> SavedRun:
+    """Say something of a run, instead of what one said before.
+
+    Args:
+        project: where.
+        address: the run.
+        verdict: ``requested``, ``accepted`` or ``rejected``.
+        text: why, or what to look at; secrets in it are masked.
+        asked: whom a request asks.
+
+    Raises:
+        RunNotFoundError, AmbiguousError: the address.
+        UsageError: the run has not ended, so nobody can say what it will be.
+        InvalidValueError: the text is too long.
+    """
+    run = find_run(project, address)
+    if run.commit is None and verdict != REQUESTED:
+        raise UsageError(f"run '{run.name}' has not ended: it can still change", hint=f"gittrack watch {run.id[:8]}")
+    extra = {"text": kept_text("a review", "the review", text)} if text else {}
+    extra |= {"asked": kept_text("a name", "the name", asked)} if asked else {}
+    _state(project, run, verdict, verdict == REQUESTED, extra)
+    return find_run(project, run.id)
+
+
+def withdraw_review(project: Project, address: str) -> SavedRun:
+    """Take back whatever one said of a run.
+
+    Raises:
+        RunNotFoundError, AmbiguousError: the address.
+        NotFoundError: one said nothing.
+    """
+    run = find_run(project, address)
+    own = [review for review in reviews_of(run) if review.author.email == project.person.email]
+    if not own:
+        raise NotFoundError(f"you said nothing of run '{run.name}'", hint=f"gittrack review show {run.id[:8]}")
+    for is_request in {review.verdict == REQUESTED for review in own}:
+        _state(project, run, None, is_request, {})
+    return find_run(project, run.id)
+
+
+def _state(
+    project: Project, run: SavedRun, verdict: str | None, is_request: bool, extra: dict[str, str | None]
+) -> None:
+    replaced = [
+        event.id
+        for event in run.state.sets.get("approval", ())
+        if event.author == project.person and (event.value == REQUESTED) == is_request
+    ]
+    event = Event(
+        id=project.new_event_id(),
+        kind="approval",
+        subject=Subject("run", run.id),
+        time=project.now(),
+        author=project.person,
+        writer=project.writer,
+        value=verdict,
+        replaces=tuple(replaced),
+        extra=extra,
+    )
+    write_event(project.repo, event)
+    roll_up_when_crowded(project)

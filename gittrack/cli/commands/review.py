@@ -1,0 +1,103 @@
+"""``gittrack review``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from gittrack.cli.session import Session
+from gittrack.cli.terminal import say
+from gittrack.core.names import display
+
+if TYPE_CHECKING:
+    from gittrack.core.reviews import Review
+
+TEXT = click.argument("text", metavar="[TEXT]", default="")
+RUN = click.argument("run", metavar="RUN")
+
+
+@click.group("review")
+def command() -> None:
+    """Ask for a review of a run, accept or reject one, and see what others said.
+
+    It travels with gittrack push and gittrack fetch. What you say replaces what you said before.
+    """
+
+
+@command.command("request")
+@RUN
+@TEXT
+@click.option("--from", "asked", metavar="PERSON", default="", help="Whom you ask; without it, anybody.")
+@click.pass_obj
+def request_command(session: Session, run: str, text: str, asked: str) -> None:
+    """Ask that somebody looks at a run."""
+    _say_it(session, run, "requested", text, asked)
+
+
+@command.command("accept")
+@RUN
+@TEXT
+@click.pass_obj
+def accept_command(session: Session, run: str, text: str) -> None:
+    """Say that a run is good."""
+    _say_it(session, run, "accepted", text)
+
+
+@command.command("reject")
+@RUN
+@TEXT
+@click.pass_obj
+def reject_command(session: Session, run: str, text: str) -> None:
+    """Say that a run is not good, and why."""
+    _say_it(session, run, "rejected", text)
+
+
+@command.command("withdraw")
+@RUN
+@click.pass_obj
+def withdraw_command(session: Session, run: str) -> None:
+    """Take back what you said of a run."""
+    from gittrack.api.reviews import withdraw_review
+
+    found = withdraw_review(session.recovered(), run)
+    say(f"what you said of run '{found.name}' is withdrawn; share it: gittrack push")
+
+
+@command.command("show")
+@RUN
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def show_command(session: Session, run: str, as_json: bool) -> None:
+    """Show who said what of a run, and how it stands."""
+    from gittrack.api.read import find_run
+    from gittrack.api.reviews import reviews_of, standing_of
+
+    project = session.recovered()
+    found = find_run(project, run)
+    said = reviews_of(found)
+    if as_json:
+        from gittrack.cli import shapes
+
+        shapes.print_json(run=found.id, standing=standing_of(found) or None, reviews=[shapes.review(i) for i in said])
+    elif said:
+        lines = [standing_of(found), *(line for review in said for line in _lines(review, project.now()))]
+        session.stdout.show(lines, session.environ)
+    else:
+        say(f"nobody reviewed run '{found.name}' yet: gittrack review request {found.id[:8]}")
+
+
+def _say_it(session: Session, address: str, verdict: str, text: str, asked: str = "") -> None:
+    from gittrack.api.reviews import review_run
+
+    run = review_run(session.recovered(), address, verdict, text, asked=asked)
+    what = f"a review of run '{run.name}' is requested" if verdict == "requested" else f"run '{run.name}' is {verdict}"
+    say(f"{what}; share it: gittrack push")
+
+
+def _lines(review: Review, now: int) -> list[str]:
+    from gittrack.core.sparkline import format_age
+
+    asked = f" from {display(review.asked)}" if review.asked else ""
+    head = f"  {review.verdict}{asked} by {display(review.author.name)}, {format_age(now - review.time)}"
+    return [head, *(f"    {display(line)}" for line in review.text.split("\n") if line)]

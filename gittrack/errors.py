@@ -26,6 +26,7 @@
     │  └─ CorruptRecordError                       bytes that do not follow docs/format.md
     ├─ RemoteError                                 exit 1; a place elsewhere: not reachable, full, not set up
     │  ├─ NoRemoteError                            none is set up
+    │  ├─ RefusedTransferError                     exit 6; what it sent is not what git takes
     │  └─ AuthenticationError                      exit 4; it wants other credentials
     └─ MissingDependencyError                      exit 1; an optional package, with the pip command
 
@@ -192,6 +193,12 @@ class RemoteError(GittrackError):
 
 class NoRemoteError(RemoteError):
     """No place elsewhere is set up."""
+
+
+class RefusedTransferError(RemoteError):
+    """What a remote sent is damaged or hostile, and git refused it."""
+
+    exit_code = 6
 
 
 class AuthenticationError(RemoteError):

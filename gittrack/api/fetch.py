@@ -20,7 +20,7 @@ from gittrack.core.refs import (
     remote_ledger_ref,
     shared_ledger,
 )
-from gittrack.errors import AuthenticationError, NoRemoteError, RemoteError
+from gittrack.errors import RefusedTransferError, RemoteError
 from gittrack.frozen import dataclass
 from gittrack.git.network import Told, fetch_refs, list_remote
 from gittrack.git.reachable import unreachable
@@ -29,7 +29,7 @@ from gittrack.store.incoming import (
     FetchedLedger,
     Incoming,
     Rewritten,
-    accept_rewrite,
+    forget,
     is_known,
     looked_at,
     make_visible,
@@ -163,7 +163,7 @@ def _fetched(
         remember(project.layout, remote)
     rewritten = [found for part in incoming for found in part.rewritten]
     if accept_rewrites and rewritten:
-        _accept(project, remote, rewritten, told)
+        incoming.append(_accept(project, remote, rewritten, told, checked))
     rows = tuple(row for part in incoming for ledger in part.ledgers for row in ledger.rows)
     new = unreachable(project.repo, [row.commit for row in rows], known)  # the rest was known from elsewhere
     if rows:
@@ -229,18 +229,12 @@ def _bring(
     failed: list[Problem] = []
     try:
         fetch_refs(project.repo, remote.name, list(pairs.values()), depth=depth, told=told)
-    except (AuthenticationError, NoRemoteError):
-        raise
-    except RemoteError:
-        if len(tips) == 1:
-            raise
+    except RefusedTransferError:
         for tip, pair in pairs.items():
             try:
                 fetch_refs(project.repo, remote.name, [pair], depth=depth, told=told)
-            except RemoteError as error:
+            except RefusedTransferError as error:
                 failed.append(Problem(f"ledger {tip.month}/{tip.writer}", error.message))
-        if len(failed) == len(tips):
-            raise
     here = dict(project.repo.refs.list(scratch))
     arrived = ((tip, here.get(RefName(pair[1]))) for tip, pair in pairs.items())
     return [FetchedLedger(tip.month, tip.writer, id) for tip, id in arrived if id is not None], failed
@@ -250,23 +244,30 @@ def _drop(project: Project, scratch: str) -> None:
     project.repo.refs.transaction([RefUpdate(name, None, tip) for name, tip in project.repo.refs.list(scratch)])
 
 
-def _accept(project: Project, remote: Remote, rewritten: Sequence[Rewritten], told: Told | None) -> None:
-    """Use rewritten ledgers; what is one's own in the old ones and not in the new ones goes to the local ledger."""
+def _accept(
+    project: Project, remote: Remote, rewritten: Sequence[Rewritten], told: Told | None, checked: Checked | None
+) -> Incoming:
+    """Use rewritten ledgers, checked as if they were new; what is one's own in the old ones alone stays here."""
+    found = Incoming()
     for ledger in rewritten:
         own = [row for row in ledger.lost if ledger.writer == project.writer]
         keep_here(project.repo, project.layout, own, project.author, project.now())
         if ledger.tip is None:
-            accept_rewrite(project.repo, ledger)
+            forget(project.repo, ledger)
             continue
         ref = parse_ref(ledger.ref)
         assert isinstance(ref, RemoteLedgerRef)
-        scratch = f"{FETCHED_PREFIX}{remote.slug}/{uuid.uuid4().hex[:12]}/"
         name = shared_ledger(remote.prefix, ref.month, ref.writer)
+        scratch = f"{FETCHED_PREFIX}{remote.slug}/{uuid.uuid4().hex[:12]}/"
         try:
-            fetch_refs(project.repo, remote.name, [(name, f"{scratch}{ref.month}/{ref.writer}")], told=told)
-            accept_rewrite(project.repo, ledger)
+            tip = _Tip(name, ref.month, ref.writer, ledger.tip)
+            arrived, failed = _bring(project, remote, [tip], scratch, told)
+            anew = looked_at(project.repo, project.layout, remote, arrived, checked, anew=True)
+            make_visible(project.repo, anew.ledgers)
         finally:
             _drop(project, scratch)
+        found = Incoming([*found.ledgers, *anew.ledgers], [], [*found.refused, *failed, *anew.refused])
+    return found
 
 
 def catch_up(project: Project, remote: Remote, told: Told | None) -> Callable[[str, str], None]:

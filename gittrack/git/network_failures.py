@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gittrack.core.redact import redact_text
-from gittrack.errors import AuthenticationError, NoRemoteError, RemoteError
+from gittrack.errors import AuthenticationError, NoRemoteError, RefusedTransferError, RemoteError
 from gittrack.git.program import last_complaint
 
 
@@ -72,8 +72,8 @@ _SIGNS = (
         "repeat the command: what was sent is not sent twice",
     ),
     _Sign(
-        ("error: object ", "fsck error", "fsckObjects", "invalid", "malformed"),
-        RemoteError,
+        ("error: object ", "fsck error", "fsckObjects", "index-pack failed", "bad object", "malformed"),
+        RefusedTransferError,
         "remote '{remote}' sent what git refuses: {said}",
         "gittrack remote check {remote}",
     ),

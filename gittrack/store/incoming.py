@@ -107,6 +107,8 @@ def looked_at(
     remote: Remote,
     fetched: Sequence[FetchedLedger],
     progress: Callable[[int, int], None] | None = None,
+    *,
+    anew: bool = False,
 ) -> Incoming:
     """Check what was fetched; nothing becomes visible.
 
@@ -116,6 +118,7 @@ def looked_at(
         remote: where from.
         fetched: ledgers that are not as they are remembered.
         progress: told how many runs and events are checked, of how many.
+        anew: take ledgers for good that do not go on where the remembered ones end.
 
     Raises:
         StorageError: what is refused could not be remembered.
@@ -125,13 +128,15 @@ def looked_at(
     for ledger in fetched:
         ref = remote_ledger_ref(remote.slug, ledger.month, ledger.writer)
         try:
-            _look_at(repo, found, ref, ledger, before.get(ref))
+            _look_at(repo, found, ref, ledger, before.get(ref), anew=anew)
         except GittrackError as error:
             found.refused.append(Problem(f"ledger {ledger.month}/{ledger.writer}", error.message))
     return _checked(repo, layout, found, progress)
 
 
-def _look_at(repo: Repository, found: Incoming, ref: RefName, ledger: FetchedLedger, before: ObjectId | None) -> None:
+def _look_at(
+    repo: Repository, found: Incoming, ref: RefName, ledger: FetchedLedger, before: ObjectId | None, *, anew: bool
+) -> None:
     if ledger.tip is None:
         if before is not None:
             found.rewritten.append(Rewritten(ref, ledger.writer, before, None, _rows(repo, before)))
@@ -142,7 +147,7 @@ def _look_at(repo: Repository, found: Incoming, ref: RefName, ledger: FetchedLed
 
     batches = list(walk_batches(repo, ledger.tip, before, told=told))
     rows = tuple(row for _, batch in reversed(batches) for row in batch)
-    if before is not None and not _goes_on(repo, ledger.tip, before):
+    if before is not None and not anew and not _goes_on(repo, ledger.tip, before):
         lost = set(_rows(repo, before)) - set(rows)
         found.rewritten.append(Rewritten(ref, ledger.writer, before, ledger.tip, tuple(sorted(lost))))
     else:
@@ -225,10 +230,10 @@ def make_visible(
     repo.refs.transaction([*updates, *(RefUpdate(name, None, tip) for name, tip in scratch)])
 
 
-def accept_rewrite(repo: Repository, rewritten: Rewritten) -> None:
-    """Use a rewritten ledger from now on; what is ours in the old one must be in a local ledger already.
+def forget(repo: Repository, gone: Rewritten) -> None:
+    """Forget a ledger that is gone; what is ours in it must be in a local ledger already.
 
     Raises:
         RefMovedError, StorageError: as :func:`make_visible`.
     """
-    repo.refs.transaction([RefUpdate(rewritten.ref, rewritten.tip, rewritten.before)])
+    repo.refs.transaction([RefUpdate(gone.ref, None, gone.before)])

@@ -144,3 +144,34 @@ def test_a_push_to_a_ledger_that_was_rewritten_is_refused_with_the_way_out(peopl
     ann.fetch(accept_rewrites=True)
     ann.push()
     assert ann.names() == ["first", "other", "second"]
+
+
+def test_a_bad_ledger_alone_in_its_month_holds_back_no_other_month(people):
+    eve, ann, bob = people("eve"), people("ann"), people("bob")
+    ann.run("good")
+    ann.push()
+    inner = tree_of(eve, f"100644 blob {put(eve, 'x')}\tconfig\n")
+    bad = eve.git("commit-tree", tree_of(eve, f"040000 tree {inner}\t.git\n"), "-m", "bad")
+    tip = ledger_with(eve, [("run", "d" * 32, bad)])
+    eve.git("push", "-q", "origin", f"{tip}:refs/runs/2999-12/eve")
+    found = bob.fetch()
+    assert [problem.where for problem in found.refused] == ["ledger 2999-12/eve"]
+    assert bob.names() == ["good"]
+
+
+def test_what_an_accepted_rewriting_brings_is_checked_too(people):
+    eve, bob = people("eve"), people("bob")
+    eve.run("good")
+    eve.push()
+    bob.fetch()
+    forged = eve.run("forged")
+    commit = run_commit(eve, forged)
+    message = eve.git("show", "-s", "--format=%B", commit).replace('"last":0.5', '"last":0.001')
+    liar = feed(eve, message, "commit-tree", f"{commit}^{{tree}}", "-p", f"{commit}^", "-F", "-")
+    tip = ledger_with(eve, [("run", forged, liar)])
+    eve.git("push", "-q", "--force", "origin", f"{tip}:refs/runs/{month()}/eve")
+    assert len(bob.fetch().rewritten) == 1
+    accepted = bob.fetch(accept_rewrites=True)
+    assert [problem.where for problem in accepted.refused] == [f"run {forged}"]
+    assert bob.names() == []
+    assert set(read_refused(bob.project.layout)) == {liar}

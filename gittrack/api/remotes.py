@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
+from gittrack.core.places import is_place
 from gittrack.core.refs import RUNS_PREFIX
 from gittrack.errors import NoRemoteError, UsageError
 from gittrack.git.configured_remotes import remote_names
@@ -32,12 +34,27 @@ def runs_remote(project: Project, name: str | None = None) -> Remote:
     if not _PREFIX.fullmatch(prefix):
         text = f"'{prefix[:80]}' is no namespace for refs (refs/heads/gittrack/)"
         raise UsageError(text, hint="git config --unset gittrack.refPrefix")
-    return known_remote(project.repo, name or project.config.runs_remote or _usual(project), prefix)
+    if name is not None:
+        return known_remote(project.repo, _placed(project, name, os.getcwd()), prefix)
+    configured = project.config.runs_remote
+    found = _placed(project, configured, str(project.repo.work_tree or project.repo.git_dir)) if configured else ""
+    return known_remote(project.repo, found or _usual(project), prefix)
 
 
 def is_remote(project: Project, word: str) -> bool:
     """Whether a word names a remote, or is the URL or path of one, rather than a run."""
-    return word in remote_names(project.git_config) or "://" in word or word.startswith(("/", "./", "../", "~"))
+    return word in remote_names(project.git_config) or is_place(word)
+
+
+def _placed(project: Project, name: str, base: str) -> str:
+    """A relative path made absolute; a name or any other place as it is."""
+    if name in remote_names(project.git_config):
+        return name
+    if name.startswith("~"):
+        return os.path.expanduser(name)
+    if name in (".", "..") or name.startswith(("./", "../")):
+        return os.path.realpath(os.path.join(base, name))
+    return name
 
 
 def _usual(project: Project) -> str:

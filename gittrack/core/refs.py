@@ -18,6 +18,9 @@ REMOTE_PREFIX = "refs/runs-remote/"
 FETCHED_PREFIX = "refs/runs-fetched/"
 """What was fetched and is not yet checked; no reader looks there, and it is deleted by the command that made it."""
 
+FROM, BUNDLE = "from-", "bundle-"
+"""How slugs begin that no remote of git's gets: of ledgers that clones make for bundles, and of what came in one."""
+
 MONTH = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 
@@ -59,14 +62,38 @@ def remote_ledger_ref(remote: str, month: str, writer: str) -> RefName:
 def remote_slug(name: str) -> str:
     """What a remote is called inside refs: its name, or one made of it that no other remote has.
 
-    >>> remote_slug("origin"), remote_slug("Team/GPU")
-    ('origin', 'team-gpu-1536f667')
-    """
-    if is_writer(name):
-        return name
-    import hashlib  # loads OpenSSL: most remotes are called origin
+    Refs travel in bundles, so of a URL or a path only the host and the last part are in it, and nothing that logs in.
 
-    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:31].rstrip("-")
+    >>> remote_slug("origin"), remote_slug("Team/GPU"), remote_slug("https://me:token@host/team/repo.git")
+    ('origin', 'team-gpu-1536f667', 'host-repo-114eb464')
+    """
+    if is_writer(name) and not name.startswith((FROM, BUNDLE)):
+        return name
+    from gittrack.core.places import is_place, plain_words, without_login  # most remotes are called origin
+
+    if is_place(name):
+        return _slug_with_hash(plain_words(name), without_login(name))
+    return _slug_with_hash(f"remote-{name}" if name.startswith((FROM, BUNDLE)) else name, name)
+
+
+def bundle_slug(slug: str) -> str:
+    """What the ledgers of a remote are called here that came in a bundle; no remote of git's is called so.
+
+    Args:
+        slug: of the remote, where the bundle was written.
+
+    >>> bundle_slug("origin"), bundle_slug("from-0123456789ab")
+    ('bundle-origin', 'from-0123456789ab')
+    """
+    if slug.startswith((FROM, BUNDLE)):
+        return slug
+    return BUNDLE + slug if is_writer(BUNDLE + slug) else _slug_with_hash(BUNDLE + slug, BUNDLE + slug)
+
+
+def _slug_with_hash(words: str, name: str) -> str:
+    import hashlib  # loads OpenSSL
+
+    plain = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:31].rstrip("-")
     return f"{plain}-{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}".lstrip("-")
 
 

@@ -6,14 +6,18 @@ say nothing of this one.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-from typing import Any, NamedTuple
+import time
+from typing import NamedTuple, TypedDict
 
+from gittrack.core.places import is_place, without_login
+from gittrack.core.redact import redact_url
 from gittrack.core.refs import RUNS_PREFIX, remote_slug
 from gittrack.errors import StorageError
-from gittrack.git.configured_remotes import remote_names, remote_url
+from gittrack.git.configured_remotes import push_place, push_url, remote_names, remote_url, rewritten
 from gittrack.git.failures import disk_hint
 from gittrack.git.repository import Repository
 from gittrack.store.layout import Layout
@@ -25,21 +29,29 @@ class Remote(NamedTuple):
     """A remote as runs are shared with it.
 
     Attributes:
-        name: as git knows it.
+        name: as git knows it, or a place; it may hold a password: say ``shown``.
         slug: what it is called inside refs here.
         prefix: the namespace of ledgers there, ``refs/runs/`` mostly.
         url: where it is, credentials included; never stored.
+        push_url: where pushes go, when that is another place.
     """
 
     name: str
     slug: str
     prefix: str
     url: str
+    push_url: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What it is called in everything that is said, printed or recorded: its name, or its place, no login."""
+        return redact_url(self.name)
 
     @property
     def repository(self) -> str:
-        """A text that tells this repository from others and gives nothing away."""
-        return hashlib.sha256(f"{self.url}\0{self.prefix}".encode("utf-8", "surrogateescape")).hexdigest()
+        """A text that tells this repository from others and gives nothing away, whoever logs in and how."""
+        places = [without_login(place) for place in (self.url, self.push_url) if place]
+        return hashlib.sha256("\0".join((*places, self.prefix)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def known_remote(repo: Repository, name: str, prefix: str = RUNS_PREFIX) -> Remote:
@@ -54,14 +66,21 @@ def known_remote(repo: Repository, name: str, prefix: str = RUNS_PREFIX) -> Remo
         NoRemoteError: there is none of this name.
     """
     git_config = repo.config()
-    is_place = name not in remote_names(git_config) and ("/" in name or ":" in name)
-    return Remote(name, remote_slug(name), prefix, name if is_place else remote_url(git_config, name))
+    if name not in remote_names(git_config) and is_place(name):
+        return Remote(name, remote_slug(name), prefix, rewritten(git_config, name), push_place(git_config, name))
+    return Remote(name, remote_slug(name), prefix, remote_url(git_config, name), push_url(git_config, name))
 
 
 def speaks_of(layout: Layout, remote: Remote) -> bool:
     """Whether the ledgers remembered of a remote are those of the repository it is now; True when none are."""
     said = _read(layout).get(remote.slug)
-    return said is None or said == remote.repository
+    return said is None or said["repository"] == remote.repository
+
+
+def last_asked(layout: Layout, remote: Remote) -> int | None:
+    """When a remote was last fetched from or pushed to, ms since the epoch; None: never, as far as is known."""
+    said = _read(layout).get(remote.slug)
+    return None if said is None else said["asked"]
 
 
 def remember(layout: Layout, remote: Remote) -> None:
@@ -71,7 +90,7 @@ def remember(layout: Layout, remote: Remote) -> None:
         StorageError: it cannot be written.
     """
     known = _read(layout)
-    known[remote.slug] = remote.repository
+    known[remote.slug] = {"repository": remote.repository, "asked": time.time_ns() // 1_000_000}
     path = layout.remotes_file
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     try:
@@ -81,13 +100,33 @@ def remember(layout: Layout, remote: Remote) -> None:
     except OSError as error:
         text = f"cannot write '{path}': {error.strerror}"
         raise StorageError(text, hint=disk_hint(error, path.parent)) from error
+    finally:
+        with contextlib.suppress(OSError):  # mostly it is gone; of a full disk nothing shall stay
+            fresh.unlink()
 
 
-def _read(layout: Layout) -> dict[str, Any]:
-    """What the file says; damaged it says nothing, and the next fetch tells what is where."""
+class _Said(TypedDict):
+    """What is known of one remote."""
+
+    repository: str
+    asked: int | None
+
+
+def _read(layout: Layout) -> dict[str, _Said]:
+    """What the file says, by slug; damaged it says nothing, and the next fetch tells what is where."""
     try:
         with open(layout.remotes_file, "rb") as file:
             found = json.loads(file.read(_MOST))
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    return {slug: _said(item["repository"], item.get("asked")) for slug, item in found.items() if _is_sound(item)}
+
+
+def _is_sound(item: object) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("repository"), str)
+
+
+def _said(repository: str, asked: object) -> _Said:
+    return {"repository": repository, "asked": asked if type(asked) is int and 0 <= asked < 1 << 53 else None}

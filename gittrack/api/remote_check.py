@@ -12,7 +12,7 @@ from gittrack.core.redact import redact_url
 from gittrack.errors import RemoteError
 from gittrack.frozen import dataclass
 from gittrack.git.network import list_remote, push_ref
-from gittrack.store.remotes import speaks_of
+from gittrack.store.remotes import Remote, speaks_of
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
@@ -76,19 +76,15 @@ def check_remote(project: Project, name: str | None = None) -> RemoteCheck:
         found.append(Checked("it can be read", True, f"{len(refs)} ledgers"))
     except RemoteError as error:
         failed = Checked("it can be read", False, error.message, error.hint or "")
-        return RemoteCheck(remote.name, redact_url(remote.url), (failed,))
+        return RemoteCheck(remote.shown, redact_url(remote.url), (failed,))
     mark = uuid.uuid4().hex[:12]
+    found.append(_takes(project, remote, f"{remote.prefix}check/{mark}", "it takes runs", _other_prefix(remote.prefix)))
     found.append(
-        _takes(project, remote.name, f"{remote.prefix}check/{mark}", "it takes runs", _other_prefix(remote.prefix))
-    )
-    found.append(
-        _takes(
-            project, remote.name, f"refs/tags/gittrack-check-{mark}", "it takes tags", "ask for the right to push tags"
-        )
+        _takes(project, remote, f"refs/tags/gittrack-check-{mark}", "it takes tags", "ask for the right to push tags")
     )
     if not speaks_of(project.layout, remote):
         found.append(
-            Checked("it is the repository it was", False, "its URL was changed", f"gittrack fetch {remote.name}")
+            Checked("it is the repository it was", False, "its URL was changed", f"gittrack fetch {remote.shown}")
         )
     bytes_remote = remote_name(project)
     advice = "" if bytes_remote else "dvc remote add --default NAME URL, or: git config gittrack.artifactRemote URL"
@@ -101,7 +97,7 @@ def check_remote(project: Project, name: str | None = None) -> RemoteCheck:
             needed=False,
         )
     )
-    return RemoteCheck(remote.name, redact_url(remote.url), tuple(found))
+    return RemoteCheck(remote.shown, redact_url(remote.url), tuple(found))
 
 
 def _other_prefix(prefix: str) -> str:
@@ -110,16 +106,25 @@ def _other_prefix(prefix: str) -> str:
     return "git config gittrack.refPrefix refs/heads/gittrack/ (everybody then sees the ledgers as branches)"
 
 
-def _takes(project: Project, remote: str, name: str, what: str, advice: str) -> Checked:
-    """Push an empty commit to a ref and delete it."""
+def _takes(project: Project, remote: Remote, name: str, what: str, advice: str) -> Checked:
+    """Push an empty commit to a ref, look for it, and delete it."""
     repo = project.repo
     commit = repo.objects.write_commit(repo.objects.write_tree({}), [], "a check by gittrack\n", GITTRACK, 0)
     try:
-        answer = push_ref(repo, remote, commit, name)
+        answer = push_ref(repo, remote.name, commit, name)
         if not answer.accepted:
             return Checked(what, False, answer.reason, advice)
-        gone = push_ref(repo, remote, None, name, lease=commit)
+        shows = any(ref.name == name for ref in list_remote(repo, remote.name, [name]))
+        gone = push_ref(repo, remote.name, None, name, lease=commit)
     except RemoteError as error:
         return Checked(what, False, error.message, error.hint or advice)
+    if not shows:
+        return Checked(what, False, _hidden(remote), advice)
     left = "" if gone.accepted else f"{name} is left there: {gone.reason}"
-    return Checked(what, True, left, f"git push {remote} :{name}" if left else "")
+    return Checked(what, True, left, f"git push {remote.shown} :{name}" if left else "")
+
+
+def _hidden(remote: Remote) -> str:
+    if remote.push_url:
+        return f"it was pushed to {redact_url(remote.push_url)} and is not seen at {redact_url(remote.url)}"
+    return "it takes it but hides it, so nobody can fetch it"

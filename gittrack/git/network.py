@@ -12,9 +12,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from gittrack.config import read_process
 from gittrack.core.ids import ObjectId
+from gittrack.core.redact import redact_url
 from gittrack.errors import InvalidNameError
-from gittrack.git.network_failures import remote_failure
+from gittrack.git.network_failures import push_failure, remote_failure
 from gittrack.git.program import start_git
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ _SETTINGS = (
     *("-c", "protocol.ext.allow=never"),  # a URL may not name a program
     *("-c", "push.followTags=false"),
     *("-c", "push.recurseSubmodules=no"),
+    *("-c", "push.pushOption="),  # meant for branches, and an error where the server takes none
     *("-c", "fetch.recurseSubmodules=false"),
     *("-c", "fetch.prune=false"),
     *("-c", "fetch.pruneTags=false"),
@@ -39,7 +42,6 @@ _SETTINGS = (
 _REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]{1,400}")
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _LAST_LINES = 200
-_INTERRUPTED = -2
 
 
 class RemoteRef(NamedTuple):
@@ -76,9 +78,9 @@ def list_remote(repo: Repository, remote: str, patterns: Sequence[str]) -> list[
     Raises:
         AuthenticationError, NoRemoteError, RemoteError: it cannot be reached, or refuses.
     """
-    output = _run(repo, remote, ["ls-remote", "--end-of-options", remote, *patterns], None)
+    answer = _run(repo, remote, ["ls-remote", "--end-of-options", remote, *patterns], None)
     found = []
-    for line in output.decode("utf-8", "replace").split("\n"):
+    for line in answer.output.decode("utf-8", "replace").split("\n"):
         tip, tab, name = line.partition("\t")
         if tab and _ID.fullmatch(tip) and _REF.fullmatch(name):
             found.append(RemoteRef(name, ObjectId(tip)))
@@ -147,19 +149,37 @@ def push_ref(
     Raises:
         AuthenticationError, NoRemoteError, RemoteError: it cannot be reached, or broke off.
     """
-    # A remote that is set up as a mirror takes no single refs, and would lose all others.
-    mirror = ["-c", f"remote.{remote}.mirror=false"] if "=" not in remote else []
-    args = [*mirror, "push", "--porcelain", "--no-signed", "--progress" if told else "--no-progress"]
+    args = ["push", "--porcelain", "--no-signed", "--progress" if told else "--no-progress"]
     if lease is not None:
         args.append(f"--force-with-lease={_checked(name)}:{lease}")
     source = "" if commit is None else str(commit)
     refspec = f"{source}:{_checked(name)}"
-    output = _run(repo, remote, [*args, "--end-of-options", remote, refspec], told, ok_codes=(0, 1), refusals=True)
-    for line in output.decode("utf-8", "replace").split("\n"):
+    answer = _run(repo, remote, [*args, "--end-of-options", remote, refspec], told, refusals=True)
+    found, place = [], ""
+    for line in answer.output.decode("utf-8", "replace").split("\n"):
         flag, _, rest = line.partition("\t")
-        if rest.startswith((f"{source}:{name}", f"(delete):{name}", f":{name}")):
-            return _pushed(name, flag, rest)
-    raise remote_failure(remote, "", "git did not say what became of the push")
+        if line.startswith("To "):
+            place = redact_url(line[3:])
+        elif len(flag) == 1 and rest.startswith((f"{source}:{name}\t", f"(delete):{name}\t", f":{name}\t")):
+            found.append((place, _pushed(name, flag, rest)))
+    if not found or (answer.code and all(pushed.accepted for _, pushed in found)):
+        raise push_failure(remote, answer.messages, answer.output.decode("utf-8", "replace"))
+    return _of_all(found)
+
+
+def _of_all(found: Sequence[tuple[str, PushedRef]]) -> PushedRef:
+    """One answer of a remote with several places to push to: all must have taken it."""
+    refused = [(place, pushed) for place, pushed in found if not pushed.accepted]
+    if not refused:
+        return found[0][1]
+    place, pushed = refused[0]
+    if len(found) == 1:
+        return pushed
+    if len(refused) == len(found):
+        return pushed._replace(behind=all(each.behind for _, each in refused))
+    took = ", ".join(place for place, each in found if each.accepted)
+    reason = f"{pushed.reason} (said {place}; {took} took it)"
+    return pushed._replace(behind=False, reason=reason)
 
 
 def _pushed(name: str, flag: str, rest: str) -> PushedRef:
@@ -181,6 +201,14 @@ def _checked(name: str) -> str:
     return name
 
 
+class _Answer(NamedTuple):
+    """What git said, on its standard output and beside it, and the code it ended with."""
+
+    output: bytes
+    messages: str
+    code: int
+
+
 def _run(
     repo: Repository,
     remote: str,
@@ -188,12 +216,21 @@ def _run(
     told: Told | None,
     *,
     input: bytes | None = None,
-    ok_codes: Sequence[int] = (0,),
     refusals: bool = False,
-) -> bytes:
-    """Run a command that speaks with a remote; its standard output. ``refusals``: code 1 with output is an answer."""
+) -> _Answer:
+    """Run a command that speaks with a remote. ``refusals``: that it ends with 1 is an answer.
+
+    It runs at the top of the work tree, as the user's own command there would: relative paths of remotes and of
+    ``core.hooksPath`` count from it.
+    """
+    work_tree = repo.work_tree if repo.work_tree is not None and repo.work_tree.is_dir() else None
     process = start_git(
-        [*_SETTINGS, *args], cwd=repo.git_dir, git_dir=repo.git_dir, env=_asking(), takes_input=input is not None
+        [*_SETTINGS, *args],
+        cwd=work_tree or repo.git_dir,
+        git_dir=repo.git_dir,
+        work_tree=work_tree,
+        env=_asking() | _no_mirror(repo, remote),
+        takes_input=input is not None,
     )
     try:
         output, messages = _communicate(process, input, told)
@@ -201,9 +238,26 @@ def _run(
         process.kill()
         process.wait()
         raise
-    if process.returncode in ok_codes and (process.returncode == 0 or (refusals and b"\t" in output)):
-        return output
+    if process.returncode == 0 or (refusals and process.returncode == 1):
+        return _Answer(output, messages, process.returncode)
     raise remote_failure(remote, messages, f"git ended with {process.returncode}")
+
+
+def _no_mirror(repo: Repository, remote: str) -> dict[str, str]:
+    """A remote that is set up as a mirror takes no single refs, and would lose all others.
+
+    By the environment, as ``-c`` cannot name a remote with an equals sign.
+    """
+    key = f"remote.{remote}.mirror"
+    if repo.config().get(key) is None:
+        return {}
+    count = read_process().environ.get("GIT_CONFIG_COUNT", "")
+    next_one = int(count) if count.isdecimal() else 0
+    return {
+        "GIT_CONFIG_COUNT": str(next_one + 1),
+        f"GIT_CONFIG_KEY_{next_one}": key,
+        f"GIT_CONFIG_VALUE_{next_one}": "false",
+    }
 
 
 def _asking() -> dict[str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from gittrack.core.redact import redact_text
+from gittrack.core.redact import redact_text, redact_url
 from gittrack.errors import AuthenticationError, NoRemoteError, RefusedTransferError, RemoteError
 from gittrack.git.program import last_complaint
 
@@ -80,25 +82,70 @@ _SIGNS = (
 )  # fmt: skip
 
 
+_SERVERS_WORDS = _SIGNS[1:3] + _SIGNS[5:6]
+"""What is believed of the words that a server sends along: who may do what, and what is not there."""
+_OWN = re.compile(
+    r"(?:fatal|error|ssh|warning|kex_exchange_identification): |Host key verification failed|Permission denied \("
+    r"|\S+: Permission denied \(|Connection (?:closed|reset|timed out)"
+)
+_SERVER = re.compile(r"\s*(?:remote: |ERROR: )")
+_QUOTED = re.compile(r"'[^']*/[^']*'")  # a URL or a path, whose words say nothing
+_FAILED = "error: failed to push some refs to "
+
+
 def remote_failure(remote: str, messages: str, otherwise: str) -> RemoteError:
     """The error for what git said.
+
+    What kind of failure it is, is told by git's own lines and those of ssh, then by the server's; the words of hooks
+    and credential helpers are nobody's.
 
     Args:
         remote: as the caller named it.
         messages: git's messages, the last ones.
         otherwise: what to say when there are none.
     """
-    remote = redact_text(remote)
-    for sign in _SIGNS:
-        if any(words in messages for words in sign.words):
-            said = redact_text(_line_of(sign, messages))
-            return sign.error(sign.text.format(remote=remote, said=said), hint=sign.hint.format(remote=remote))
-    said = redact_text(last_complaint(messages) or otherwise)
-    return RemoteError(f"remote '{remote}': {said}", hint=f"git ls-remote {remote}")
+    shown = redact_text(redact_url(remote))
+    lines = [line.strip() for line in messages.split("\n")]
+    own = [line for line in lines if _OWN.match(line)]
+    said = _sign_in(_SIGNS, own) or _sign_in(_SERVERS_WORDS, [line for line in lines if _SERVER.match(line)])
+    if said is not None:
+        sign, line = said
+        return sign.error(sign.text.format(remote=shown, said=_plain(line)), hint=sign.hint.format(remote=shown))
+    words = redact_text(last_complaint("\n".join(own) or messages) or otherwise)
+    return RemoteError(f"remote '{shown}': {words}", hint=f"git ls-remote {shown}")
 
 
-def _line_of(sign: _Sign, messages: str) -> str:
-    """The line that says it, without git's own first word."""
-    lines = messages.split("\n")
-    line = next(line for words in sign.words for line in lines if words in line)
-    return line.strip().removeprefix("remote: ").removeprefix("fatal: ").removeprefix("error: ")
+def push_failure(remote: str, messages: str, output: str) -> RemoteError:
+    """The error for a push of which git does not say what became of the ref.
+
+    It ends so when the hook ``pre-push`` of the clone refuses: then nothing was sent.
+
+    Args:
+        remote: as the caller named it.
+        messages: git's messages, the last ones.
+        output: its standard output, where git 2.39 lets the hook speak, too.
+    """
+    lines = [line.strip() for line in messages.split("\n") if line.strip()]
+    if any(line.startswith("fatal: ") for line in lines) or not any(line.startswith(_FAILED) for line in lines):
+        return remote_failure(remote, messages, "git did not say what became of the push")
+    words = [line for line in lines if not line.startswith((_FAILED, "hint: "))]
+    words = words or [line.strip() for line in output.split("\n") if line.strip() and "\t" not in line]
+    said = redact_text(words[-1]) if words else "it gives no reason"
+    text = f"a hook of this clone refused (pre-push): {said}"
+    return RemoteError(text, hint="git rev-parse --git-path hooks/pre-push")
+
+
+def _sign_in(signs: Sequence[_Sign], lines: Sequence[str]) -> tuple[_Sign, str] | None:
+    """The first sign that a line has, and the line."""
+    plain = [(line, _QUOTED.sub("''", line)) for line in lines]
+    for sign in signs:
+        for words in sign.words:
+            for line, text in plain:
+                if words in text:
+                    return sign, line
+    return None
+
+
+def _plain(line: str) -> str:
+    """A line without git's own first word, and without what logs in."""
+    return redact_text(re.sub(r"\A(?:remote|fatal|error|ERROR): ", "", line))

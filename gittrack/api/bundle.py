@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gittrack.api.fetch import Fetched, fetch_bundle
+from gittrack.api.shared_rows import SharedRows
 from gittrack.capture.author import host
 from gittrack.core.parsed_refs import RemoteLedgerRef, parse_ref
 from gittrack.core.problem import Problem
-from gittrack.core.refs import REMOTE_PREFIX, remote_ledger_ref, remote_slug
+from gittrack.core.refs import FROM, REMOTE_PREFIX, bundle_slug, remote_ledger_ref
 from gittrack.errors import CorruptRecordError, NotFoundError, RemoteError
 from gittrack.frozen import dataclass
 from gittrack.git.bundles import write_bundle
@@ -25,8 +26,6 @@ from gittrack.store.rollup import month_of
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
-
-_FROM, _BUNDLE = "from-", "bundle-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ def _list_own(project: Project) -> list[Problem]:
     """List what is here and in no ledger for bundles yet in the one of this month."""
     repo, now = project.repo, project.now()
     slug = _slug_of_clone(project)
-    found, problems = candidates(repo, Remote(slug, slug, "", ""), project.writer)
+    found, problems = candidates(repo, Remote(slug, slug, "", ""), project.writer, SharedRows(project, slug))
     if found:
         ref = remote_ledger_ref(slug, month_of(now), project.writer)
         before = repo.refs.get(ref)
@@ -117,10 +116,9 @@ def apply_bundle(project: Project, file: str | os.PathLike[str]) -> list[Fetched
 def _slug_of_clone(project: Project) -> str:
     """What the ledgers that this clone makes for bundles are called everywhere: two clones of one person grow apart."""
     place = f"{host()}\0{os.path.realpath(project.repo.common_dir)}\0{project.writer}"
-    return _FROM + hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    return FROM + hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def _inside(path: Path, slug: str) -> Remote:
     """A remote inside a bundle, by the slug it had where the bundle was written, or was written first."""
-    own = slug if slug.startswith((_FROM, _BUNDLE)) else remote_slug(_BUNDLE + slug)
-    return Remote(str(path), own, f"{REMOTE_PREFIX}{slug}/", str(path))
+    return Remote(str(path), bundle_slug(slug), f"{REMOTE_PREFIX}{slug}/", str(path))

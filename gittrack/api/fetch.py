@@ -8,6 +8,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from gittrack.api.remotes import runs_remote
+from gittrack.api.shared_rows import SharedRows
 from gittrack.core.ids import ObjectId, RefName
 from gittrack.core.ledger import BatchRow
 from gittrack.core.parsed_refs import RemoteLedgerRef, parse_ref
@@ -20,11 +21,13 @@ from gittrack.core.refs import (
     remote_ledger_ref,
     shared_ledger,
 )
-from gittrack.errors import RefusedTransferError, RemoteError
+from gittrack.errors import GittrackError, RefusedTransferError, RemoteError
 from gittrack.frozen import dataclass
 from gittrack.git.network import Told, fetch_refs, list_remote
 from gittrack.git.reachable import unreachable
 from gittrack.git.refs import RefUpdate
+from gittrack.store.doubtful import write_doubtful
+from gittrack.store.event_store import read_event
 from gittrack.store.incoming import (
     FetchedLedger,
     Incoming,
@@ -39,6 +42,7 @@ from gittrack.store.locks import exclusive
 from gittrack.store.outgoing import settle
 from gittrack.store.remotes import Remote, remember, speaks_of
 from gittrack.store.rollup import keep_here
+from gittrack.store.run_reader import read_listed
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
@@ -97,12 +101,19 @@ class _Wanted:
     new: list[_Tip] = field(default_factory=list)
     gone: list[RemoteLedgerRef] = field(default_factory=list)
 
+    def of(self, writer: str) -> _Wanted:
+        """What of it is one writer's."""
+        return _Wanted(
+            [tip for tip in self.new if tip.writer == writer], [ref for ref in self.gone if ref.writer == writer]
+        )
+
 
 def fetch(
     project: Project,
     name: str | None = None,
     *,
     accept_rewrites: bool = False,
+    writer: str | None = None,
     told: Told | None = None,
     checked: Checked | None = None,
 ) -> Fetched:
@@ -114,6 +125,7 @@ def fetch(
         project: where to.
         name: the remote; None: the usual one.
         accept_rewrites: use ledgers that were rewritten there; what is one's own and not in them stays here.
+        writer: only this writer's ledgers.
         told: git's progress.
         checked: told how many runs and events are checked.
 
@@ -124,7 +136,7 @@ def fetch(
     remote = runs_remote(project, name)
     project.layout.root.mkdir(exist_ok=True)
     with exclusive(project.layout.sharing_lock):
-        return _fetched(project, remote, accept_rewrites=accept_rewrites, told=told, checked=checked)
+        return _fetched(project, remote, accept_rewrites=accept_rewrites, writer=writer, told=told, checked=checked)
 
 
 def fetch_bundle(project: Project, remote: Remote) -> Fetched:
@@ -144,6 +156,7 @@ def _fetched(
     told: Told | None,
     checked: Checked | None,
     whole: bool = True,
+    writer: str | None = None,
 ) -> Fetched:
     scratch = f"{FETCHED_PREFIX}{remote.slug}/"
     refs = project.repo.refs.list(RUNS_PREFIX, REMOTE_PREFIX, scratch)
@@ -153,6 +166,7 @@ def _fetched(
     prefix = f"{REMOTE_PREFIX}{remote.slug}/"
     wanted = _wanted(project, remote, {name: tip for name, tip in refs if name.startswith(prefix)})
     incoming = []
+    wanted = wanted if writer is None else wanted.of(writer)
     for month in sorted({tip.month for tip in wanted.new}, reverse=True):
         tips = [tip for tip in wanted.new if tip.month == month]
         incoming.append(_take_month(project, remote, tips, told, checked, may_be_older=not whole))
@@ -160,16 +174,19 @@ def _fetched(
         gone = [FetchedLedger(ref.month, ref.writer, None) for ref in wanted.gone]
         if gone:
             incoming.append(looked_at(project.repo, project.layout, remote, gone))
-        remember(project.layout, remote)
     rewritten = [found for part in incoming for found in part.rewritten]
     if accept_rewrites and rewritten:
         incoming.append(_accept(project, remote, rewritten, told, checked))
+    if whole:
+        write_doubtful(project.layout, remote.slug, () if accept_rewrites else [ledger.ref for ledger in rewritten])
+        if accept_rewrites or not rewritten:  # else the next push must ask again
+            remember(project.layout, remote)
     rows = tuple(row for part in incoming for ledger in part.ledgers for row in ledger.rows)
     new = unreachable(project.repo, [row.commit for row in rows], known)  # the rest was known from elsewhere
     if rows:
-        settle(project.repo, remote.slug)
+        settle(project.repo, SharedRows(project, remote.slug))
     return Fetched(
-        remote.name,
+        remote.shown,
         tuple(row for row in rows if row.commit in new),
         sum(len(part.ledgers) for part in incoming),
         tuple(problem for part in incoming for problem in part.refused),
@@ -224,20 +241,32 @@ def _bring(
     project: Project, remote: Remote, tips: Sequence[_Tip], scratch: str, told: Told | None
 ) -> tuple[list[FetchedLedger], list[Problem]]:
     """Fetch ledgers into scratch refs: all at once; when git refuses what one holds, each for itself."""
-    depth = 1 if project.repo.cut_off() else None  # else the whole history of the code came along
     pairs = {tip: (tip.name, f"{scratch}{tip.month}/{tip.writer}") for tip in tips}
     failed: list[Problem] = []
-    try:
-        fetch_refs(project.repo, remote.name, list(pairs.values()), depth=depth, told=told)
-    except RefusedTransferError:
-        for tip, pair in pairs.items():
-            try:
-                fetch_refs(project.repo, remote.name, [pair], depth=depth, told=told)
-            except RefusedTransferError as error:
-                failed.append(Problem(f"ledger {tip.month}/{tip.writer}", error.message))
+    for depth, some in _by_depth(project, remote, tips):
+        try:
+            fetch_refs(project.repo, remote.name, [pairs[tip] for tip in some], depth=depth, told=told)
+        except RefusedTransferError:
+            for tip in some:
+                try:
+                    fetch_refs(project.repo, remote.name, [pairs[tip]], depth=depth, told=told)
+                except RefusedTransferError as error:
+                    failed.append(Problem(f"ledger {tip.month}/{tip.writer}", error.message))
     here = dict(project.repo.refs.list(scratch))
     arrived = ((tip, here.get(RefName(pair[1]))) for tip, pair in pairs.items())
     return [FetchedLedger(tip.month, tip.writer, id) for tip, id in arrived if id is not None], failed
+
+
+def _by_depth(project: Project, remote: Remote, tips: Sequence[_Tip]) -> list[tuple[int | None, list[_Tip]]]:
+    """Ledgers by how deep they are fetched: in a shallow clone the first time by their last commit alone.
+
+    Else the whole history of the code came along; what comes later builds on what is here.
+    """
+    if not project.repo.cut_off():
+        return [(None, list(tips))]
+    known = remembered(project.repo, remote)
+    new = [tip for tip in tips if remote_ledger_ref(remote.slug, tip.month, tip.writer) not in known]
+    return [(depth, some) for depth, some in ((1, new), (None, [tip for tip in tips if tip not in new])) if some]
 
 
 def _drop(project: Project, scratch: str) -> None:
@@ -250,7 +279,7 @@ def _accept(
     """Use rewritten ledgers, checked as if they were new; what is one's own in the old ones alone stays here."""
     found = Incoming()
     for ledger in rewritten:
-        own = [row for row in ledger.lost if ledger.writer == project.writer]
+        own = [row for row in ledger.lost if ledger.writer == project.writer or _is_own(project, row)]
         keep_here(project.repo, project.layout, own, project.author, project.now())
         if ledger.tip is None:
             forget(project.repo, ledger)
@@ -270,6 +299,19 @@ def _accept(
     return found
 
 
+def _is_own(project: Project, row: BatchRow) -> bool:
+    """Whether a run or an event is by the person who works here, whatever their ledger was called then."""
+    try:
+        if row.kind == "event":
+            author = read_event(project.repo, row.commit).author
+        else:
+            message = project.repo.objects.read_commit(row.commit).message
+            author = read_listed(project.repo, row.commit, message).record.author
+    except GittrackError:
+        return False
+    return author.email == project.person.email or author.name == project.person.name
+
+
 def catch_up(project: Project, remote: Remote, told: Told | None) -> Callable[[str, str], None]:
     """What a push calls when another clone of the same writer was faster: one ledger is fetched and made visible."""
 
@@ -280,10 +322,10 @@ def catch_up(project: Project, remote: Remote, told: Told | None) -> Callable[[s
             return  # it was there and is gone again: the next push makes it anew
         found = _take_month(project, remote, tips[:1], told, None)
         if found.rewritten:
-            text = f"the ledger '{name}' of remote '{remote.name}' was rewritten there"
-            raise RemoteError(text, hint=f"gittrack fetch {remote.name} --accept-rewrite")
+            text = f"the ledger '{name}' of remote '{remote.shown}' was rewritten there"
+            raise RemoteError(text, hint=f"gittrack fetch {remote.shown} --accept-rewrite")
         if not found.ledgers and found.refused:
-            raise RemoteError(f"the ledger '{name}' of remote '{remote.name}': {found.refused[0].reason}")
+            raise RemoteError(f"the ledger '{name}' of remote '{remote.shown}': {found.refused[0].reason}")
 
     return caught
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from gittrack.api.fetch import catch_up, fetch, stale_if_moved
 from gittrack.api.remotes import runs_remote
 from gittrack.api.saved_run import SavedRun
+from gittrack.api.shared_rows import SharedRows
 from gittrack.core.ids import RunId
 from gittrack.core.ledger import BatchRow
 from gittrack.core.problem import Problem
@@ -15,12 +16,15 @@ from gittrack.core.records import GITTRACK
 from gittrack.core.run_tree import ARTIFACTS_FILE
 from gittrack.errors import RemoteError, UsageError
 from gittrack.frozen import dataclass
-from gittrack.git.network import Told
+from gittrack.git.network import Told, list_remote
 from gittrack.git.reachable import CodeCommit, published
+from gittrack.store.doubtful import read_doubtful
+from gittrack.store.event_store import read_event
 from gittrack.store.incoming import remembered
 from gittrack.store.locks import exclusive
 from gittrack.store.outgoing import Candidate, Shared, candidates, settle, share
 from gittrack.store.remotes import Remote, remember
+from gittrack.store.rollup import drop_copies
 from gittrack.store.run_reader import read_record
 
 if TYPE_CHECKING:
@@ -101,20 +105,41 @@ def plan_push(
         NoRemoteError, AuthenticationError, RemoteError: the remote.
     """
     remote = runs_remote(project, remote_name)
-    if stale_if_moved(project, remote):
-        _catch_all(project, remote, told)
-    found, problems = candidates(project.repo, remote, project.writer)
+    is_known = bool(remembered(project.repo, remote)) and not stale_if_moved(project, remote)
+    if not is_known:
+        _catch_up_first(project, remote, told)
+    listed = SharedRows(project, remote.slug)
+    found, problems = candidates(project.repo, remote, project.writer, listed, read_doubtful(project.layout))
     chosen = _chosen(project, runs, query, experiment, everything=everything)
-    rows = tuple(row for row, _ in found if chosen is None or row.kind == "event" or RunId(row.id) in chosen)
-    return PushPlan(remote, rows, _code(project, remote, rows, found), tuple(problems))
+    deleted = set() if runs or everything else _deleted(project)
+    here = {RunId(row.id) for row, _ in found if row.kind == "run"}
+    kept = {id for id in here if id not in deleted and (chosen is None or id in chosen)}
+    rows = tuple(row for row, _ in found if _goes(project, row, kept, here - kept))
+    return PushPlan(remote, rows, _code(project, remote, rows, found, is_known=is_known), tuple(problems))
 
 
-def _catch_all(project: Project, remote: Remote, told: Told | None) -> None:
-    """The remote is another repository than when it was last seen, or is called otherwise: ask it."""
-    found = fetch(project, remote.name, told=told)
+def _deleted(project: Project) -> set[RunId]:
+    """The runs that are deleted here: who deletes a run before it was shared does not mean to share it."""
+    from gittrack.api.search import Search, search
+
+    return {run.id for run in search(project, Search(deleted=True)).runs}
+
+
+def _goes(project: Project, row: BatchRow, kept: Collection[RunId], private: Collection[RunId]) -> bool:
+    """Whether a row is pushed: chosen runs, and what was said of anything but runs that stay here."""
+    if row.kind == "run":
+        return RunId(row.id) in kept
+    subject = read_event(project.repo, row.commit).subject
+    return subject.kind != "run" or RunId(subject.key) not in private
+
+
+def _catch_up_first(project: Project, remote: Remote, told: Told | None) -> None:
+    """The remote was never asked, or is another repository than it was: ask what it has of one's own."""
+    is_new = not remembered(project.repo, remote)
+    found = fetch(project, remote.name, told=told, writer=project.writer if is_new else None)
     if found.rewritten:
-        text = f"remote '{remote.name}' is another repository now: {len(found.rewritten)} ledgers are not there"
-        raise RemoteError(text, hint=f"gittrack fetch {remote.name} --accept-rewrite")
+        text = f"remote '{remote.shown}' is another repository now: {len(found.rewritten)} ledgers are not there"
+        raise RemoteError(text, hint=f"gittrack fetch {remote.shown} --accept-rewrite")
 
 
 def _chosen(
@@ -145,11 +170,18 @@ def _found(project: Project, query: str, experiment: str | None) -> set[RunId]:
 
 
 def _code(
-    project: Project, remote: Remote, rows: Sequence[BatchRow], found: Sequence[Candidate]
+    project: Project, remote: Remote, rows: Sequence[BatchRow], found: Sequence[Candidate], *, is_known: bool
 ) -> tuple[CodeCommit, ...]:
-    """The user's own commits that would become public; snapshots and runs are not theirs."""
+    """The user's own commits that would become public; snapshots and runs are not theirs.
+
+    What a remote that was never asked has is not what ``refs/remotes`` says: its URL may have been changed.
+    """
     tips = [*remembered(project.repo, remote).values()]
-    tips += [tip for _, tip in project.repo.refs.list(f"refs/remotes/{remote.name}/")]
+    if is_known:
+        tips += [tip for _, tip in project.repo.refs.list(f"refs/remotes/{remote.name}/")]
+    elif rows:
+        there = list_remote(project.repo, remote.name, ["refs/heads/*", "refs/tags/*"])
+        tips += [ref.tip for ref in there]
     ours = {row.commit for row, _ in found}
     commits = published(project.repo, [row.commit for row in rows if row.kind == "run"], tips)
     return tuple(commit for commit in commits if commit.id not in ours and commit.email != GITTRACK.email)
@@ -173,15 +205,17 @@ def push(
         ConflictError: a ref moved here meanwhile.
     """
     if not plan.rows:
-        settle(project.repo, plan.remote.slug)  # what a push that was killed left to do
+        settle(project.repo, SharedRows(project, plan.remote.slug))  # what a push that was killed left to do
         return Pushed(plan, Shared(()))
     moved, without = _push_bytes(project, plan, told_bytes)
     project.layout.root.mkdir(exist_ok=True)
     with exclusive(project.layout.sharing_lock):
         remember(project.layout, plan.remote)
         caught = catch_up(project, plan.remote, told)
-        shared = share(project.repo, plan.remote, plan.rows, project.author, project.now(), caught, told)
-        settle(project.repo, plan.remote.slug)
+        listed = SharedRows(project, plan.remote.slug)
+        shared = share(project.repo, plan.remote, plan.rows, project.author, project.now(), listed, caught, told)
+        settle(project.repo, listed)
+        drop_copies(project.repo, project.layout, {row.commit: row.id for row in plan.rows if row.kind == "run"})
     return Pushed(plan, shared, moved, without)
 
 

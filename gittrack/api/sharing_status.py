@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from gittrack.api.fetch import moved_ledgers
 from gittrack.api.live_beside import live_folders
 from gittrack.api.remotes import runs_remote
+from gittrack.api.shared_rows import SharedRows
 from gittrack.core.ids import RunId
 from gittrack.core.problem import Problem
 from gittrack.errors import NoRemoteError, RemoteError
 from gittrack.frozen import dataclass
+from gittrack.store.doubtful import read_doubtful
 from gittrack.store.outgoing import candidates
+from gittrack.store.remotes import last_asked
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
@@ -61,7 +63,9 @@ def sharing_status(project: Project, name: str | None = None, *, offline: bool =
         if name is not None:
             raise
         return SharingStatus("", (), 0, None, running, None, "", ())
-    found, problems = candidates(project.repo, remote, project.writer)
+    found, problems = candidates(
+        project.repo, remote, project.writer, SharedRows(project, remote.slug), read_doubtful(project.layout)
+    )
     news, unreachable = None, ""
     if not offline:
         try:
@@ -69,19 +73,12 @@ def sharing_status(project: Project, name: str | None = None, *, offline: bool =
         except RemoteError as error:
             unreachable = error.message
     return SharingStatus(
-        remote=remote.name,
+        remote=remote.shown,
         runs=tuple(dict.fromkeys(RunId(row.id) for row, _ in found if row.kind == "run")),
         events=sum(row.kind == "event" for row, _ in found),
         news=news,
         running=running,
-        seen=_last_seen(project),
+        seen=last_asked(project.layout, remote),
         unreachable=unreachable,
         problems=tuple(problems),
     )
-
-
-def _last_seen(project: Project) -> int | None:
-    try:
-        return os.stat(project.layout.remotes_file).st_mtime_ns // 1_000_000
-    except FileNotFoundError:
-        return None

@@ -247,6 +247,6 @@ def _survivors(events: list[Event]) -> tuple[Event, ...]:
         id
         for event in events
         for id in event.replaces
-        if id != event.id and (event.kind != "approval" or authors.get(EventId(id)) == event.author)
+        if id != event.id and EventId(id) in authors and authors[EventId(id)].email == event.author.email
     }
     return tuple(event for event in events if event.id not in withdrawn and event.value is not None)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from gittrack.core.ids import ExperimentId, ObjectId, RunId
+from gittrack.core.ledger import BatchRow
 from gittrack.core.query.evaluate import local_path
 from gittrack.core.query.tree import Field
 from gittrack.index.fields import place_of
@@ -43,6 +44,32 @@ class ExperimentRuns(NamedTuple):
 def knows_run(sql: sqlite3.Connection, id: RunId) -> bool:
     """Whether the index has a run."""
     return sql.execute("SELECT 1 FROM run WHERE id = ?", (id,)).fetchone() is not None
+
+
+def listed_below(
+    sql: sqlite3.Connection, prefix: str, rows: Iterable[BatchRow], without: Collection[str] = ()
+) -> set[ObjectId]:
+    """The commits of those of some rows that ledgers list.
+
+    Args:
+        sql: the index.
+        prefix: of the names of the ledgers' refs.
+        rows: asked about.
+        without: names of refs that do not count.
+    """
+    refs = sql.execute("SELECT id, name FROM ref WHERE substr(name, 1, ?) = ?", (len(prefix), prefix)).fetchall()
+    numbers = {id for id, name in refs if name not in without}
+    found: set[ObjectId] = set()
+    events = {row.commit for row in rows if row.kind == "event"}
+    for row in rows:
+        if row.kind == "run":
+            listed = sql.execute("SELECT ref FROM listing WHERE run = ? AND commit_id = ?", (row.id, row.commit))
+            if any(ref in numbers for (ref,) in listed):
+                found.add(row.commit)
+    if events:
+        listed = sql.execute("SELECT commit_id, ref FROM event")
+        found |= {ObjectId(commit) for commit, ref in listed if commit in events and ref in numbers}
+    return found
 
 
 def runs_named(sql: sqlite3.Connection, name: str) -> list[Known]:

@@ -20,6 +20,7 @@ from gittrack.errors import GittrackError
 from gittrack.frozen import dataclass
 from gittrack.git.refs import RefUpdate
 from gittrack.git.repository import Repository
+from gittrack.git.trees import MODE_TREE
 from gittrack.store.catalog import walk_batches
 from gittrack.store.event_store import read_event
 from gittrack.store.integrity import same_record
@@ -27,6 +28,10 @@ from gittrack.store.layout import Layout
 from gittrack.store.refused import read_refused, refuse
 from gittrack.store.remotes import Remote
 from gittrack.store.run_reader import read_record
+
+_MOST_REFUSED = 1000
+"""A ledger with more bad runs and events is refused as a whole: nobody reads a thousand lines."""
+_MOST_TREES = 1000
 
 
 class FetchedLedger(NamedTuple):
@@ -98,7 +103,7 @@ def remembered(repo: Repository, remote: Remote) -> dict[RefName, ObjectId]:
 def is_known(repo: Repository, remote: Remote, ledger: FetchedLedger) -> bool:
     """Whether a ledger is an earlier state of the one that is remembered."""
     before = repo.refs.get(remote_ledger_ref(remote.slug, ledger.month, ledger.writer))
-    return before is not None and ledger.tip is not None and _goes_on(repo, before, ledger.tip)
+    return before is not None and ledger.tip is not None and _was(repo, before, ledger.tip)
 
 
 def looked_at(
@@ -145,6 +150,8 @@ def _look_at(
     def told(commit: ObjectId, error: GittrackError) -> None:
         found.refused.append(Problem(f"ledger {ledger.month}/{ledger.writer} commit {commit}", error.message))
 
+    if before is not None and ledger.tip != before and not anew and _was(repo, before, ledger.tip):
+        return  # an earlier state: a mirror that lags, or a backup that was played back; the next push brings it on
     batches = list(walk_batches(repo, ledger.tip, before, told=told))
     rows = tuple(row for _, batch in reversed(batches) for row in batch)
     if before is not None and not anew and not _goes_on(repo, ledger.tip, before):
@@ -159,12 +166,22 @@ def _goes_on(repo: Repository, tip: ObjectId, before: ObjectId) -> bool:
 
     Where its history is cut off nobody can tell, and it is believed.
     """
+    return _descent(repo, tip, before) is not None
+
+
+def _was(repo: Repository, tip: ObjectId, earlier: ObjectId) -> bool:
+    """Whether a ledger's tip surely was another one before."""
+    return _descent(repo, tip, earlier) == earlier
+
+
+def _descent(repo: Repository, tip: ObjectId, to: ObjectId) -> ObjectId | None:
+    """Down the first parents to a commit, or to where the history is cut off; None when its end was met first."""
     commit: ObjectId | None = tip
     cut_off = repo.cut_off()
-    while commit is not None and commit != before and commit not in cut_off:
+    while commit is not None and commit != to and commit not in cut_off:
         parents = repo.objects.read_commit(commit).parents
         commit = parents[0] if parents else None
-    return commit is not None
+    return commit
 
 
 def _rows(repo: Repository, tip: ObjectId) -> tuple[BatchRow, ...]:
@@ -184,16 +201,42 @@ def _checked(
         for row in ledger.rows:
             reason = known.get(row.commit) or _fault(repo, row)
             if reason:
-                bad[row.commit] = reason
+                if row.commit in known or _is_whole(repo, row.commit):  # else it may be mended by fetching what lacks
+                    bad[row.commit] = reason
                 found.refused.append(Problem(f"{row.kind} {row.id}", reason))
             else:
                 sound.append(row)
             done += 1
             if progress is not None:
                 progress(done, total)
+        if len(ledger.rows) - len(sound) > _MOST_REFUSED:
+            text = f"{len(ledger.rows) - len(sound)} of its runs and events are not what they should be"
+            found.refused.append(Problem(f"ledger {ledger.ref.removeprefix(REMOTE_PREFIX)}", text))
+            continue
         ledgers.append(NewLedger(ledger.ref, ledger.writer, ledger.before, ledger.tip, tuple(sound)))
     refuse(layout, {commit: reason for commit, reason in bad.items() if commit not in known})
     return Incoming(ledgers, found.rewritten, found.refused)
+
+
+def _is_whole(repo: Repository, commit: ObjectId) -> bool:
+    """Whether everything of a commit is here: else its fault may be that of a partial clone."""
+    try:
+        return not repo.objects.missing(repo.objects.all_objects_of(commit))
+    except GittrackError:
+        return repo.objects.exists(commit) and _has_trees(repo, commit)
+
+
+def _has_trees(repo: Repository, commit: ObjectId) -> bool:
+    """Whether the trees of a commit are here, whatever names and modes they hold."""
+    waiting = [repo.objects.read_commit(commit).tree]
+    for _ in range(_MOST_TREES):
+        if not waiting:
+            return True
+        tree = waiting.pop()
+        if not repo.objects.exists(tree):
+            return False
+        waiting += [id for mode, _, id in repo.objects.read_tree(tree) if mode == MODE_TREE]
+    return True
 
 
 def _fault(repo: Repository, row: BatchRow) -> str:

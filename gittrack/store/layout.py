@@ -63,6 +63,11 @@ class Layout(NamedTuple):
         return self.root / "refused.tsv"
 
     @property
+    def doubtful_file(self) -> Path:
+        """Remembered ledgers that their remotes no longer have so."""
+        return self.root / "doubtful.json"
+
+    @property
     def looked_at_file(self) -> Path:
         """How far somebody has looked at what others shared."""
         return self.root / "looked-at.json"

@@ -7,7 +7,8 @@ everything in it and only does the rest. Two clones that push at once both end i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from gittrack.core.events import is_event_message
@@ -16,21 +17,28 @@ from gittrack.core.ledger import MAX_BATCH, BatchKind, BatchRow
 from gittrack.core.parsed_refs import InboxRef, LocalLedgerRef, RemoteLedgerRef, parse_ref
 from gittrack.core.problem import Problem
 from gittrack.core.records import Writer
-from gittrack.core.refs import INBOX_PREFIX, LOCAL_PREFIX, REMOTE_PREFIX, remote_ledger_ref, shared_ledger
+from gittrack.core.refs import (
+    FETCHED_PREFIX,
+    INBOX_PREFIX,
+    LOCAL_PREFIX,
+    REMOTE_PREFIX,
+    remote_ledger_ref,
+    shared_ledger,
+)
 from gittrack.errors import GittrackError, RemoteError
 from gittrack.frozen import dataclass
 from gittrack.git.network import PushedRef, Told, push_ref
-from gittrack.git.reachable import unreachable
 from gittrack.git.refs import RefUpdate
 from gittrack.git.repository import Repository
 from gittrack.store.catalog import walk_ledger
-from gittrack.store.incoming import remembered
 from gittrack.store.remotes import Remote
 from gittrack.store.rollup import append_batch, check_ledger, month_of, new_ledger
 from gittrack.store.run_reader import read_listed
 
 _ATTEMPTS = 20
 
+Listed = Callable[[Collection[BatchRow]], set[ObjectId]]
+"""Tells the commits of those of some rows that a remote's ledgers list."""
 Catch = Callable[[str, str], None]
 """Fetches one ledger, of a month and a writer, and makes it visible: another clone was faster."""
 
@@ -57,15 +65,20 @@ class Shared:
     attempts: int = 0
 
 
-def candidates(repo: Repository, remote: Remote, writer: str) -> tuple[list[Candidate], list[Problem]]:
+def candidates(
+    repo: Repository, remote: Remote, writer: str, listed: Listed, doubtful: Collection[str] = ()
+) -> tuple[list[Candidate], list[Problem]]:
     """What is here and not at a remote; and what cannot be shared because it cannot be read.
 
-    Looked at are the inbox, the local ledgers, and one's own ledgers at other remotes.
+    Looked at are the inbox, the local ledgers, one's own ledgers at other remotes, and those of one's own that the
+    remote no longer has.
 
     Args:
         repo: where.
-        remote: whose ledgers, as they are remembered, do not count.
-        writer: whose ledgers at other remotes count.
+        remote: where to.
+        writer: whose ledgers count as one's own.
+        listed: tells what the remote has.
+        doubtful: names of remembered ledgers that their remotes no longer have so.
     """
     found: dict[ObjectId, Candidate] = {}
     problems: list[Problem] = []
@@ -75,19 +88,23 @@ def candidates(repo: Repository, remote: Remote, writer: str) -> tuple[list[Cand
             if isinstance(ref, InboxRef):
                 kind: BatchKind = "event" if is_event_message(repo.objects.read_commit(tip).message) else "run"
                 found[tip] = Candidate(BatchRow(kind, ref.id, tip), name)
-            elif isinstance(ref, LocalLedgerRef) or _is_own_elsewhere(ref, remote, writer):
+            elif isinstance(ref, LocalLedgerRef) or _is_own(ref, remote, writer, is_doubtful=name in doubtful):
                 for row in walk_ledger(repo, tip, told=lambda *_: None):
                     found.setdefault(row.commit, Candidate(row, None))
         except GittrackError as error:
             problems.append(Problem(name, error.message))
     missing = set(repo.objects.missing(found))
     problems += [Problem(f"{found[id].row.kind} {found[id].row.id}", "its commit is gone") for id in missing]
-    there = unreachable(repo, found.keys() - missing, remembered(repo, remote).values())
-    return [candidate for commit, candidate in found.items() if commit in there], problems
+    there = listed([candidate.row for candidate in found.values()])
+    left = found.keys() - missing - there
+    return [candidate for commit, candidate in found.items() if commit in left], problems
 
 
-def _is_own_elsewhere(ref: object, remote: Remote, writer: str) -> bool:
-    return isinstance(ref, RemoteLedgerRef) and ref.remote != remote.slug and ref.writer == writer
+def _is_own(ref: object, remote: Remote, writer: str, *, is_doubtful: bool) -> bool:
+    """Whether a remembered ledger is one's own and not at the remote that is meant."""
+    if not isinstance(ref, RemoteLedgerRef) or ref.writer != writer:
+        return False
+    return is_doubtful or ref.remote != remote.slug
 
 
 def share(
@@ -96,6 +113,7 @@ def share(
     rows: Sequence[BatchRow],
     author: Writer,
     now: int,
+    listed: Listed,
     catch_up: Catch,
     told: Told | None = None,
 ) -> Shared:
@@ -107,6 +125,7 @@ def share(
         rows: what; those that are there already are left out.
         author: whose ledger.
         now: ms since the epoch.
+        listed: tells what the remote has.
         catch_up: fetches a ledger that another clone of the same writer has moved meanwhile.
         told: git's progress.
 
@@ -117,20 +136,32 @@ def share(
     name = shared_ledger(remote.prefix, month, author.slug)
     ref = remote_ledger_ref(remote.slug, month, author.slug)
     for attempt in range(1, _ATTEMPTS + 1):
-        left = unreachable(repo, [row.commit for row in rows], remembered(repo, remote).values())
-        rest = [row for row in rows if row.commit in left]
+        there = listed(rows)
+        rest = [row for row in rows if row.commit not in there]
         if not rest:
             return Shared((), "", attempt - 1)
         before = repo.refs.get(ref)
         tip = grown(repo, ref, before, rest, author, now)
-        answer = push_ref(repo, remote.name, tip, name, told=told)
-        if answer.accepted:
-            repo.refs.transaction([RefUpdate(ref, tip, before)])
-            return Shared(tuple(rest), name, attempt)
+        with _held(repo, remote, tip):
+            answer = push_ref(repo, remote.name, tip, name, told=told)
+            if answer.accepted:
+                repo.refs.transaction([RefUpdate(ref, tip, before)])
+                return Shared(tuple(rest), name, attempt)
         if not answer.behind:
             raise refusal(remote, answer)
         catch_up(month, author.slug)
-    raise RemoteError(f"ledger '{name}' of remote '{remote.name}' moved {_ATTEMPTS} times", hint="gittrack push")
+    raise RemoteError(f"ledger '{name}' of remote '{remote.shown}' moved {_ATTEMPTS} times", hint="gittrack push")
+
+
+@contextlib.contextmanager
+def _held(repo: Repository, remote: Remote, tip: ObjectId) -> Iterator[None]:
+    """Keep a ledger that no ref has yet from ``git gc`` while it is pushed."""
+    name = RefName(f"{FETCHED_PREFIX}{remote.slug}/push/{tip[:12]}")
+    repo.refs.transaction([RefUpdate(name, tip, repo.refs.get(name))])
+    try:
+        yield
+    finally:
+        repo.refs.transaction([RefUpdate(name, None, tip)])
 
 
 def grown(
@@ -164,31 +195,31 @@ def _experiment(repo: Repository, row: BatchRow) -> str:
 def refusal(remote: Remote, answer: PushedRef) -> RemoteError:
     """The error for what a server refused."""
     reason = answer.reason or "it gives no reason"
-    hint = f"gittrack remote check {remote.name}"
+    hint = f"gittrack remote check {remote.shown}"
     if "hook declined" in reason:
         hint = "ask whoever runs the remote what its hook wants: its words are above"
     elif "shallow" in reason:
         hint = "git fetch --unshallow"
-    return RemoteError(f"remote '{remote.name}' refuses '{answer.name}': {reason}", hint=hint)
+    return RemoteError(f"remote '{remote.shown}' refuses '{answer.name}': {reason}", hint=hint)
 
 
-def settle(repo: Repository, slug: str) -> None:
+def settle(repo: Repository, listed: Listed) -> None:
     """Delete the inbox refs of what a remote has, and the local ledgers that hold nothing else.
 
     Args:
         repo: where.
-        slug: of the remote.
+        listed: tells what the remote has.
     """
+    rows: dict[RefName, set[BatchRow]] = {}
     refs = repo.refs.list(INBOX_PREFIX, LOCAL_PREFIX)
-    rows = {name: _rows_of_sound(repo, tip) if name.startswith(LOCAL_PREFIX) else {tip} for name, tip in refs}
-    tips = [tip for _, tip in repo.refs.list(f"{REMOTE_PREFIX}{slug}/")] if refs else []
-    left = unreachable(repo, {commit for commits in rows.values() for commit in commits}, tips)
-    repo.refs.transaction([RefUpdate(name, None, tip) for name, tip in refs if not rows[name] & left])
-
-
-def _rows_of_sound(repo: Repository, tip: ObjectId) -> set[ObjectId]:
-    """The commits that a ledger lists; itself when it cannot be read, so that it stays where it is."""
-    try:
-        return {row.commit for row in walk_ledger(repo, tip)}
-    except GittrackError:
-        return {tip}
+    for name, tip in refs:
+        ref = parse_ref(name)
+        if isinstance(ref, InboxRef):
+            kind: BatchKind = "event" if is_event_message(repo.objects.read_commit(tip).message) else "run"
+            rows[name] = {BatchRow(kind, ref.id, tip)}
+        elif isinstance(ref, LocalLedgerRef):
+            with contextlib.suppress(GittrackError):  # what cannot be read stays where it is
+                rows[name] = set(walk_ledger(repo, tip))
+    there = listed([row for some in rows.values() for row in some])
+    gone = [(name, tip) for name, tip in refs if name in rows and all(row.commit in there for row in rows[name])]
+    repo.refs.transaction([RefUpdate(name, None, tip) for name, tip in gone])

@@ -15,7 +15,6 @@ from gittrack.errors import StorageError
 from gittrack.git.failures import disk_hint
 from gittrack.store.layout import Layout
 
-_MOST = 16 << 20
 _LONGEST_REASON = 300
 
 
@@ -23,7 +22,7 @@ def read_refused(layout: Layout) -> dict[ObjectId, str]:
     """Each refused commit, and why."""
     try:
         with open(layout.refused_file, "rb") as file:
-            text = file.read(_MOST).decode("utf-8", "replace")
+            text = file.read().decode("utf-8", "replace")
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -123,6 +123,17 @@ def _rolled_up(repo: Repository) -> dict[ObjectId, str]:
     return rows
 
 
+def drop_copies(repo: Repository, layout: Layout, shared: Mapping[ObjectId, str]) -> None:
+    """Drop the ``done/`` copies of runs that a remote has and that are whole here.
+
+    Args:
+        repo: where.
+        layout: its folders.
+        shared: run commit -> run id.
+    """
+    drop_done(layout, _safe_copies(repo, layout, shared))
+
+
 def _forget_moved(repo: Repository, members: Sequence[_Member]) -> None:
     """Drop inbox refs of what a ledger holds already: an earlier roll-up was killed, or a run was finished twice."""
     repo.refs.transaction([RefUpdate(member.ref, None, member.row.commit) for member in members])

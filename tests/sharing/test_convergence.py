@@ -61,7 +61,7 @@ def schedule(people, seed: int) -> None:
             person.fetch()
     for _ in range(2):
         for person in clones:
-            person.push()
+            person.push(everything=True)
             person.fetch()
     states = [state(person) for person in clones]
     assert states[0] == states[1] == states[2]

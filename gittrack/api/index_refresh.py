@@ -50,14 +50,18 @@ def read_moved(
         progress: told while many runs are read.
     """
     refs = _listed(project)
-    if known == refs and not unread and not stamp:
+    cut_off = "\n".join(sorted(project.repo.cut_off()))
+    with database.reading() as sql:
+        is_deeper = seen.cut_off(sql) != cut_off
+    if known == refs and not unread and not stamp and not is_deeper:
         return
     with database.writing() as sql:
         is_behind = seen.version(sql) != version
         if is_behind:  # somebody else read meanwhile, and may have seen newer refs: what they have must not go again
             refs = _listed(project)
-        if known != refs or unread or is_behind:
-            _Refresh(project, sql, refs).run(progress)
+        if known != refs or unread or is_behind or is_deeper:
+            _Refresh(project, sql, refs, reads_all=is_deeper).run(progress)
+        seen.set_cut_off(sql, cut_off)
         seen.set_stamp(sql, stamp)
 
 
@@ -79,7 +83,10 @@ class _Walked:
 class _Refresh:
     """One refresh, inside one transaction."""
 
-    def __init__(self, project: Project, sql: seen.Connection, refs: Mapping[RefName, ObjectId]) -> None:
+    def __init__(
+        self, project: Project, sql: seen.Connection, refs: Mapping[RefName, ObjectId], *, reads_all: bool = False
+    ) -> None:
+        self._reads_all = reads_all
         self._project = project
         self._repo = project.repo
         self._sql = sql
@@ -99,7 +106,7 @@ class _Refresh:
         for name, ref in known.items():
             tip = self._refs.get(name)
             inbox = isinstance(parse_ref(name), InboxRef)
-            if tip is None or ref.number in broken or (inbox and tip != ref.tip):
+            if tip is None or ref.number in broken or (inbox and tip != ref.tip) or (self._reads_all and not inbox):
                 self._forget(name, ref.number)
         known = seen.seen_refs(self._sql)
         for name, tip in self._refs.items():

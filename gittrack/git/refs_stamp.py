@@ -46,6 +46,7 @@ def refs_stamp(common_dir: Path, prefixes: Sequence[str], now: int | None = None
 
 def _places(common_dir: Path, prefixes: Sequence[str]) -> Iterator[str]:
     yield f"{common_dir}/packed-refs"
+    yield f"{common_dir}/shallow"  # where the history is cut off: deepening it moves no ref
     waiting = [f"{common_dir}/{prefix.rstrip('/')}" for prefix in prefixes]
     while waiting:
         folder = waiting.pop()

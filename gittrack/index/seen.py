@@ -65,6 +65,17 @@ def set_stamp(sql: Connection, text: str) -> None:
     sql.execute("INSERT OR REPLACE INTO meta VALUES ('stamp', ?)", (text,))
 
 
+def cut_off(sql: Connection) -> str:
+    """Where the history was cut off when ledgers were last read."""
+    row = sql.execute("SELECT value FROM meta WHERE key = 'cut off'").fetchone()
+    return "" if row is None else str(row[0])
+
+
+def set_cut_off(sql: Connection, text: str) -> None:
+    """Write down where the history is cut off."""
+    sql.execute("INSERT OR REPLACE INTO meta VALUES ('cut off', ?)", (text,))
+
+
 def version(sql: Connection) -> int:
     """Another number whenever another connection wrote: told of the state that a transaction sees."""
     (number,) = sql.execute("PRAGMA data_version").fetchone()

@@ -225,3 +225,16 @@ def test_a_ledger_of_a_thousand_lies_is_refused_in_one_line(people):
     found = bob.fetch()
     assert found.ledgers == 0
     assert "1250 of its runs" in found.refused[-1].reason
+
+
+def test_what_a_deeper_history_brings_is_listed(people, remote):
+    ann = people("ann")
+    ann.run("early")
+    ann.push()
+    ci = people("ci", "bob", "--depth=1", "--no-local")
+    ci.git("remote", "set-url", "origin", f"file://{remote}")
+    ci.fetch()
+    assert ci.names() == []
+    ref = f"refs/runs/{month()}/ann"
+    ci.git("fetch", "-q", "--unshallow", "origin", ref)
+    assert ci.names() == ["early"]

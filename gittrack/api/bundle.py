@@ -16,7 +16,7 @@ from gittrack.core.problem import Problem
 from gittrack.core.refs import FROM, REMOTE_PREFIX, bundle_slug, remote_ledger_ref
 from gittrack.errors import CorruptRecordError, NotFoundError, RemoteError
 from gittrack.frozen import dataclass
-from gittrack.git.bundles import write_bundle
+from gittrack.git.bundles import check_bundle, write_bundle
 from gittrack.git.network import list_remote
 from gittrack.git.refs import RefUpdate
 from gittrack.store.locks import exclusive
@@ -102,6 +102,7 @@ def apply_bundle(project: Project, file: str | os.PathLike[str]) -> list[Fetched
     path = Path(file).absolute()
     if not path.is_file():
         raise NotFoundError(f"there is no file '{path}'", hint="gittrack bundle create FILE")
+    check_bundle(path)
     project.layout.root.mkdir(exist_ok=True)
     try:
         refs = [parse_ref(ref.name) for ref in list_remote(project.repo, str(path), [f"{REMOTE_PREFIX}*"])]

@@ -8,12 +8,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gittrack.core.ids import RefName
-from gittrack.errors import GitProgramError, StorageError, UsageError
+from gittrack.errors import CorruptRecordError, GitProgramError, StorageError, UsageError
 from gittrack.git.failures import disk_hint
 from gittrack.git.program import run_git
 
 if TYPE_CHECKING:
     from gittrack.git.repository import Repository
+
+
+_FIRST_LINES = (b"# v2 git bundle\n", b"# v3 git bundle\n")
+
+
+def check_bundle(file: Path) -> None:
+    """Look whether a file begins as a bundle does, before git sees it: a file may also lead git to a repository.
+
+    Raises:
+        CorruptRecordError: it is none.
+        StorageError: it cannot be read.
+    """
+    try:
+        with open(file, "rb") as opened:
+            line = opened.readline(32)
+    except OSError as error:
+        raise StorageError(f"cannot read '{file}': {error.strerror}", hint=f"ls -l {file}") from error
+    if line not in _FIRST_LINES:
+        raise CorruptRecordError(f"'{file}' is no bundle", hint="gittrack bundle create FILE")
 
 
 def write_bundle(repo: Repository, file: Path, names: Sequence[RefName], without: Sequence[str] = ()) -> None:

@@ -56,8 +56,11 @@ def test_what_is_no_bundle_is_refused_and_nothing_is_written_without_runs(people
     with pytest.raises(NotFoundError, match="no runs yet"):
         create(ann, tmp_path / "runs.bundle")
     (tmp_path / "text.bundle").write_text("hello")
-    with pytest.raises(CorruptRecordError, match="cannot be taken in"):
+    with pytest.raises(CorruptRecordError, match="is no bundle"):
         apply(ann, tmp_path / "text.bundle")
+    (tmp_path / "gitdir.bundle").write_text(f"gitdir: {people('eve').folder}/.git\n")
+    with pytest.raises(CorruptRecordError, match="is no bundle"):
+        apply(ann, tmp_path / "gitdir.bundle")
     with pytest.raises(NotFoundError, match="there is no file"):
         apply(ann, tmp_path / "nothing.bundle")
     ann.run("first")

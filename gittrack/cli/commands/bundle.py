@@ -44,7 +44,7 @@ def create_command(session: Session, file: str, without: tuple[str, ...], as_jso
 def apply_command(session: Session, file: str, as_json: bool) -> None:
     """Take in the runs of FILE; each is checked before it is shown."""
     from gittrack.api.bundle import apply_bundle
-    from gittrack.cli.commands.fetch import say_fetched
+    from gittrack.cli.commands.fetch import code_of, say_fetched
 
     found = apply_bundle(session.recovered(), file)
     if as_json:
@@ -56,5 +56,5 @@ def apply_command(session: Session, file: str, as_json: bool) -> None:
         say_fetched(item)
     if not news:
         say("everything in it is here already")
-    if any(item.rewritten for item in found):
-        raise SystemExit(5)
+    if code := code_of(*found):
+        raise SystemExit(code)

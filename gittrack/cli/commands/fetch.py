@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from gittrack.api.fetch import Fetched
 
 
+_SHOWN_REFUSED = 20
+
+
 @click.command("fetch")
 @click.argument("remote", metavar="[REMOTE]", required=False)
 @click.option("--accept-rewrite", is_flag=True, help="Use ledgers that were rewritten there; what is yours stays here.")
@@ -35,16 +38,27 @@ def command(session: Session, remote: str | None, accept_rewrite: bool, as_json:
 
         shapes.print_json(**shapes.fetched(found))
     say_fetched(found)
-    if found.rewritten:
-        raise SystemExit(5)
+    if code := code_of(found):
+        raise SystemExit(code)
+
+
+def code_of(*fetched: Fetched) -> int:
+    """What a fetch ends with: 5 when ledgers were rewritten, 6 when one was refused, or all that came."""
+    if any(found.rewritten for found in fetched):
+        return 5
+    refused = [problem for found in fetched for problem in found.refused]
+    of_ledgers = any(problem.where.startswith("ledger ") for problem in refused)
+    return 6 if of_ledgers or (refused and not any(found.rows for found in fetched)) else 0
 
 
 def say_fetched(found: Fetched) -> None:
     """Say what a fetch brought, and what it did not."""
     from gittrack.cli.render import plural
 
-    for problem in found.refused:
+    for problem in found.refused[:_SHOWN_REFUSED]:
         say(f"warning: refused {problem.where}: {problem.reason}", role="warning")
+    if len(found.refused) > _SHOWN_REFUSED:
+        say(f"warning: and {len(found.refused) - _SHOWN_REFUSED} more: gittrack fsck", role="warning")
     for ledger in found.rewritten:
         lost = plural(sum(row.kind == "run" for row in ledger.lost), "run")
         what = "is gone from" if ledger.tip is None else "was rewritten at"
@@ -52,6 +66,9 @@ def say_fetched(found: Fetched) -> None:
         say(f"warning: {text}: gittrack fetch {found.remote} --accept-rewrite", role="warning")
     if found.runs or found.events:
         parts = [plural(found.runs, "run")] * bool(found.runs) + [plural(found.events, "event")] * bool(found.events)
-        say(f"fetched {' and '.join(parts)} from {found.remote}; newest first: gittrack ls")
+        but = f", {len(found.refused)} refused" if found.refused else ""
+        say(f"fetched {' and '.join(parts)} from {found.remote}{but}; newest first: gittrack ls")
+    elif found.refused:
+        say(f"nothing of what is new at {found.remote} was taken")
     else:
         say(f"nothing new at {found.remote}")

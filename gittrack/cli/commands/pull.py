@@ -27,7 +27,7 @@ def command(session: Session, remote: str | None, artifacts: str, as_json: bool)
     """
     from gittrack.api.fetch import fetch
     from gittrack.api.pull import pull_wanted
-    from gittrack.cli.commands.fetch import say_fetched
+    from gittrack.cli.commands.fetch import code_of, say_fetched
     from gittrack.cli.git_progress import git_progress
     from gittrack.cli.transfer_report import exit_code, progress_bar, report
 
@@ -43,7 +43,7 @@ def command(session: Session, remote: str | None, artifacts: str, as_json: bool)
         shapes.print_json(**shapes.fetched(found), artifacts=None if done is None else shapes.transfer(done))
     if done is None:
         say("no bytes of artifacts were asked for: gittrack pull --artifacts models")
-        return
+        sys.exit(code_of(found))
     report(done, "pulled", "")
-    if code := exit_code(done):
+    if code := exit_code(done) or code_of(found):
         sys.exit(code)

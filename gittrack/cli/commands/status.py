@@ -8,6 +8,7 @@ import click
 
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import print_data, say
+from gittrack.core.names import display
 
 if TYPE_CHECKING:
     from gittrack.api.sharing_status import SharingStatus
@@ -44,7 +45,9 @@ def _lines(status: SharingStatus, now: int) -> list[str]:
     if not status.remote:
         return [line for line in ("no remote to share runs with: git remote add origin URL", running) if line]
     seen = "never asked" if status.seen is None else f"last asked {format_age(now - status.seen)}"
-    lines = [f"remote {status.remote}, {seen}"]
+    if status.news is not None:
+        seen = "asked just now"
+    lines = [f"remote {display(status.remote, 200)}, {seen}"]
     if status.runs or status.events:
         parts = [plural(len(status.runs), "run")] * bool(status.runs)
         parts += [plural(status.events, "event")] * bool(status.events)

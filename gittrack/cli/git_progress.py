@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from gittrack.cli.terminal import say
 from gittrack.core.names import display
+from gittrack.core.redact import redact_text
 
 _SERVER = "remote: "
 _USUAL = ("Enumerating objects", "Counting objects", "Compressing objects", "Total ", "Resolving deltas")
@@ -16,8 +17,12 @@ _WIDTH = 200
 
 
 @contextmanager
-def git_progress() -> Iterator[Callable[[str], None]]:
-    """Something to tell each line of git's to: the server's words are said, progress is drawn on one line."""
+def git_progress(*, says_stopped: bool = True) -> Iterator[Callable[[str], None]]:
+    """Something to tell each line of git's to: the server's words are said, progress is drawn on one line.
+
+    Args:
+        says_stopped: say what Ctrl-C leaves; False where a bar around it does.
+    """
     draws = sys.stderr is not None and sys.stderr.isatty()
     drawn = False
 
@@ -27,7 +32,7 @@ def git_progress() -> Iterator[Callable[[str], None]]:
         if words and not words.startswith(_USUAL):
             _clear(drawn)
             drawn = False
-            say(display(line.rstrip(), _WIDTH))
+            say(display(redact_text(line.rstrip()), _WIDTH))
         elif draws and "%" in line:
             _clear(drawn)
             sys.stderr.write(display(line.rstrip(), 70))
@@ -37,7 +42,8 @@ def git_progress() -> Iterator[Callable[[str], None]]:
     try:
         yield told
     except KeyboardInterrupt:
-        say("stopped; the same command does the rest")
+        if says_stopped:
+            say("stopped; the same command does the rest")
         raise
     finally:
         _clear(drawn)

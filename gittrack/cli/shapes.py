@@ -196,7 +196,7 @@ def push(plan: PushPlan, done: Pushed | None) -> dict[str, Any]:
     """What ``push`` prints; ``pushed`` is None when nothing was tried."""
     moved = None if done is None else done.bytes_moved
     return {
-        "remote": plan.remote.name,
+        "remote": plan.remote.shown,
         "runs": list(plan.runs),
         "events": plan.events,
         "code_commits": [commit.id for commit in plan.commits],

@@ -64,7 +64,7 @@ def command(
         if plan.commits and not yes and not _confirmed(plan):
             say("nothing was pushed")
             raise SystemExit(1)
-        with progress_bar("bytes") as told_bytes, git_progress() as told:
+        with progress_bar("bytes") as told_bytes, git_progress(says_stopped=False) as told:
             done = push(project, plan, told=told, told_bytes=told_bytes)
     if as_json:
         from gittrack.cli import shapes
@@ -95,7 +95,7 @@ def _say_code(plan: PushPlan) -> None:
         return
     from gittrack.cli.render import plural
 
-    text = f"{plural(len(plan.commits), 'commit')} of your code, on no branch of {plan.remote.name}, would be public"
+    text = f"{plural(len(plan.commits), 'commit')} of your code, on no branch of {plan.remote.shown}, would be public"
     say(f"{text} with their runs:", role="warning")
     for commit in plan.commits[:_SHOWN_COMMITS]:
         say(f"  {commit.id[:10]} {display(commit.subject, 100)}")
@@ -109,20 +109,20 @@ def _confirmed(plan: PushPlan) -> bool:
 
         text = f"nobody is there to be asked about {plural(len(plan.commits), 'commit')} of code"
         raise UsageError(text, hint="gittrack push --yes, or push the branch first: git push")
-    return click.confirm(f"push {_what(plan)} to {plan.remote.name}?", err=True)
+    return click.confirm(f"push {_what(plan)} to {plan.remote.shown}?", err=True)
 
 
 def _say_end(plan: PushPlan, done: Pushed | None, *, dry_run: bool) -> None:
     if not plan.rows:
-        say(f"nothing to push: {plan.remote.name} has it all, as far as is known here; what is there: gittrack fetch")
+        say(f"nothing to push: {plan.remote.shown} has it all, as far as is known here; what is there: gittrack fetch")
         return
     if done is None:
         if dry_run:
-            say(f"would push {_what(plan)} to {plan.remote.name}")
+            say(f"would push {_what(plan)} to {plan.remote.shown}")
         return
     if done.without_bytes:
         say(f"warning: the bytes of artifacts stay here: {done.without_bytes}", role="warning")
     if done.shared.rows:
-        say(f"pushed {_what(plan)} to {plan.remote.name}; others get them by: gittrack fetch")
+        say(f"pushed {_what(plan)} to {plan.remote.shown}; others get them by: gittrack fetch")
     else:
-        say(f"{plan.remote.name} had it all already")
+        say(f"{plan.remote.shown} had it all already")

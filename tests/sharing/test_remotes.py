@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import stat
+from pathlib import Path
 
 import pytest
 
 from gittrack.errors import NoRemoteError, RemoteError
 
 from .test_push_and_fetch import month
+
+
+def script(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
 
 
 def test_a_hook_that_refuses_gives_its_words_and_nothing_is_lost(people, remote):
@@ -146,3 +155,201 @@ def test_what_the_user_has_is_left_alone(people, remote):
     assert seen() == before
     assert bob.names() == ["first", "second"]
     assert bob.git("log", "--oneline", "--decorate").count("runs") == 0
+
+
+def test_a_hook_before_the_push_is_asked_and_its_words_are_said(people, remote):
+    """Found by a relative ``core.hooksPath`` too, which counts from the top of the work tree."""
+    ann = people("ann")
+    ann.git("config", "core.hooksPath", ".githooks")
+    hook = script(
+        ann.folder / ".githooks" / "pre-push", "echo error: timed out, not found >&2\necho lint first >&2\nexit 1"
+    )
+    ann.run("first")
+    (ann.folder / "deep").mkdir()
+    ann.folder = ann.folder / "deep"
+    with pytest.raises(RemoteError, match=r"a hook of this clone refused \(pre-push\): lint first") as caught:
+        ann.push()
+    assert type(caught.value) is RemoteError
+    assert "refs/runs" not in ann.git("ls-remote", "origin")
+    script(hook, "echo only here\nexit 1")
+    with pytest.raises(RemoteError, match="only here"):
+        ann.push()
+    script(hook, "test -f train.py")
+    assert len(ann.push().shared.rows) == 1
+
+
+def test_only_gits_own_words_say_what_failed(people, tmp_path):
+    from gittrack.errors import AuthenticationError
+    from gittrack.git.network_failures import remote_failure
+
+    ann = people("ann")
+    ann.git("remote", "set-url", "origin", f"file://{tmp_path}/protected denied to.git")
+    with pytest.raises(NoRemoteError, match="there is no remote 'origin'"):
+        ann.fetch()
+    helper = "my vault: Permission denied, repository not found, timed out\nConnection refused by my vault"
+    plain = remote_failure("origin", f"{helper}\nfatal: the pack is odd\nremote: timed out", "")
+    assert (type(plain), plain.message) == (RemoteError, "remote 'origin': the pack is odd")
+    server = remote_failure("origin", "remote: Permission to ann/x denied to bob.\nfatal: it ended", "")
+    assert isinstance(server, AuthenticationError)
+    assert "Permission to ann/x denied to bob" in server.message
+    ssh = remote_failure("origin", "git@host: Permission denied (publickey).\nfatal: Could not read from remote", "")
+    assert isinstance(ssh, AuthenticationError)
+
+
+def test_a_relative_remote_counts_from_the_top_and_a_path_given_from_where_one_is(people, remote, git, tmp_path):
+    ann, bob = people("ann"), people("bob")
+    ann.git("remote", "set-url", "origin", "../remote.git")
+    ann.run("first")
+    assert len(ann.push().shared.rows) == 1
+    assert bob.fetch().runs == 1
+    git("init", "-q", "--bare", str(tmp_path / "stick.git"))
+    (ann.folder / "deep").mkdir()
+    ann.folder = ann.folder / "deep"
+    assert len(ann.push("../../stick.git").shared.rows) == 1
+    ann.git("config", "gittrack.runsRemote", "../stick.git")
+    assert ann.push().shared.rows == ()
+    bob.git("config", "gittrack.runsRemote", "../stick.git")
+    bob.fetch()
+    assert bob.names() == ["first"]
+    with pytest.raises(NoRemoteError, match="there is no remote 'deep/er'") as caught:
+        ann.fetch("deep/er")
+    assert caught.value.hint == "gittrack fetch ./deep/er"
+
+
+def test_all_places_that_a_remote_pushes_to_must_take_it(people, remote, git, tmp_path):
+    ann = people("ann")
+    second = tmp_path / "second.git"
+    git("init", "-q", "--bare", str(second))
+    hook = script(second / "hooks" / "pre-receive", "exit 1")
+    for place in (remote, second):
+        ann.git("remote", "set-url", "--add", "--push", "origin", str(place))
+    ann.run("first")
+    with pytest.raises(RemoteError, match=r"hook declined \(said .*second.git; .*remote.git took it\)"):
+        ann.push()
+    assert "refs/runs" not in ann.git("ls-remote", str(second))
+    hook.unlink()
+    ann.run("second")
+    ann.push()
+    assert ann.git("ls-remote", str(second), "refs/runs/*") == ann.git("ls-remote", str(remote), "refs/runs/*")
+
+
+def test_a_remote_that_hides_what_it_takes_is_found_out(people, remote, gittrack_cli):
+    ann = people("ann")
+    ann.git("-C", str(remote), "config", "uploadpack.hideRefs", "refs/runs")
+    done = gittrack_cli("remote", "check", cwd=ann.folder)
+    assert "NO   it takes runs: it takes it but hides it" in done.stdout
+    assert "gittrack.refPrefix" in done.stderr
+    assert done.returncode == 1
+    assert "check" not in ann.git("-C", str(remote), "for-each-ref")
+
+
+def test_options_meant_for_pushes_of_branches_do_not_hinder(people):
+    ann = people("ann")
+    ann.git("config", "push.pushOption", "ci.skip")
+    ann.run("first")
+    assert len(ann.push().shared.rows) == 1
+
+
+def test_a_mirror_with_an_equals_sign_in_its_name_loses_nothing(people, remote, monkeypatch):
+    ann = people("ann")
+    ann.git("config", "remote.a=b.url", str(remote))
+    ann.git("config", "remote.a=b.mirror", "true")
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "user.name")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "Ann")
+    ann.run("first")
+    assert len(ann.push("a=b").shared.rows) == 1
+    assert "refs/heads/main" in ann.git("ls-remote", "a=b")
+
+
+def test_another_place_to_push_to_is_another_repository(people, remote, git, tmp_path):
+    ann = people("ann")
+    ann.run("first")
+    ann.push()
+    git("init", "-q", "--bare", str(tmp_path / "new.git"))
+    ann.git("remote", "set-url", "--push", "origin", str(tmp_path / "new.git"))
+    from gittrack.api.fetch import stale_if_moved
+    from gittrack.api.remotes import runs_remote
+
+    assert stale_if_moved(ann.project, runs_remote(ann.project))
+
+
+def test_remotes_are_not_called_as_bundles_are(people, remote):
+    ann = people("ann")
+    for name in ("bundle-origin", "from-0123456789ab"):
+        ann.git("remote", "add", name, str(remote))
+    ann.run("first")
+    ann.push("bundle-origin")
+    ann.fetch("from-0123456789ab")
+    slugs = {ref.split("/")[2] for ref in ann.refs()}
+    assert len(slugs) == 2
+    assert all(slug.startswith("remote-") for slug in slugs)
+
+
+def test_when_a_remote_was_asked_is_known_of_each(people, remote, gittrack_cli):
+    ann = people("ann")
+    ann.git("remote", "add", "other", str(remote))
+    ann.fetch("origin")
+
+    def asked(name: str) -> object:
+        return json.loads(gittrack_cli("status", name, "--offline", "--json", cwd=ann.folder).stdout)["last_asked"]
+
+    assert isinstance(asked("origin"), int)
+    assert asked("other") is None
+    assert gittrack_cli("status", "other", "--offline", cwd=ann.folder).stdout.startswith("remote other, never asked")
+    assert gittrack_cli("status", "other", cwd=ann.folder).stdout.startswith("remote other, asked just now")
+    file = ann.folder / ".git" / "gittrack" / "remotes.json"
+    file.write_text('{"origin": 7, "other": {"repository": "x", "asked": "yesterday"}}')
+    assert asked("origin") is asked("other") is None
+
+
+def test_of_a_full_disk_no_file_stays(people):
+    from gittrack.api.remotes import runs_remote
+    from gittrack.errors import StorageError
+    from gittrack.store.remotes import remember
+
+    ann = people("ann")
+    ann.fetch()
+    folder = ann.folder / ".git" / "gittrack"
+    (folder / "remotes.json").unlink()
+    (folder / "remotes.json").mkdir()
+    with pytest.raises(StorageError):
+        remember(ann.project.layout, runs_remote(ann.project))
+    assert [path.name for path in folder.glob("remotes.json*")] == ["remotes.json"]
+
+
+def test_many_refusals_are_a_few_lines(capsys):
+    from gittrack.api.fetch import Fetched
+    from gittrack.cli.commands.fetch import code_of, say_fetched
+    from gittrack.core.problem import Problem
+
+    found = Fetched("origin", refused=tuple(Problem(f"run {number}", "bad") for number in range(20_000)))
+    say_fetched(found)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[20:] == [
+        "gittrack: warning: and 19980 more: gittrack fsck",
+        "gittrack: nothing of what is new at origin was taken",
+    ]
+    assert code_of(found) == 6
+    assert code_of(Fetched("origin")) == 0
+
+
+def test_waiting_for_a_lock_is_told_once(tmp_path):
+    import threading
+
+    from gittrack.store.locks import exclusive
+
+    told: list[str] = []
+    with exclusive(tmp_path / "lock"):
+        timer = threading.Event()
+
+        def wait() -> None:
+            with exclusive(tmp_path / "lock", waiting=lambda: (told.append("waiting"), timer.set())[0]):
+                told.append("mine")
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        assert timer.wait(10)
+        assert told == ["waiting"]
+    thread.join(10)
+    assert told == ["waiting", "mine"]

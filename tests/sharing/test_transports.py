@@ -41,6 +41,43 @@ def test_http_with_a_password(people, remote):
         assert PASSWORD not in error.message + (error.hint or "")
 
 
+def test_a_token_in_a_url_is_nowhere(people, remote, gittrack_cli, monkeypatch, tmp_path):
+    """Neither said nor printed nor part of a ref, a file of ours or a bundle; with another login it is the same."""
+    ann = people("ann")
+    ann.git("-C", str(remote), "config", "http.receivepack", "true")
+    env = {"GIT_ALLOW_PROTOCOL": "file:http"}
+    ann.run("first")
+    with http_server(remote.parent) as url:
+        secret = url.replace("//", f"//{USER}:{PASSWORD}@") + "/remote.git"
+        wrong = url.replace("//", f"//{USER}:not-{PASSWORD}@") + "/remote.git"
+        commands = [
+            ["push", secret, "--json", "--yes"],
+            ["push", secret],
+            ["fetch", secret, "--json"],
+            ["status", secret],
+            ["status", secret, "--json"],
+            ["remote", "check", secret],
+            ["remote", "check", secret, "--json"],
+            ["fetch", wrong],
+            ["push", wrong, "--all"],
+            ["bundle", "create", str(tmp_path / "runs.bundle")],
+        ]
+        said = ""
+        for command in commands:
+            done = gittrack_cli(*command, cwd=ann.folder, env=env)
+            assert done.returncode == 0 or wrong in command, done.stderr
+            said += done.stdout + done.stderr
+        ann.git("config", "gittrack.runsRemote", secret)
+        said += gittrack_cli("status", cwd=ann.folder, env=env).stdout
+    assert "127.0.0.1" in said
+    said += "".join(ann.refs()) + (ann.folder / ".git" / "gittrack" / "remotes.json").read_text()
+    said += (tmp_path / "runs.bundle").read_bytes().decode("latin-1")
+    assert PASSWORD not in said
+    assert f"{USER}:" not in said
+    slugs = {ref.split("/")[2] for ref in ann.refs() if ref.startswith("refs/runs-remote/")}
+    assert len([slug for slug in slugs if slug.startswith("127-0-0-1-remote-")]) == 1
+
+
 def test_gits_own_daemon(people, remote):
     with git_daemon(remote.parent) as url:
         both_ways(people("ann"), people("bob"), url + "/remote.git")
@@ -49,6 +86,18 @@ def test_gits_own_daemon(people, remote):
 def test_what_looks_like_ssh(people, remote, tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_SSH_COMMAND", str(ssh_command(tmp_path)))
     both_ways(people("ann"), people("bob"), f"ssh://host{remote}")
+
+
+def test_an_address_as_scp_takes_it_is_a_remote_for_push_and_fetch(people, remote, gittrack_cli, tmp_path):
+    ann = people("ann")
+    ann.run("first")
+    env = {"GIT_ALLOW_PROTOCOL": "file:ssh", "GIT_SSH_COMMAND": str(ssh_command(tmp_path))}
+    for command in ("push", "fetch"):
+        done = gittrack_cli(command, f"git@host:{remote}", cwd=ann.folder, env=env)
+        assert done.returncode == 0, done.stderr
+    assert "refs/runs/" in ann.git("ls-remote", str(remote))
+    done = gittrack_cli("push", "ext::sh -c true", cwd=ann.folder)
+    assert "is of a kind that is not used" in done.stderr
 
 
 def test_a_program_named_by_a_url_is_not_run(people, remote, tmp_path):

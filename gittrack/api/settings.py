@@ -34,6 +34,9 @@ MEANINGS = {
     "headline": "metrics to show first",
     "artifact_remote": "where artifact bytes are pushed to when DVC has no default remote: a URL or a directory",
     "offline": "whether reading an artifact never fetches bytes that are not here",
+    "share": "what `gittrack push` shares when nothing is named: all, none, or a query",
+    "runs_remote": "the git remote, or its URL, that runs are shared with",
+    "ref_prefix": "the namespace of ledgers at the remote, for hosts that take only branches",
     "view_seconds": "seconds that the query of a saved view may take, which comes with a repository",
 }
 _NOT_SET = 5

@@ -142,10 +142,11 @@ def wait_for(path: Path, text: str, seconds: float = 120) -> None:
 
 
 def age_locks(root: Path) -> None:
-    """Make the locks that killed processes left on our refs old enough for doctor: a young one may be in use."""
+    """Make what killed processes left old enough for doctor, locks on our refs and runs that were just beginning."""
     long_ago = time.time() - 3600
-    for lock in (root / ".git" / "refs" / "runs").rglob("*.lock"):
-        os.utime(lock, (long_ago, long_ago))
+    left = [*(root / ".git" / "refs" / "runs").rglob("*.lock"), *(root / ".git" / "gittrack" / "live").glob(".new-*")]
+    for path in left:  # young ones may be in use
+        os.utime(path, (long_ago, long_ago))
 
 
 def _git(root: Path, *args: str) -> str:

@@ -71,6 +71,7 @@ def _kill_often(repo, rounds, seed):
             last = said[-1] if said else ""
             outcomes[last if last in outcomes else "logging" if said else "not started"] += 1
     assert user_state(repo) == before
+    age_locks(repo)
     doctor(Project.open(repo))
     assert Project.open(repo).repo.refs.list(HOLD_PREFIX) == []
     assert_sound(repo)

@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Fetched", "Rewritten", "catch_up", "fetch", "fetch_bundle", "moved_ledgers", "stale_if_moved"]
 
+WAITS = "gittrack: waiting for another push or fetch of this clone"
+"""What is told, among git's lines."""
+
 Checked = Callable[[int, int], None]
 """Told how many runs and events are checked, of how many."""
 
@@ -135,7 +138,7 @@ def fetch(
     """
     remote = runs_remote(project, name)
     project.layout.root.mkdir(exist_ok=True)
-    with exclusive(project.layout.sharing_lock):
+    with exclusive(project.layout.sharing_lock, waiting=waiting(told)):
         return _fetched(project, remote, accept_rewrites=accept_rewrites, writer=writer, told=told, checked=checked)
 
 
@@ -310,6 +313,11 @@ def _is_own(project: Project, row: BatchRow) -> bool:
     except GittrackError:
         return False
     return author.email == project.person.email or author.name == project.person.name
+
+
+def waiting(told: Told | None) -> Callable[[], None] | None:
+    """What tells that another push or fetch of this clone is waited for."""
+    return None if told is None else lambda: told(WAITS)
 
 
 def catch_up(project: Project, remote: Remote, told: Told | None) -> Callable[[str, str], None]:

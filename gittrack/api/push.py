@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from gittrack.api.fetch import catch_up, fetch, stale_if_moved
+from gittrack.api.fetch import catch_up, fetch, stale_if_moved, waiting
 from gittrack.api.remotes import runs_remote
 from gittrack.api.saved_run import SavedRun
 from gittrack.api.shared_rows import SharedRows
@@ -209,7 +209,7 @@ def push(
         return Pushed(plan, Shared(()))
     moved, without = _push_bytes(project, plan, told_bytes)
     project.layout.root.mkdir(exist_ok=True)
-    with exclusive(project.layout.sharing_lock):
+    with exclusive(project.layout.sharing_lock, waiting=waiting(told)):
         remember(project.layout, plan.remote)
         caught = catch_up(project, plan.remote, told)
         listed = SharedRows(project, plan.remote.slug)

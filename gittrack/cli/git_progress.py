@@ -13,6 +13,7 @@ from gittrack.core.redact import redact_text
 _SERVER = "remote: "
 _USUAL = ("Enumerating objects", "Counting objects", "Compressing objects", "Total ", "Resolving deltas")
 """What git's own server program says each time."""
+_OURS = "gittrack: "
 _WIDTH = 200
 
 
@@ -28,6 +29,9 @@ def git_progress(*, says_stopped: bool = True) -> Iterator[Callable[[str], None]
 
     def told(line: str) -> None:
         nonlocal drawn
+        if line.startswith(_OURS):
+            say(display(line.removeprefix(_OURS), _WIDTH))
+            return
         words = line.removeprefix(_SERVER).strip() if line.startswith(_SERVER) else ""
         if words and not words.startswith(_USUAL):
             _clear(drawn)

@@ -120,3 +120,20 @@ def month() -> str:
 def test_a_fresh_clone_says_how_to_get_the_runs_of_others(people, gittrack_cli):
     bob = people("bob")
     assert gittrack_cli("ls", cwd=bob.folder).stderr.endswith("; those of others: gittrack fetch\n")
+
+
+def test_a_fetch_that_waits_for_another_says_so(people, gittrack_cli):
+    import threading
+
+    from gittrack.store.locks import exclusive
+
+    ann = people("ann")
+    ann.fetch()
+    said = []
+    with exclusive(ann.project.layout.sharing_lock):
+        thread = threading.Thread(target=lambda: said.append(gittrack_cli("fetch", cwd=ann.folder)))
+        thread.start()
+        time.sleep(3)
+    thread.join(30)
+    assert "gittrack: waiting for another push or fetch of this clone\n" in said[0].stderr
+    assert said[0].returncode == 0

@@ -113,6 +113,7 @@ def fetch_refs(
         "--no-write-fetch-head",
         "--no-auto-maintenance",
         "--no-recurse-submodules",
+        "--no-filter",  # in a partial clone too: a run is read whole
         "--refmap=",  # the user's own remote-tracking branches are not moved beside
         "--stdin",
     ]

@@ -38,7 +38,7 @@ def command(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Share runs: what the remote does not have yet, and what you said about any run.
+    """Share runs through a git remote: what it does not have yet, and what you said about any run.
 
     The bytes of artifacts go first, then the runs, as a fast-forward of one ref of the remote (refs/runs/MONTH/YOU).
     Your branches and tags stay here. Stopped at any moment, the same command does the rest.

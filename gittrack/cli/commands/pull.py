@@ -21,7 +21,7 @@ from gittrack.cli.terminal import say
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def command(session: Session, remote: str | None, artifacts: str, as_json: bool) -> None:
-    """Fetch, then bring the bytes of artifacts that are asked for from the DVC remote.
+    """Fetch, then bring the bytes of artifacts that are asked for: from the DVC remote.
 
     A rule counts in each experiment. What arrives is hashed before it counts.
     """

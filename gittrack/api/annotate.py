@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gittrack.api.closing import roll_up_when_crowded
 from gittrack.api.guarded import warn
@@ -31,6 +32,24 @@ def state(project: Project, subject: Subject, seen: Folded, kind: str, value: st
     Raises:
         StorageError: git could not store it.
     """
+    return write_fact(project, subject, kind, value, key=key, replaces=seen.survivors(kind, key))
+
+
+def write_fact(
+    project: Project,
+    subject: Subject,
+    kind: str,
+    value: str | None,
+    *,
+    key: str = "",
+    replaces: Sequence[str] = (),
+    extra: Mapping[str, Any] | None = None,
+) -> Event:
+    """Write one event of any kind, by the person who works here, now.
+
+    Raises:
+        StorageError: git could not store it.
+    """
     event = Event(
         id=project.new_event_id(),
         kind=kind,
@@ -40,7 +59,8 @@ def state(project: Project, subject: Subject, seen: Folded, kind: str, value: st
         writer=project.writer,
         key=key,
         value=value,
-        replaces=seen.survivors(kind, key),
+        replaces=tuple(replaces),
+        extra=extra or {},
     )
     write_event(project.repo, event)
     return event

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gittrack.api.annotate import kept_text, state
+from gittrack.api.annotate import kept_text, state, write_fact
 from gittrack.api.closing import roll_up_when_crowded
 from gittrack.api.project import Project
 from gittrack.api.read import SavedRun, find_run
@@ -10,7 +10,6 @@ from gittrack.core.ids import EventId
 from gittrack.core.records import Event, Subject
 from gittrack.core.threads import OPEN, RESOLVED, Comment, Thread, threads
 from gittrack.errors import AmbiguousError, InvalidValueError, NotFoundError, UsageError
-from gittrack.store.event_store import write_event
 
 __all__ = ["Comment", "Thread", "comment_run", "resolve_thread", "take_back", "threads_of"]
 
@@ -96,17 +95,7 @@ def find_comment(run: SavedRun, handle: str) -> Comment:
 def _said(
     project: Project, run: SavedRun, text: str | None, answers: EventId | None, replaces: EventId | None = None
 ) -> Event:
-    event = Event(
-        id=project.new_event_id(),
-        kind="comment",
-        subject=Subject("run", run.id),
-        time=project.now(),
-        author=project.person,
-        writer=project.writer,
-        key=answers or "",
-        value=text,
-        replaces=() if replaces is None else (replaces,),
-    )
-    write_event(project.repo, event)
+    replaced = () if replaces is None else (replaces,)
+    event = write_fact(project, Subject("run", run.id), "comment", text, key=answers or "", replaces=replaced)
     roll_up_when_crowded(project)
     return event

@@ -214,6 +214,7 @@ def push(
         caught = catch_up(project, plan.remote, told)
         listed = SharedRows(project, plan.remote.slug)
         shared = share(project.repo, plan.remote, plan.rows, project.author, project.now(), listed, caught, told)
+        listed.note(plan.rows)
         settle(project.repo, listed)
         drop_copies(project.repo, project.layout, {row.commit: row.id for row in plan.rows if row.kind == "run"})
     return Pushed(plan, shared, moved, without)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from gittrack.api.annotate import kept_text
+from gittrack.api.annotate import kept_text, write_fact
 from gittrack.api.closing import roll_up_when_crowded
 from gittrack.api.project import Project
 from gittrack.api.read import SavedRun, find_run
-from gittrack.core.records import Event, Subject
+from gittrack.core.records import Subject
 from gittrack.core.reviews import ACCEPTED, REJECTED, REQUESTED, Review, reviews, standing
 from gittrack.errors import NotFoundError, UsageError
-from gittrack.store.event_store import write_event
 
 __all__ = [
     "ACCEPTED",
@@ -81,16 +80,5 @@ def _state(
         for event in run.state.sets.get("approval", ())
         if event.author == project.person and (event.value == REQUESTED) == is_request
     ]
-    event = Event(
-        id=project.new_event_id(),
-        kind="approval",
-        subject=Subject("run", run.id),
-        time=project.now(),
-        author=project.person,
-        writer=project.writer,
-        value=verdict,
-        replaces=tuple(replaced),
-        extra=extra,
-    )
-    write_event(project.repo, event)
+    write_fact(project, Subject("run", run.id), "approval", verdict, replaces=replaced, extra=extra)
     roll_up_when_crowded(project)

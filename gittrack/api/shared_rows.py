@@ -30,15 +30,22 @@ class SharedRows:
     def __init__(self, project: Project, slug: str) -> None:
         self._project = project
         self._prefix = f"{REMOTE_PREFIX}{slug}/"
+        self._sure: set[ObjectId] = set()
+
+    def note(self, rows: Collection[BatchRow]) -> None:
+        """The remote has just taken these: about them the index need not be asked."""
+        self._sure.update(row.commit for row in rows)
 
     def __call__(self, rows: Collection[BatchRow]) -> set[ObjectId]:
         """The commits of those of some rows that a sound batch lists, in a ledger that is still there."""
+        sure = {row.commit for row in rows if row.commit in self._sure}
+        rows = [row for row in rows if row.commit not in sure]
         if not rows:
-            return set()
+            return sure
         doubtful = read_doubtful(self._project.layout)
 
         def listed(index: IndexDatabase) -> set[ObjectId]:
             with index.reading() as sql:
                 return listed_below(sql, self._prefix, rows, doubtful)
 
-        return ask(self._project, listed)
+        return sure | ask(self._project, listed)

@@ -6,23 +6,17 @@ say nothing of this one.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
-import os
 import time
 from typing import NamedTuple, TypedDict
 
 from gittrack.core.places import is_place, without_login
 from gittrack.core.redact import redact_url
 from gittrack.core.refs import RUNS_PREFIX, remote_slug
-from gittrack.errors import StorageError
 from gittrack.git.configured_remotes import push_place, push_url, remote_names, remote_url, rewritten
-from gittrack.git.failures import disk_hint
 from gittrack.git.repository import Repository
 from gittrack.store.layout import Layout
-
-_MOST = 1 << 20
+from gittrack.store.notes_file import read_notes, write_notes
 
 
 class Remote(NamedTuple):
@@ -91,18 +85,7 @@ def remember(layout: Layout, remote: Remote) -> None:
     """
     known = _read(layout)
     known[remote.slug] = {"repository": remote.repository, "asked": time.time_ns() // 1_000_000}
-    path = layout.remotes_file
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(exist_ok=True)
-        fresh.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        os.replace(fresh, path)
-    except OSError as error:
-        text = f"cannot write '{path}': {error.strerror}"
-        raise StorageError(text, hint=disk_hint(error, path.parent)) from error
-    finally:
-        with contextlib.suppress(OSError):  # mostly it is gone; of a full disk nothing shall stay
-            fresh.unlink()
+    write_notes(layout.remotes_file, known)
 
 
 class _Said(TypedDict):
@@ -114,11 +97,7 @@ class _Said(TypedDict):
 
 def _read(layout: Layout) -> dict[str, _Said]:
     """What the file says, by slug; damaged it says nothing, and the next fetch tells what is where."""
-    try:
-        with open(layout.remotes_file, "rb") as file:
-            found = json.loads(file.read(_MOST))
-    except (OSError, ValueError, RecursionError):
-        return {}
+    found = read_notes(layout.remotes_file)
     if not isinstance(found, dict):
         return {}
     return {slug: _said(item["repository"], item.get("asked")) for slug, item in found.items() if _is_sound(item)}

@@ -11,9 +11,10 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import artifact_bytes, data_inputs, logging_points, searching, whole_runs
+from benchmarks import artifact_bytes, data_inputs, logging_points, searching, sharing, whole_runs
 from benchmarks.measure import Row
 from benchmarks.repositories import environment, make_repository
 
@@ -33,11 +34,30 @@ def main() -> int:
         rows += data_inputs.rows(work, environ)
         rows += artifact_bytes.rows(work, environ)
         rows += searching.rows(work, environ, counts)
+        rows += sharing.rows(work, environ, counts[1:])
         os.chdir("/")
     table = render(rows)
     print(table)
     RESULTS.write_text(f"# Results\n\n{_machine()}\n\n{table}\n")
     return 0
+
+
+def measure_alone(
+    group: Callable[[Path, Mapping[str, str], tuple[int, ...]], list[Row]], counts: tuple[int, ...]
+) -> None:
+    """Measure one group in a world of its own and print its table.
+
+    Args:
+        group: gives its rows, for a folder, an environment and numbers of runs.
+        counts: of runs.
+    """
+    with tempfile.TemporaryDirectory(prefix="gittrack-bench-") as folder:
+        environ = environment(Path(folder) / "home")
+        os.environ.clear()
+        os.environ.update(environ)
+        os.chdir(folder)
+        print(render(group(Path(folder), environ, counts)))
+        os.chdir("/")
 
 
 def render(rows: list[Row]) -> str:

@@ -184,19 +184,9 @@ def _compare(repository: Path) -> list[Row]:
 
 def main() -> None:
     """Measure this group alone: ``python -m benchmarks.searching [COUNT…]``."""
-    import tempfile
+    from benchmarks.__main__ import measure_alone
 
-    from benchmarks.__main__ import render
-    from benchmarks.repositories import environment
-
-    counts = tuple(map(int, sys.argv[1:])) or (1_000, 10_000, 100_000)
-    with tempfile.TemporaryDirectory(prefix="gittrack-bench-") as folder:
-        environ = environment(Path(folder) / "home")
-        os.environ.clear()
-        os.environ.update(environ)
-        os.chdir(folder)
-        print(render(rows(Path(folder), environ, counts)))
-        os.chdir("/")
+    measure_alone(rows, tuple(map(int, sys.argv[1:])) or (1_000, 10_000, 100_000))
 
 
 if __name__ == "__main__":

@@ -120,9 +120,9 @@ def plan_push(
 
 def _deleted(project: Project) -> set[RunId]:
     """The runs that are deleted here: who deletes a run before it was shared does not mean to share it."""
-    from gittrack.api.search import Search, search
+    from gittrack.api.found_hits import Search, ask_hits
 
-    return {run.id for run in search(project, Search(deleted=True)).runs}
+    return ask_hits(project, Search(deleted=True), lambda found: {hit.id for hit in found.stored()})
 
 
 def _goes(project: Project, row: BatchRow, kept: Collection[RunId], private: Collection[RunId]) -> bool:
@@ -162,11 +162,11 @@ def _chosen(
 
 
 def _found(project: Project, query: str, experiment: str | None) -> set[RunId]:
-    from gittrack.api.found_hits import Search, chosen_runs
-    from gittrack.api.search import search
+    from gittrack.api.found_hits import Search, ask_hits, chosen_runs
 
     expression, experiments = chosen_runs(project, query, experiment)
-    return {run.id for run in search(project, Search(expression, deleted=None, experiments=experiments)).runs}
+    asked = Search(expression, deleted=None, experiments=experiments)
+    return ask_hits(project, asked, lambda found: {hit.id for hit in found.stored()})
 
 
 def _code(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from gittrack.core.ids import ObjectId, RefName, RunId
@@ -9,7 +10,7 @@ from gittrack.core.parsed_refs import RemoteLedgerRef, parse_ref
 from gittrack.core.problem import Problem
 from gittrack.core.records import Event
 from gittrack.core.refs import REMOTE_PREFIX
-from gittrack.errors import GittrackError
+from gittrack.errors import FormatError, GittrackError
 from gittrack.frozen import dataclass
 from gittrack.store.catalog import walk_ledger
 from gittrack.store.event_store import read_event
@@ -20,6 +21,7 @@ from gittrack.store.run_reader import read_listed
 if TYPE_CHECKING:
     from gittrack.api.project import Project
     from gittrack.core.records import RunRecord
+    from gittrack.index.database import IndexDatabase
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,18 @@ def mark_as_seen(project: Project, found: News) -> None:
 
 def names_of_subjects(project: Project, events: tuple[Event, ...]) -> dict[RunId, str]:
     """The present names of the runs that events are about, as far as they are here."""
-    from gittrack.api.read import all_runs
+    from gittrack.api.indexed_runs import IndexedRuns
+    from gittrack.api.run_index import ask
 
-    wanted = {RunId(event.subject.key) for event in events if event.subject.kind == "run"}
-    if not wanted:
-        return {}
-    runs, _ = all_runs(project)
-    return {id: runs[id].name for id in wanted if id in runs}
+    def found(index: IndexDatabase) -> dict[RunId, str]:
+        names: dict[RunId, str] = {}
+        with index.reading():
+            known = IndexedRuns(project, index)
+            for id in {RunId(event.subject.key) for event in events if event.subject.kind == "run"}:
+                with contextlib.suppress(FormatError):  # one that cannot be read is told by its id
+                    run = known.one(id)
+                    if run is not None:
+                        names[id] = run.name
+        return names
+
+    return ask(project, found)

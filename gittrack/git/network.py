@@ -9,14 +9,16 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from gittrack.config import read_process
-from gittrack.core.ids import ObjectId
+from gittrack.core.ids import ObjectId, RefName
 from gittrack.core.redact import redact_url
-from gittrack.errors import InvalidNameError
+from gittrack.core.refs import REMOTE_PREFIX
+from gittrack.errors import InvalidNameError, RemoteError
 from gittrack.git.network_failures import push_failure, remote_failure
+from gittrack.git.partial_clones import is_partial, left_out, settings_of_fetch, whole_filter
 from gittrack.git.program import start_git
 
 if TYPE_CHECKING:
@@ -113,7 +115,7 @@ def fetch_refs(
         "--no-write-fetch-head",
         "--no-auto-maintenance",
         "--no-recurse-submodules",
-        "--no-filter",  # in a partial clone too: a run is read whole
+        whole_filter(repo),  # in a partial clone too: a run is read whole
         "--refmap=",  # the user's own remote-tracking branches are not moved beside
         "--stdin",
     ]
@@ -122,7 +124,26 @@ def fetch_refs(
     args += ["--progress"] if told else ["--quiet"]
     # The refs here are scratch, so what another fetch left there may be overwritten.
     lines = "".join(f"+{_checked(there)}:{_checked(here)}\n" for there, here in pairs)
-    _run(repo, remote, [*args, "--end-of-options", remote], told, input=lines.encode())
+    settings = settings_of_fetch(repo, remote)
+    _run(repo, remote, [*args, "--end-of-options", remote], told, input=lines.encode(), settings=settings)
+    if is_partial(repo):
+        _complete(repo, remote, [here for _, here in pairs], told)
+
+
+def _complete(repo: Repository, remote: str, names: Sequence[str], told: Told | None) -> None:
+    """Have git fetch what the server took to be here, all at once, as it packs it to nowhere.
+
+    What cannot be had is found missing when the runs are checked, and said there.
+    """
+    tips = [tip for name in names if (tip := repo.refs.get(RefName(name))) is not None]
+    known = [tip for _, tip in repo.refs.list(REMOTE_PREFIX)]
+    before: list[ObjectId] = []
+    while (ids := left_out(repo, tips, known)) and ids != before:
+        before = ids
+        try:
+            _run(repo, remote, ["pack-objects", "-q", "--stdout"], told, input="\n".join([*ids, ""]).encode())
+        except RemoteError:
+            return
 
 
 def push_ref(
@@ -218,6 +239,7 @@ def _run(
     *,
     input: bytes | None = None,
     refusals: bool = False,
+    settings: Mapping[str, str] | None = None,
 ) -> _Answer:
     """Run a command that speaks with a remote. ``refusals``: that it ends with 1 is an answer.
 
@@ -230,7 +252,7 @@ def _run(
         cwd=work_tree or repo.git_dir,
         git_dir=repo.git_dir,
         work_tree=work_tree,
-        env=_asking() | _no_mirror(repo, remote),
+        env=_asking() | _configured(_no_mirror(repo, remote) | dict(settings or {})),
         takes_input=input is not None,
     )
     try:
@@ -245,20 +267,21 @@ def _run(
 
 
 def _no_mirror(repo: Repository, remote: str) -> dict[str, str]:
-    """A remote that is set up as a mirror takes no single refs, and would lose all others.
-
-    By the environment, as ``-c`` cannot name a remote with an equals sign.
-    """
+    """A remote that is set up as a mirror takes no single refs, and would lose all others."""
     key = f"remote.{remote}.mirror"
-    if repo.config().get(key) is None:
+    return {} if repo.config().get(key) is None else {key: "false"}
+
+
+def _configured(settings: Mapping[str, str]) -> dict[str, str]:
+    """Settings of git by the environment, as ``-c`` cannot name a remote with an equals sign."""
+    if not settings:
         return {}
     count = read_process().environ.get("GIT_CONFIG_COUNT", "")
-    next_one = int(count) if count.isdecimal() else 0
-    return {
-        "GIT_CONFIG_COUNT": str(next_one + 1),
-        f"GIT_CONFIG_KEY_{next_one}": key,
-        f"GIT_CONFIG_VALUE_{next_one}": "false",
-    }
+    first = int(count) if count.isdecimal() else 0
+    found = {"GIT_CONFIG_COUNT": str(first + len(settings))}
+    for number, (key, value) in enumerate(settings.items(), first):
+        found |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return found
 
 
 def _asking() -> dict[str, str]:

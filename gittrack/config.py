@@ -39,6 +39,7 @@ class Config:
         share: what ``gittrack push`` shares when nothing is named: ``all``, ``none``, or a query.
         runs_remote: the git remote, or its URL, that runs are shared with; empty: the usual one.
         ref_prefix: the namespace of ledgers at the remote, for hosts that take only branches; empty: ``refs/runs/``.
+        fetch_since: the first month (``yyyy-mm``) whose ledgers ``gittrack fetch`` brings; empty: all.
         view_seconds: how long the query of a saved view may take: views come with a repository.
     """
 
@@ -59,6 +60,7 @@ class Config:
     share: str = "all"
     runs_remote: str = ""
     ref_prefix: str = ""
+    fetch_since: str = ""
     view_seconds: float = 1.0
 
 

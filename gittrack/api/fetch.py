@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from gittrack.api.remotes import runs_remote
+from gittrack.api.remotes import EVERY_MONTH, first_month, runs_remote
 from gittrack.api.shared_rows import SharedRows
 from gittrack.core.ids import ObjectId, RefName
 from gittrack.core.ledger import BatchRow
@@ -104,11 +104,10 @@ class _Wanted:
     new: list[_Tip] = field(default_factory=list)
     gone: list[RemoteLedgerRef] = field(default_factory=list)
 
-    def of(self, writer: str) -> _Wanted:
-        """What of it is one writer's."""
-        return _Wanted(
-            [tip for tip in self.new if tip.writer == writer], [ref for ref in self.gone if ref.writer == writer]
-        )
+    def of(self, writer: str | None, since: str) -> _Wanted:
+        """What of it is one writer's, where one is meant, and not older than a month."""
+        new = [tip for tip in self.new if writer in (None, tip.writer) and tip.month >= since]
+        return _Wanted(new, [ref for ref in self.gone if writer in (None, ref.writer)])
 
 
 def fetch(
@@ -117,6 +116,7 @@ def fetch(
     *,
     accept_rewrites: bool = False,
     writer: str | None = None,
+    since: str | None = None,
     told: Told | None = None,
     checked: Checked | None = None,
 ) -> Fetched:
@@ -128,18 +128,23 @@ def fetch(
         project: where to.
         name: the remote; None: the usual one.
         accept_rewrites: use ledgers that were rewritten there; what is one's own and not in them stays here.
-        writer: only this writer's ledgers.
+        writer: only this writer's ledgers, of all months.
+        since: only ledgers of this month (``yyyy-mm``) and later ones; ``all``; None: ``gittrack.fetchSince``.
         told: git's progress.
         checked: told how many runs and events are checked.
 
     Raises:
+        UsageError: ``since`` is no month.
         NoRemoteError, AuthenticationError, RemoteError: the remote.
         StorageError: something could not be stored; what became visible before stays.
     """
     remote = runs_remote(project, name)
+    since = first_month(project, since if writer is None else EVERY_MONTH)
     project.layout.root.mkdir(exist_ok=True)
     with exclusive(project.layout.sharing_lock, waiting=waiting(told)):
-        return _fetched(project, remote, accept_rewrites=accept_rewrites, writer=writer, told=told, checked=checked)
+        return _fetched(
+            project, remote, accept_rewrites=accept_rewrites, writer=writer, since=since, told=told, checked=checked
+        )
 
 
 def fetch_bundle(project: Project, remote: Remote) -> Fetched:
@@ -160,6 +165,7 @@ def _fetched(
     checked: Checked | None,
     whole: bool = True,
     writer: str | None = None,
+    since: str = "",
 ) -> Fetched:
     scratch = f"{FETCHED_PREFIX}{remote.slug}/"
     refs = project.repo.refs.list(RUNS_PREFIX, REMOTE_PREFIX, scratch)
@@ -167,12 +173,14 @@ def _fetched(
         _drop(project, scratch)  # of a fetch that was killed: nobody else fetches now
     known = [tip for name, tip in refs if not name.startswith(scratch)]
     prefix = f"{REMOTE_PREFIX}{remote.slug}/"
-    wanted = _wanted(project, remote, {name: tip for name, tip in refs if name.startswith(prefix)})
+    wanted = _wanted(project, remote, {name: tip for name, tip in refs if name.startswith(prefix)}).of(writer, since)
     incoming = []
-    wanted = wanted if writer is None else wanted.of(writer)
-    for month in sorted({tip.month for tip in wanted.new}, reverse=True):
+    months = sorted({tip.month for tip in wanted.new}, reverse=True)
+    for month in months:
         tips = [tip for tip in wanted.new if tip.month == month]
         incoming.append(_take_month(project, remote, tips, told, checked, may_be_older=not whole))
+        if told is not None and len(months) > 1:
+            told(f"gittrack: {month} is here: {sum(len(new.rows) for new in incoming[-1].ledgers):,} runs and events")
     if whole:
         gone = [FetchedLedger(ref.month, ref.writer, None) for ref in wanted.gone]
         if gone:
@@ -212,8 +220,8 @@ def _wanted(project: Project, remote: Remote, known: Mapping[RefName, ObjectId])
 
 
 def moved_ledgers(project: Project, remote: Remote) -> tuple[str, ...]:
-    """The ledgers there, ``month/writer``, that are not as they are remembered here; nothing is fetched."""
-    wanted = _wanted(project, remote, remembered(project.repo, remote))
+    """The ledgers there, ``month/writer``, that are meant and not as remembered here; nothing is fetched."""
+    wanted = _wanted(project, remote, remembered(project.repo, remote)).of(None, first_month(project, None))
     names = {f"{tip.month}/{tip.writer}" for tip in wanted.new}
     return tuple(sorted(names | {f"{ref.month}/{ref.writer}" for ref in wanted.gone}, reverse=True))
 

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from gittrack.core.places import is_place
-from gittrack.core.refs import RUNS_PREFIX
+from gittrack.core.refs import MONTH, RUNS_PREFIX
 from gittrack.errors import NoRemoteError, UsageError
 from gittrack.git.configured_remotes import remote_names
 from gittrack.store.remotes import Remote, known_remote
@@ -15,6 +15,7 @@ from gittrack.store.remotes import Remote, known_remote
 if TYPE_CHECKING:
     from gittrack.api.project import Project
 
+EVERY_MONTH = "all"
 _PREFIX = re.compile(r"refs/(?:[A-Za-z0-9_-]+/){1,6}")
 
 
@@ -44,6 +45,25 @@ def runs_remote(project: Project, name: str | None = None) -> Remote:
 def is_remote(project: Project, word: str) -> bool:
     """Whether a word names a remote, or is the URL or path of one, rather than a run."""
     return word in remote_names(project.git_config) or is_place(word)
+
+
+def first_month(project: Project, since: str | None) -> str:
+    """The first month whose ledgers are fetched, ``yyyy-mm``; empty: all.
+
+    Args:
+        project: where; its ``gittrack.fetchSince`` counts where nothing is said.
+        since: what was said; ``all``: all.
+
+    Raises:
+        UsageError: it is no month.
+    """
+    said = project.config.fetch_since if since is None else since
+    if said in ("", EVERY_MONTH):
+        return ""
+    if not MONTH.fullmatch(said):
+        hint = "gittrack fetch --since 2026-09" if since is not None else "git config --unset gittrack.fetchSince"
+        raise UsageError(f"'{said[:40]}' is not a month (yyyy-mm)", hint=hint)
+    return said
 
 
 def _placed(project: Project, name: str, base: str) -> str:

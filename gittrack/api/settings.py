@@ -37,6 +37,7 @@ MEANINGS = {
     "share": "what `gittrack push` shares when nothing is named: all, none, or a query",
     "runs_remote": "the git remote, or its URL, that runs are shared with",
     "ref_prefix": "the namespace of ledgers at the remote, for hosts that take only branches",
+    "fetch_since": "the first month (yyyy-mm) whose ledgers `gittrack fetch` brings; empty: all",
     "view_seconds": "seconds that the query of a saved view may take, which comes with a repository",
 }
 _NOT_SET = 5

@@ -19,20 +19,24 @@ _SHOWN_REFUSED = 20
 @click.command("fetch")
 @click.argument("remote", metavar="[REMOTE]", required=False)
 @click.option("--accept-rewrite", is_flag=True, help="Use ledgers that were rewritten there; what is yours stays here.")
+@click.option("--since", metavar="MONTH", help="Only ledgers of this month (2026-09) and later; all: of every month.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def command(session: Session, remote: str | None, accept_rewrite: bool, as_json: bool) -> None:
+def command(session: Session, remote: str | None, accept_rewrite: bool, since: str | None, as_json: bool) -> None:
     """Get what others shared: runs, and what was said about runs. Needs no set-up in a fresh clone.
 
     What arrives is checked before it is shown. Your branches, tags and files are left alone, and the bytes of artifacts
     stay where they are: gittrack pull.
+
+    Newest month first; each is there for good before the next one is fetched. The setting fetch_since says for every
+    fetch what --since says for one.
     """
     from gittrack.api.fetch import fetch
-    from gittrack.cli.git_progress import git_progress
+    from gittrack.cli.git_progress import fetch_progress
 
     project = session.recovered()
-    with git_progress() as told:
-        found = fetch(project, remote, accept_rewrites=accept_rewrite, told=told)
+    with fetch_progress() as (told, checked):
+        found = fetch(project, remote, accept_rewrites=accept_rewrite, since=since, told=told, checked=checked)
     if as_json:
         from gittrack.cli import shapes
 

@@ -18,9 +18,10 @@ from gittrack.cli.terminal import say
     default="none",
     help="Bytes to bring: none (the default), models, all, or a rule: 'best:10 by lowest val_loss', last:50, tagged.",
 )
+@click.option("--since", metavar="MONTH", help="Only ledgers of this month (2026-09) and later; all: of every month.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def command(session: Session, remote: str | None, artifacts: str, as_json: bool) -> None:
+def command(session: Session, remote: str | None, artifacts: str, since: str | None, as_json: bool) -> None:
     """Fetch, then bring the bytes of artifacts that are asked for: from the DVC remote.
 
     A rule counts in each experiment. What arrives is hashed before it counts.
@@ -28,12 +29,12 @@ def command(session: Session, remote: str | None, artifacts: str, as_json: bool)
     from gittrack.api.fetch import fetch
     from gittrack.api.pull import pull_wanted
     from gittrack.cli.commands.fetch import code_of, say_fetched
-    from gittrack.cli.git_progress import git_progress
+    from gittrack.cli.git_progress import fetch_progress
     from gittrack.cli.transfer_report import exit_code, progress_bar, report
 
     project = session.recovered()
-    with git_progress() as told:
-        found = fetch(project, remote, told=told)
+    with fetch_progress() as (told, checked):
+        found = fetch(project, remote, since=since, told=told, checked=checked)
     say_fetched(found)
     with progress_bar("pull") as told_bytes:
         done = pull_wanted(project, artifacts, told_bytes)

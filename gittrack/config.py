@@ -37,6 +37,8 @@ class Config:
         artifact_remote: where artifact bytes are pushed to when DVC has no default remote: a URL or a directory.
         offline: whether reading an artifact never fetches bytes that are not here.
         share: what ``gittrack push`` shares when nothing is named: ``all``, ``none``, or a query.
+        sign: whether git signs the events that a person writes: ``true``, ``false``, or ``auto``: as ``commit.gpgSign``
+            says.
         runs_remote: the git remote, or its URL, that runs are shared with; empty: the usual one.
         ref_prefix: the namespace of ledgers at the remote, for hosts that take only branches; empty: ``refs/runs/``.
         fetch_since: the first month (``yyyy-mm``) whose ledgers ``gittrack fetch`` brings; empty: all.
@@ -58,6 +60,7 @@ class Config:
     artifact_remote: str = ""
     offline: bool = False
     share: str = "all"
+    sign: str = "auto"
     runs_remote: str = ""
     ref_prefix: str = ""
     fetch_since: str = ""
@@ -84,7 +87,7 @@ class Process:
 
 
 CONFIG_FILE = ".gittrack.toml"
-OWN_SETTINGS = frozenset({"environment", "runs_remote", "view_seconds", "writer"})
+OWN_SETTINGS = frozenset({"environment", "runs_remote", "sign", "view_seconds", "writer"})
 """Settings that a file in the work tree cannot make: only git config and the environment can."""
 _TABLES = frozenset({"keep", "metrics"})
 """Tables that are no settings: rules of retention (``api/retention.py``), which way metrics get better
@@ -179,7 +182,8 @@ def read_settings(
         ):
             if found is not None:
                 try:
-                    values[field.name] = _converted(where, found, field.default)
+                    value = _converted(where, found, field.default)
+                    values[field.name] = truth_or_auto(where, value) if field.name == "sign" else value
                 except UsageError as error:  # the next place that has it counts
                     faults.append(error.message)
                     continue
@@ -252,6 +256,16 @@ def boolean(where: str, found: Any) -> bool:
     if text in _FALSE:
         return False
     raise UsageError(f"{where} is '{str(found)[:60]}', neither true nor false", hint="gittrack config")
+
+
+def truth_or_auto(where: str, found: str) -> str:
+    """A truth, or ``auto``, as ``true``, ``false`` or ``auto``; raises UsageError when it is none of them."""
+    if found.strip().lower() == "auto":
+        return "auto"
+    try:
+        return "true" if boolean(where, found) else "false"
+    except UsageError as error:
+        raise UsageError(f"{where} is '{found[:60]}', not true, false or auto", hint="gittrack config") from error
 
 
 def _bytes(found: Any) -> int:

@@ -119,6 +119,10 @@ class GitProgramError(RepositoryError):
     """The user's ``git`` program ended with an error."""
 
 
+class SigningError(RepositoryError):
+    """Git is set to sign what is said, and could not; nothing was written."""
+
+
 class StorageError(RepositoryError):
     """Bytes could not be stored: full disk, missing permission, an object git did not keep."""
 

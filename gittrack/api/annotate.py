@@ -45,9 +45,10 @@ def write_fact(
     replaces: Sequence[str] = (),
     extra: Mapping[str, Any] | None = None,
 ) -> Event:
-    """Write one event of any kind, by the person who works here, now.
+    """Write one event of any kind, by the person who works here, now; signed when git is set to sign.
 
     Raises:
+        SigningError: git could not sign it; nothing was written.
         StorageError: git could not store it.
     """
     event = Event(
@@ -62,7 +63,7 @@ def write_fact(
         replaces=tuple(replaces),
         extra=extra or {},
     )
-    write_event(project.repo, event)
+    write_event(project.repo, event, sign=project.signs)
     return event
 
 

@@ -122,6 +122,7 @@ class Closing:
             raise StorageError(live.problem, hint="gittrack recover")
         self._warn_of_stragglers(live)
         self.commit = publish(self.project.repo, self.project.layout, run.id, live.contents)
+        _warn_of_unsigned(self.project, live)
         if self.goodbye and not self.project.config.quiet:
             from gittrack.api.farewell import changed_inputs, ended_line, ended_lines, errors_of, just_ended
 
@@ -135,6 +136,20 @@ class Closing:
         others = other_writers(live, self.writer.path)
         if others:
             warn(f"{others} other process(es) still log to the run that ends; what they log from now on is not kept")
+
+
+def _warn_of_unsigned(project: Project, live: LiveRun) -> None:
+    """Say that what a resumption changed is not signed, where git is set to sign: training waits for no passphrase."""
+    from gittrack.core.assembly import resumed_commit, resumption_changes
+
+    if resumed_commit(live.contents) is None or not resumption_changes(live.contents):
+        return
+    try:
+        signs = project.signs
+    except GittrackError:  # a setting that is neither true nor false: git itself says so when somebody commits
+        return
+    if signs:
+        warn("the tags, name and note that this resumption set are not signed: what trains signs nothing")
 
 
 def _end_operation(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.capture.author import author, writer_slug
-from gittrack.config import CONFIG_FILE, Config, Process, read_process, read_settings
+from gittrack.config import CONFIG_FILE, Config, Process, boolean, read_process, read_settings
 from gittrack.core.ids import EventId, RunId, event_id_from, run_id_from
 from gittrack.core.names import check_experiment_name
 from gittrack.core.records import Person, Writer
@@ -102,6 +102,21 @@ class Project:
     def author(self) -> Writer:
         """Who appends to ledgers."""
         return Writer(self.writer, self.person)
+
+    @property
+    def signs(self) -> bool:
+        """Whether git signs what the person here says.
+
+        Raises:
+            UsageError: ``commit.gpgSign`` is neither true nor false; git itself refuses to commit then.
+        """
+        if self.config.sign != "auto":
+            return self.config.sign == "true"
+        return boolean("commit.gpgSign", self.git_config.get("commit.gpgsign", "false"))
+
+    def unsigned(self) -> Project:
+        """The same, where nothing is signed."""
+        return replace(self, config=replace(self.config, sign="false"))
 
     def new_run_id(self) -> RunId:
         """A fresh random run id."""

@@ -35,6 +35,7 @@ MEANINGS = {
     "artifact_remote": "where artifact bytes are pushed to when DVC has no default remote: a URL or a directory",
     "offline": "whether reading an artifact never fetches bytes that are not here",
     "share": "what `gittrack push` shares when nothing is named: all, none, or a query",
+    "sign": "whether git signs the events that you write: true, false, or auto: as commit.gpgSign says",
     "runs_remote": "the git remote, or its URL, that runs are shared with",
     "ref_prefix": "the namespace of ledgers at the remote, for hosts that take only branches",
     "fetch_since": "the first month (yyyy-mm) whose ledgers `gittrack fetch` brings; empty: all",

@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import click
 
 from gittrack.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def no_sign(command: F) -> F:
+    """The option ``--no-sign`` of what writes events: the session is told, not the command."""
+
+    def told(context: click.Context, _: click.Parameter, given: bool) -> None:
+        if given:
+            context.obj = replace(context.obj, signs=False)
+
+    text = "Do not sign what is said, whatever git is set to."
+    return click.option("--no-sign", is_flag=True, expose_value=False, callback=told, help=text)(command)
+
+
+def signatures_option(command: F) -> F:
+    """The option ``--signatures`` of what shows events."""
+    text = "Let git check the signatures: by whom, and whether they are good."
+    return click.option("--signatures", "checks", is_flag=True, help=text)(command)
 
 
 def parse_pairs(items: Iterable[str], example: str) -> dict[str, str]:

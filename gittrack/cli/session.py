@@ -24,10 +24,12 @@ class Session:
     Attributes:
         directory: the directory given by ``-C``, or None: then ``GITTRACK_REPO`` counts, else the working directory.
         environ: environment variables.
+        signs: whether git signs what is said, where it is set to.
     """
 
     directory: str | None
     environ: Mapping[str, str]
+    signs: bool = True
 
     @classmethod
     def start(cls, directory: str | None) -> Session:
@@ -64,7 +66,7 @@ class Session:
         project = Project.open(self.directory)
         for fault in project.faults:
             say(f"warning: {fault}; it does not count: gittrack config", role="warning")
-        return project
+        return project if self.signs else project.unsigned()
 
     def recovered(self) -> Project:
         """The project here, after runs whose process died are finished; says which."""

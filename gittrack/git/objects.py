@@ -113,7 +113,11 @@ class ObjectStore:
             InvalidValueError: a message with NUL or lone surrogates.
             StorageError: not stored.
         """
-        return self._write("commit", format_commit(tree, parents, message, author, time), "a commit")
+        return self.write_commit_bytes(format_commit(tree, parents, message, author, time))
+
+    def write_commit_bytes(self, data: bytes) -> ObjectId:
+        """Store a commit that is made already, for instance a signed one; raises StorageError."""
+        return self._write("commit", data, "a commit")
 
     def _write(self, kind: str, data: bytes, what: str) -> ObjectId:
         try:
@@ -181,7 +185,11 @@ class ObjectStore:
 
     def read_commit(self, id: ObjectId) -> Commit:
         """The commit; raises CorruptRecordError when it is missing, damaged or no commit."""
-        return parse_commit(id, self._read_as("commit", id, _COMMIT_LIMIT))
+        return parse_commit(id, self.read_commit_bytes(id))
+
+    def read_commit_bytes(self, id: ObjectId) -> bytes:
+        """The same as it is stored, signatures included."""
+        return self._read_as("commit", id, _COMMIT_LIMIT)
 
     def read_blob(self, id: ObjectId, limit: int = BLOB_LIMIT) -> bytes:
         """The bytes of a blob; raises CorruptRecordError when missing, damaged, no blob, or above ``limit`` bytes."""

@@ -29,7 +29,10 @@ NestedFiles = dict[str, "bytes | ObjectId | NestedFiles"]
 
 
 class Commit(NamedTuple):
-    """A commit; times in seconds since the epoch. The message is decoded as UTF-8, what is not UTF-8 replaced."""
+    """A commit; times in seconds since the epoch. The message is decoded as UTF-8, what is not UTF-8 replaced.
+
+    ``is_signed`` says that there is a signature, not what it is worth.
+    """
 
     id: ObjectId
     tree: ObjectId
@@ -38,6 +41,7 @@ class Commit(NamedTuple):
     author: Person
     author_time: int
     commit_time: int
+    is_signed: bool = False
 
 
 def is_unsafe_part(part: str) -> bool:
@@ -176,4 +180,10 @@ def parse_commit(id: ObjectId, data: bytes) -> Commit:
         author=Person(author[1].decode("utf-8", "replace").strip(), author[2].decode("utf-8", "replace").strip()),
         author_time=int(author[3]),
         commit_time=int(committer[3]),
+        is_signed=any(is_signature_header(key) for key, _ in fields),
     )
+
+
+def is_signature_header(key: bytes) -> bool:
+    """Whether a line in the head of a commit begins a signature of it."""
+    return key in {b"gpgsig", b"gpgsig-sha256"}

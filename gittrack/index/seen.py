@@ -147,10 +147,16 @@ def events_of(sql: Connection, subject: str) -> list[bytes]:
     Raises:
         DamagedIndexError: one is not what was written.
     """
-    rows = sql.execute("SELECT data, checksum FROM event WHERE subject = ? GROUP BY commit_id", (subject,)).fetchall()
-    if any(_checksum(subject, data) != kept for data, kept in rows):
+    return [data for _, data in event_commits(sql, subject)]
+
+
+def event_commits(sql: Connection, subject: str) -> list[tuple[ObjectId, bytes]]:
+    """The events about a subject, each commit once, and the file it holds. Raises as :func:`events_of`."""
+    text = "SELECT commit_id, data, checksum FROM event WHERE subject = ? GROUP BY commit_id"
+    rows = sql.execute(text, (subject,)).fetchall()
+    if any(_checksum(subject, data) != kept for _, data, kept in rows):
         raise DamagedIndexError(f"the index is damaged: an event about {subject} is not what was written")
-    return [data for data, _ in rows]
+    return [(ObjectId(commit), data) for commit, data, _ in rows]
 
 
 def all_events(sql: Connection) -> list[bytes]:

@@ -9,26 +9,34 @@ from gittrack.core.refs import inbox_ref
 from gittrack.errors import CorruptRecordError, InvalidValueError
 from gittrack.git.repository import Repository
 from gittrack.git.retry import retried
+from gittrack.git.trees import format_commit
 
 EVENT_BYTES = 8 << 20
 
 
-def write_event(repo: Repository, event: Event) -> ObjectId:
+def write_event(repo: Repository, event: Event, *, sign: bool = False) -> ObjectId:
     """Store an event.
 
     Two processes that state something about one subject at once both succeed: each has an id, a commit and a ref of
     its own.
+
+    Args:
+        repo: where.
+        event: what is stated.
+        sign: let git sign its commit, which may ask for a passphrase: only for what a person says just now.
 
     Returns:
         Its commit.
 
     Raises:
         StorageError: git could not store it.
+        SigningError: git could not sign it; nothing was stored.
         InvalidValueError: it is longer than readers take.
     """
+    signed = _signed(repo, event) if sign else None  # once: whoever is asked for a passphrase is asked once
 
     def attempt() -> ObjectId:
-        commit = event_commit(repo, event)
+        commit = event_commit(repo, event, signed)
         name = inbox_ref(event.id)
         if repo.refs.get(name) != commit:
             repo.refs.create(name, commit)
@@ -37,13 +45,25 @@ def write_event(repo: Repository, event: Event) -> ObjectId:
     return retried(attempt)
 
 
-def event_commit(repo: Repository, event: Event) -> ObjectId:
-    """Write an event's commit; no ref is touched."""
+def event_commit(repo: Repository, event: Event, signed: bytes | None = None) -> ObjectId:
+    """Write an event's commit, or the signed one that is given; no ref is touched."""
+    content = _content(repo, event)
+    return repo.objects.write_commit_bytes(content if signed is None else signed)
+
+
+def _signed(repo: Repository, event: Event) -> bytes:
+    from gittrack.git.signing import sign_commit  # not loaded where nothing is signed, as mostly
+
+    return sign_commit(repo, _content(repo, event))
+
+
+def _content(repo: Repository, event: Event) -> bytes:
+    """Write an event's tree; the bytes of its commit."""
     data = encode_event(event)
     if len(data) > EVENT_BYTES:
         raise InvalidValueError(f"the {event.kind} is too long: an event holds at most {EVENT_BYTES >> 20} MiB")
     tree = repo.objects.write_tree({event_path(event): data})
-    return repo.objects.write_commit(tree, [], event_message(event), event.author, event.time // 1000)
+    return format_commit(tree, [], event_message(event), event.author, event.time // 1000)
 
 
 def read_event(repo: Repository, commit: ObjectId) -> Event:

@@ -222,7 +222,8 @@ def test_the_log_says_what_was_changed_oldest_first(cli, record):
         ("name", "", "other"),
         ("lifecycle", "", "deleted"),
     ]
-    assert list(document["events"][0]) == ["id", "kind", "key", "value", "time", "author", "writer", "replaces"]
+    names = ["id", "kind", "key", "value", "time", "author", "writer", "replaces", "signature", "signer"]
+    assert list(document["events"][0]) == names
 
 
 @pytest.mark.parametrize("name", ["@latest", "@-2", "@someone", "--help", "other"])

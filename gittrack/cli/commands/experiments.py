@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from gittrack.cli.arguments import no_sign
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import say
 from gittrack.core.names import display
@@ -82,6 +83,7 @@ def show_command(session: Session, experiment: str, as_json: bool) -> None:
 @command.command("rename")
 @click.argument("experiment", metavar="EXP")
 @click.argument("name", metavar="NAME")
+@no_sign
 @click.pass_obj
 def rename_command(session: Session, experiment: str, name: str) -> None:
     """Give an experiment another name. Its runs stay its runs; the old name, where still used, begins a new one."""

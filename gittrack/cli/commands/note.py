@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from gittrack.cli.arguments import no_sign
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import say
 from gittrack.core.names import display
@@ -17,6 +18,7 @@ from gittrack.errors import UsageError
 @click.argument("text", metavar="[TEXT | -]", required=False)
 @click.option("--edit", is_flag=True, help="Change it in your editor.")
 @click.option("--json", "as_json", is_flag=True, help="Print the note as JSON.")
+@no_sign
 @click.pass_obj
 def command(session: Session, run: str, text: str | None, edit: bool, as_json: bool) -> None:
     """Show or change the note of a run.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gittrack.cli.arguments import no_sign
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import say
 from gittrack.errors import AmbiguousError, NotFoundError, UsageError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 @click.command("rename")
 @click.argument("run", metavar="RUN")
 @click.argument("name", metavar="NAME")
+@no_sign
 @click.pass_obj
 def command(session: Session, run: str, name: str) -> None:
     """Give a run another name. Its id stays."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
+from gittrack.cli.arguments import no_sign
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import say
 
 
 @click.command("restore")
 @click.argument("runs", metavar="RUN…", nargs=-1, required=True)
+@no_sign
 @click.pass_obj
 def command(session: Session, runs: tuple[str, ...]) -> None:
     """Bring deleted runs back. `gittrack ls --deleted` lists them."""

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gittrack.cli.arguments import no_sign, signatures_option
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import say
 from gittrack.core.names import display
 
 if TYPE_CHECKING:
+    from gittrack.cli.signature_marks import Signatures
     from gittrack.core.reviews import Review
 
 TEXT = click.argument("text", metavar="[TEXT]", default="")
@@ -29,6 +31,7 @@ def command() -> None:
 @RUN
 @TEXT
 @click.option("--from", "asked", metavar="PERSON", default="", help="Whom you ask; without it, anybody.")
+@no_sign
 @click.pass_obj
 def request_command(session: Session, run: str, text: str, asked: str) -> None:
     """Ask that somebody looks at a run."""
@@ -38,6 +41,7 @@ def request_command(session: Session, run: str, text: str, asked: str) -> None:
 @command.command("accept")
 @RUN
 @TEXT
+@no_sign
 @click.pass_obj
 def accept_command(session: Session, run: str, text: str) -> None:
     """Say that a run is good."""
@@ -47,6 +51,7 @@ def accept_command(session: Session, run: str, text: str) -> None:
 @command.command("reject")
 @RUN
 @TEXT
+@no_sign
 @click.pass_obj
 def reject_command(session: Session, run: str, text: str) -> None:
     """Say that a run is not good, and why."""
@@ -55,6 +60,7 @@ def reject_command(session: Session, run: str, text: str) -> None:
 
 @command.command("withdraw")
 @RUN
+@no_sign
 @click.pass_obj
 def withdraw_command(session: Session, run: str) -> None:
     """Take back what you said of a run."""
@@ -67,21 +73,27 @@ def withdraw_command(session: Session, run: str) -> None:
 @command.command("show")
 @RUN
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@signatures_option
 @click.pass_obj
-def show_command(session: Session, run: str, as_json: bool) -> None:
+def show_command(session: Session, run: str, as_json: bool, checks: bool) -> None:
     """Show who said what of a run, and how it stands."""
     from gittrack.api.read import find_run
     from gittrack.api.reviews import reviews_of, standing_of
+    from gittrack.api.signatures import signatures_of
+    from gittrack.cli.signature_marks import with_signatures
 
     project = session.recovered()
     found = find_run(project, run)
     said = reviews_of(found)
+    signatures = signatures_of(project, found.state.sets.get("approval", ()), check=checks)
     if as_json:
         from gittrack.cli import shapes
 
-        shapes.print_json(run=found.id, standing=standing_of(found) or None, reviews=[shapes.review(i) for i in said])
+        reviews = with_signatures([shapes.review(item) for item in said], signatures)
+        shapes.print_json(run=found.id, standing=standing_of(found) or None, reviews=reviews)
     elif said:
-        lines = [standing_of(found), *(line for review in said for line in _lines(review, project.now()))]
+        now = project.now()
+        lines = [standing_of(found), *(line for review in said for line in _lines(review, now, signatures))]
         session.stdout.show(lines, session.environ)
     else:
         say(f"nobody reviewed run '{found.name}' yet: gittrack review request {found.id[:8]}")
@@ -95,9 +107,11 @@ def _say_it(session: Session, address: str, verdict: str, text: str, asked: str 
     say(f"{what}; share it: gittrack push")
 
 
-def _lines(review: Review, now: int) -> list[str]:
+def _lines(review: Review, now: int, signatures: Signatures) -> list[str]:
+    from gittrack.cli.signature_marks import mark
     from gittrack.core.sparkline import format_age
 
     asked = f" from {display(review.asked)}" if review.asked else ""
-    head = f"  {review.verdict}{asked} by {display(review.author.name)}, {format_age(now - review.time)}"
+    signed = mark(signatures, review.id, review.author)
+    head = f"  {review.verdict}{asked} by {display(review.author.name)}, {format_age(now - review.time)}{signed}"
     return [head, *(f"    {display(line)}" for line in review.text.split("\n") if line)]

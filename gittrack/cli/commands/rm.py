@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gittrack.cli.arguments import no_sign
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import print_data, say
 from gittrack.core.names import display
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 @click.argument("runs", metavar="RUN…", nargs=-1, required=True)
 @click.option("--dry-run", is_flag=True, help="Only say which runs would be deleted.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@no_sign
 @click.pass_obj
 def command(session: Session, runs: tuple[str, ...], dry_run: bool, yes: bool) -> None:
     """Delete runs: they are hidden, and can be restored. Their commits stay in git."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gittrack.cli.arguments import parse_pairs
+from gittrack.cli.arguments import no_sign, parse_pairs
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import say
 from gittrack.core.names import check_tag_key, display
@@ -18,6 +18,7 @@ EXAMPLE = "gittrack tag @latest stage=best"
 @click.argument("pairs", metavar="[KEY=VALUE]…", nargs=-1)
 @click.option("--delete", "removed", metavar="KEY", multiple=True, help="Remove this tag.")
 @click.option("--json", "as_json", is_flag=True, help="Print the tags as JSON.")
+@no_sign
 @click.pass_obj
 def command(session: Session, run: str, pairs: tuple[str, ...], removed: tuple[str, ...], as_json: bool) -> None:
     """Show, set or remove tags of a run. Without KEY=VALUE and --delete they are printed."""

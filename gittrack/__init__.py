@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from gittrack.api.run import Run
     from gittrack.api.saved_run import SavedRun
     from gittrack.api.search_runs import search_runs
+    from gittrack.api.sharing import comment, fetch, inbox, pull, push, sharing_status
     from gittrack.api.similar import similar
     from gittrack.api.track import track
     from gittrack.api.whence import whence
@@ -66,11 +67,14 @@ __all__ = [
     "SavedRun",
     "__version__",
     "active_run",
+    "comment",
     "compare",
     "delete_tag",
     "diff",
     "end_run",
+    "fetch",
     "get_run",
+    "inbox",
     "lineage",
     "load_model",
     "log_artifact",
@@ -89,6 +93,8 @@ __all__ = [
     "log_text",
     "metrics",
     "pareto",
+    "pull",
+    "push",
     "runs",
     "search_runs",
     "seed",
@@ -96,6 +102,7 @@ __all__ = [
     "set_note",
     "set_tag",
     "set_tags",
+    "sharing_status",
     "should_stop",
     "similar",
     "start_run",
@@ -108,8 +115,10 @@ _OF_FILES = (
     "log_artifact log_artifact_uri log_artifacts log_dict log_figure log_image log_input log_model log_table log_text "
     "use_artifact"
 )
+_OF_SHARING = "comment fetch inbox pull push sharing_status"
 _ELSEWHERE = {
     **dict.fromkeys(_OF_FILES.split(), "gittrack.api.fluent_files"),
+    **dict.fromkeys(_OF_SHARING.split(), "gittrack.api.sharing"),
     "Run": "gittrack.api.run",
     "SavedRun": "gittrack.api.saved_run",
     "compare": "gittrack.api.compare",

@@ -45,6 +45,15 @@ def locate(start: Path) -> Location:
     raise NotARepositoryError(f"no git repository around '{start}'", hint="git init")
 
 
+def is_found_from(work_tree: Path, git_dir: Path) -> bool:
+    """Whether git finds this git directory by itself from the top of a work tree; not where only a setting joins them.
+
+    Raises:
+        RepositoryError: what lies there cannot be read.
+    """
+    return os.path.lexists(work_tree / ".git") and _git_dir_of(work_tree) == git_dir
+
+
 def _git_dir_of(directory: Path) -> Path | None:
     inside = directory / ".git"
     if _is_git_dir(inside):

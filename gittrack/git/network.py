@@ -17,6 +17,7 @@ from gittrack.core.ids import ObjectId, RefName
 from gittrack.core.redact import redact_url
 from gittrack.core.refs import REMOTE_PREFIX
 from gittrack.errors import InvalidNameError, RemoteError
+from gittrack.git.discovery import is_found_from
 from gittrack.git.network_failures import push_failure, remote_failure
 from gittrack.git.partial_clones import is_partial, left_out, settings_of_fetch, whole_filter
 from gittrack.git.program import start_git
@@ -27,15 +28,13 @@ if TYPE_CHECKING:
 Told = Callable[[str], None]
 """Gets each line of git's progress and of what the server says, control characters and all."""
 
+_NO_PROGRAMS = ("-c", "protocol.ext.allow=never")
+"""A URL may not name a program."""
 _SETTINGS = (
-    *("-c", "protocol.ext.allow=never"),  # a URL may not name a program
-    *("-c", "push.followTags=false"),
-    *("-c", "push.recurseSubmodules=no"),
-    *("-c", "push.pushOption="),  # meant for branches, and an error where the server takes none
+    *_NO_PROGRAMS,
     *("-c", "fetch.recurseSubmodules=false"),
     *("-c", "fetch.prune=false"),
     *("-c", "fetch.pruneTags=false"),
-    *("-c", "remote.pushDefault="),
     *("-c", "transfer.fsckObjects=true"),
     *("-c", "fetch.fsckObjects=true"),
     *("-c", "gc.auto=0"),
@@ -80,7 +79,7 @@ def list_remote(repo: Repository, remote: str, patterns: Sequence[str]) -> list[
     Raises:
         AuthenticationError, NoRemoteError, RemoteError: it cannot be reached, or refuses.
     """
-    answer = _run(repo, remote, ["ls-remote", "--end-of-options", remote, *patterns], None)
+    answer = _run(repo, remote, [*_SETTINGS, "ls-remote", "--end-of-options", remote, *patterns], None)
     found = []
     for line in answer.output.decode("utf-8", "replace").split("\n"):
         tip, tab, name = line.partition("\t")
@@ -110,6 +109,7 @@ def fetch_refs(
         AuthenticationError, NoRemoteError, RemoteError: it cannot be reached, refuses, or sends what git refuses.
     """
     args = [
+        *_SETTINGS,
         "fetch",
         "--no-tags",
         "--no-write-fetch-head",
@@ -171,7 +171,8 @@ def push_ref(
     Raises:
         AuthenticationError, NoRemoteError, RemoteError: it cannot be reached, or broke off.
     """
-    args = ["push", "--porcelain", "--no-signed", "--progress" if told else "--no-progress"]
+    args = [*_push_settings(repo), "push", "--porcelain", "--no-signed", "--no-follow-tags", "--recurse-submodules=no"]
+    args.append("--progress" if told else "--no-progress")
     if lease is not None:
         args.append(f"--force-with-lease={_checked(name)}:{lease}")
     source = "" if commit is None else str(commit)
@@ -187,6 +188,15 @@ def push_ref(
     if not found or (answer.code and all(pushed.accepted for _, pushed in found)):
         raise push_failure(remote, answer.messages, answer.output.decode("utf-8", "replace"))
     return _of_all(found)
+
+
+def _push_settings(repo: Repository) -> list[str]:
+    """Only those that are needed: a setting given so is handed on to the user's hooks, and to every git they start."""
+    config = repo.config()
+    settings = list(_NO_PROGRAMS) if {"protocol.allow", "protocol.ext.allow"} & config.keys() else []
+    if "push.pushoption" in config:  # meant for branches, and an error where the server takes none
+        settings += ["-c", "push.pushOption="]
+    return settings
 
 
 def _of_all(found: Sequence[tuple[str, PushedRef]]) -> PushedRef:
@@ -244,16 +254,19 @@ def _run(
     """Run a command that speaks with a remote. ``refusals``: that it ends with 1 is an answer.
 
     It runs at the top of the work tree, as the user's own command there would: relative paths of remotes and of
-    ``core.hooksPath`` count from it.
+    ``core.hooksPath`` count from it. And it finds the repository by itself where it can, as there: a hook whose
+    ``GIT_DIR`` is set would take every other repository that it goes to for this one.
     """
     work_tree = repo.work_tree if repo.work_tree is not None and repo.work_tree.is_dir() else None
+    is_found = work_tree is not None and is_found_from(work_tree, repo.git_dir)
     process = start_git(
-        [*_SETTINGS, *args],
+        args,
         cwd=work_tree or repo.git_dir,
-        git_dir=repo.git_dir,
-        work_tree=work_tree,
+        git_dir=None if is_found else repo.git_dir,
+        work_tree=None if is_found else work_tree,
         env=_asking() | _configured(_no_mirror(repo, remote) | dict(settings or {})),
         takes_input=input is not None,
+        as_user=True,
     )
     try:
         output, messages = _communicate(process, input, told)

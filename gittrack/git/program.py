@@ -14,6 +14,8 @@ from gittrack.config import read_process
 from gittrack.errors import GitProgramError, StorageError
 
 _QUIET = (("LC_ALL", "C"), ("GIT_TERMINAL_PROMPT", "0"), ("GIT_OPTIONAL_LOCKS", "0"))
+_OF_A_USER = (("LANGUAGE", "en"), ("GIT_TERMINAL_PROMPT", "0"))
+"""Untranslated as well: there are no catalogues of that language. The character set stays what it is."""
 _OF_ANOTHER_REPOSITORY = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_DIR", "GIT_GRAFT_FILE", "GIT_IMPLICIT_WORK_TREE",
     "GIT_INDEX_FILE", "GIT_NAMESPACE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_QUARANTINE_PATH",
@@ -66,8 +68,13 @@ def start_git(
     work_tree: Path | None = None,
     env: Mapping[str, str] | None = None,
     takes_input: bool = False,
+    as_user: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start a git command and return at once; :func:`finish_git` waits for it. Arguments as of :func:`run_git`."""
+    """Start a git command and return at once; :func:`finish_git` waits for it. Arguments as of :func:`run_git`.
+
+    ``as_user``: hooks may run. Git finds the repository from ``cwd``, and what it hands on to a hook is what it hands
+    on when the user types the command: neither ``GIT_DIR`` where it does not set it itself, nor our locale.
+    """
     command = ["git"]
     if git_dir is not None:
         command.append(f"--git-dir={git_dir}")
@@ -78,7 +85,7 @@ def start_git(
         return subprocess.Popen(
             command,
             cwd=cwd,
-            env=_environment(env or {}, of_ours=git_dir is not None),
+            env=_environment(env or {}, _OF_A_USER if as_user else _QUIET, of_ours=as_user or git_dir is not None),
             stdin=subprocess.PIPE if takes_input else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -91,12 +98,12 @@ def start_git(
         raise GitProgramError(f"'git' cannot be started: {error.strerror}") from error
 
 
-def _environment(changes: Mapping[str, str], *, of_ours: bool) -> dict[str, str]:
+def _environment(changes: Mapping[str, str], quiet: tuple[tuple[str, str], ...], *, of_ours: bool) -> dict[str, str]:
     environment = dict(read_process().environ)
     if of_ours:
         for name in _OF_ANOTHER_REPOSITORY:
             environment.pop(name, None)
-    environment.update(_QUIET)
+    environment.update(quiet)
     environment.update(changes)
     return environment
 

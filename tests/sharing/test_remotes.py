@@ -353,3 +353,40 @@ def test_waiting_for_a_lock_is_told_once(tmp_path):
         assert told == ["waiting"]
     thread.join(10)
     assert told == ["waiting", "mine"]
+
+
+def test_a_hook_sees_what_it_sees_in_a_push_of_gits_own(people, tmp_path):
+    """In the main and in a linked work tree: where it runs, what git sets there, which repository it means."""
+    ann = people("ann")
+    ann.git("config", "remote.origin.tagOpt", "--no-tags")
+    ann.git("worktree", "add", "-q", str(tmp_path / "linked"))
+    said = tmp_path / "said"
+    text = f'{{ pwd; env | grep "^GIT_\\|^LC_" | sort; echo "$1 $2"; git rev-parse --git-dir; }} > {said}'
+    script(ann.folder / ".git" / "hooks" / "pre-push", text)
+    for number, folder in enumerate((ann.folder, tmp_path / "linked")):
+        ann.folder = folder
+        ann.git("push", "-q", "origin", f"HEAD:refs/heads/branch-{number}")
+        of_git = said.read_text()
+        ann.run(f"run-{number}")
+        ann.push()
+        assert said.read_text() == of_git
+        assert "GIT_CONFIG_PARAMETERS" not in of_git
+
+
+def test_programs_in_urls_stay_forbidden_where_the_user_allows_them(people, tmp_path, monkeypatch):
+    monkeypatch.delenv("GIT_ALLOW_PROTOCOL")
+    ann = people("ann")
+    ann.git("config", "protocol.allow", "always")
+    ann.run("first")
+    ann.git("remote", "set-url", "origin", f"ext::sh -c touch% {tmp_path}/ran")
+    for action in (ann.push, ann.fetch):
+        with pytest.raises(RemoteError):
+            action()
+    with ann.here():
+        from gittrack.core.ids import RefName
+        from gittrack.git.network import push_ref
+
+        head = ann.project.repo.refs.get(RefName("refs/heads/main"))
+        with pytest.raises(RemoteError):
+            push_ref(ann.project.repo, "origin", head, "refs/runs/2026-11/ann")
+    assert not (tmp_path / "ran").exists()

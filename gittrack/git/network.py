@@ -141,7 +141,8 @@ def _complete(repo: Repository, remote: str, names: Sequence[str], told: Told | 
     while (ids := left_out(repo, tips, known)) and ids != before:
         before = ids
         try:
-            _run(repo, remote, ["pack-objects", "-q", "--stdout"], told, input="\n".join([*ids, ""]).encode())
+            args = [*_SETTINGS, "pack-objects", "-q", "--stdout"]
+            _run(repo, remote, args, told, input="\n".join([*ids, ""]).encode())
         except RemoteError:
             return
 

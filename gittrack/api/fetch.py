@@ -40,14 +40,14 @@ from gittrack.store.incoming import (
 )
 from gittrack.store.locks import exclusive
 from gittrack.store.outgoing import settle
-from gittrack.store.remotes import Remote, remember, speaks_of
+from gittrack.store.remotes import Remote, remember
 from gittrack.store.rollup import keep_here
 from gittrack.store.run_reader import read_listed
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
 
-__all__ = ["Fetched", "Rewritten", "catch_up", "fetch", "fetch_bundle", "moved_ledgers", "stale_if_moved"]
+__all__ = ["Fetched", "Rewritten", "catch_up", "fetch", "fetch_bundle", "moved_ledgers"]
 
 WAITS = "gittrack: waiting for another push or fetch of this clone"
 """What is told, among git's lines."""
@@ -193,8 +193,12 @@ def _fetched(
         if accept_rewrites or not rewritten:  # else the next push must ask again
             remember(project.layout, remote)
     rows = tuple(row for part in incoming for ledger in part.ledgers for row in ledger.rows)
-    new = unreachable(project.repo, [row.commit for row in rows], known)  # the rest was known from elsewhere
-    if rows:
+    others = [tip for name, tip in refs if not name.startswith((scratch, prefix))]
+    # Only where something is known from elsewhere, or from before, must it be found out what was known.
+    new = {row.commit for row in rows}
+    if others or rewritten:
+        new = unreachable(project.repo, new, known)
+    if rows and others:
         settle(project.repo, SharedRows(project, remote.slug))
     return Fetched(
         remote.shown,
@@ -239,12 +243,14 @@ def _take_month(
     scratch = f"{FETCHED_PREFIX}{remote.slug}/{uuid.uuid4().hex[:12]}/"
     try:
         arrived, failed = _bring(project, remote, tips, scratch, told)
+        refs = [(RefName(f"{scratch}{ledger.month}/{ledger.writer}"), ledger.tip) for ledger in arrived]
         if may_be_older:
             arrived = [ledger for ledger in arrived if not is_known(project.repo, remote, ledger)]
         found = looked_at(project.repo, project.layout, remote, arrived, checked)
-        make_visible(project.repo, found.ledgers)
-    finally:
+        make_visible(project.repo, found.ledgers, [(name, tip) for name, tip in refs if tip is not None])
+    except BaseException:
         _drop(project, scratch)
+        raise
     return Incoming(found.ledgers, found.rewritten, [*failed, *found.refused])
 
 
@@ -344,8 +350,3 @@ def catch_up(project: Project, remote: Remote, told: Told | None) -> Callable[[s
             raise RemoteError(f"the ledger '{name}' of remote '{remote.shown}': {found.refused[0].reason}")
 
     return caught
-
-
-def stale_if_moved(project: Project, remote: Remote) -> bool:
-    """Whether what is remembered of a remote is of another repository: its URL was changed since."""
-    return bool(remembered(project.repo, remote)) and not speaks_of(project.layout, remote)

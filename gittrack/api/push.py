@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import field
 from typing import TYPE_CHECKING
 
-from gittrack.api.fetch import catch_up, fetch, stale_if_moved, waiting
+from gittrack.api.fetch import catch_up, fetch, waiting
 from gittrack.api.remotes import runs_remote
 from gittrack.api.saved_run import SavedRun
 from gittrack.api.shared_rows import SharedRows
-from gittrack.core.ids import RunId
+from gittrack.core.events import fold
+from gittrack.core.ids import ObjectId, RefName, RunId
 from gittrack.core.ledger import BatchRow
 from gittrack.core.problem import Problem
-from gittrack.core.records import GITTRACK
+from gittrack.core.records import GITTRACK, Event
 from gittrack.core.run_tree import ARTIFACTS_FILE
 from gittrack.errors import RemoteError, UsageError
 from gittrack.frozen import dataclass
@@ -23,7 +25,7 @@ from gittrack.store.event_store import read_event
 from gittrack.store.incoming import remembered
 from gittrack.store.locks import exclusive
 from gittrack.store.outgoing import Candidate, Shared, candidates, settle, share
-from gittrack.store.remotes import Remote, remember
+from gittrack.store.remotes import Remote, remember, speaks_of
 from gittrack.store.rollup import drop_copies
 from gittrack.store.run_reader import read_record
 
@@ -44,12 +46,14 @@ class PushPlan:
         rows: the runs and events that are not there.
         commits: commits of the user's own code that are at no ref of the remote and would be published with the runs.
         problems: what cannot be shared because it cannot be read.
+        there: the ledgers of the remote, as they were remembered when this was planned.
     """
 
     remote: Remote
     rows: tuple[BatchRow, ...]
     commits: tuple[CodeCommit, ...]
     problems: tuple[Problem, ...]
+    there: Mapping[RefName, ObjectId] = field(default_factory=dict)
 
     @property
     def runs(self) -> tuple[RunId, ...]:
@@ -105,37 +109,54 @@ def plan_push(
         NoRemoteError, AuthenticationError, RemoteError: the remote.
     """
     remote = runs_remote(project, remote_name)
-    is_known = bool(remembered(project.repo, remote)) and not stale_if_moved(project, remote)
+    known = remembered(project.repo, remote)
+    is_known = bool(known) and speaks_of(project.layout, remote)
     if not is_known:
-        _catch_up_first(project, remote, told)
-    listed = SharedRows(project, remote.slug)
+        _catch_up_first(project, remote, told, is_new=not known)
+    public = _branches(project, remote) if is_known else ()
+    listed = SharedRows(project, remote.slug, public)
     found, problems = candidates(project.repo, remote, project.writer, listed, read_doubtful(project.layout))
     chosen = _chosen(project, runs, query, experiment, everything=everything)
-    deleted = set() if runs or everything else _deleted(project)
+    said = {row.commit: read_event(project.repo, row.commit) for row, _ in found if row.kind == "event"}
+    deleted = set() if runs or everything else _deleted(project, found, said.values())
     here = {RunId(row.id) for row, _ in found if row.kind == "run"}
     kept = {id for id in here if id not in deleted and (chosen is None or id in chosen)}
-    rows = tuple(row for row, _ in found if _goes(project, row, kept, here - kept))
-    return PushPlan(remote, rows, _code(project, remote, rows, found, is_known=is_known), tuple(problems))
+    rows = tuple(row for row, _ in found if _goes(row, said, kept, here - kept))
+    code = _code(project, remote, rows, found, listed, public if is_known else None)
+    return PushPlan(remote, rows, code, tuple(problems), listed.tips)
 
 
-def _deleted(project: Project) -> set[RunId]:
-    """The runs that are deleted here: who deletes a run before it was shared does not mean to share it."""
-    from gittrack.api.found_hits import Search, ask_hits
-
-    return ask_hits(project, Search(deleted=True), lambda found: {hit.id for hit in found.stored()})
+def _branches(project: Project, remote: Remote) -> tuple[ObjectId, ...]:
+    """Where the remote's branches were, as git remembers them."""
+    return tuple(tip for _, tip in project.repo.refs.list(f"refs/remotes/{remote.name}/"))
 
 
-def _goes(project: Project, row: BatchRow, kept: Collection[RunId], private: Collection[RunId]) -> bool:
+def _deleted(project: Project, found: Sequence[Candidate], said: Iterable[Event]) -> set[RunId]:
+    """The runs that are deleted here: who deletes a run before it was shared does not mean to share it.
+
+    Of what was never shared nobody else can have said anything, and one's own events wait beside it.
+    """
+    if any(candidate.was_shared for candidate in found if candidate.row.kind == "run"):
+        from gittrack.api.found_hits import Search, ask_hits
+
+        return ask_hits(project, Search(deleted=True), lambda found: {hit.id for hit in found.stored()})
+    about: dict[RunId, list[Event]] = {}
+    for event in said:
+        if event.subject.kind == "run":
+            about.setdefault(RunId(event.subject.key), []).append(event)
+    return {id for id, events in about.items() if fold({}, events).deleted}
+
+
+def _goes(row: BatchRow, said: Mapping[ObjectId, Event], kept: Collection[RunId], private: Collection[RunId]) -> bool:
     """Whether a row is pushed: chosen runs, and what was said of anything but runs that stay here."""
     if row.kind == "run":
         return RunId(row.id) in kept
-    subject = read_event(project.repo, row.commit).subject
+    subject = said[row.commit].subject
     return subject.kind != "run" or RunId(subject.key) not in private
 
 
-def _catch_up_first(project: Project, remote: Remote, told: Told | None) -> None:
+def _catch_up_first(project: Project, remote: Remote, told: Told | None, *, is_new: bool) -> None:
     """The remote was never asked, or is another repository than it was: ask what it has of one's own."""
-    is_new = not remembered(project.repo, remote)
     found = fetch(project, remote.name, told=told, writer=project.writer if is_new else None)
     if found.rewritten:
         text = f"remote '{remote.shown}' is another repository now: {len(found.rewritten)} ledgers are not there"
@@ -170,20 +191,28 @@ def _found(project: Project, query: str, experiment: str | None) -> set[RunId]:
 
 
 def _code(
-    project: Project, remote: Remote, rows: Sequence[BatchRow], found: Sequence[Candidate], *, is_known: bool
+    project: Project,
+    remote: Remote,
+    rows: Sequence[BatchRow],
+    found: Sequence[Candidate],
+    listed: SharedRows,
+    public: Sequence[ObjectId] | None,
 ) -> tuple[CodeCommit, ...]:
     """The user's own commits that would become public; snapshots and runs are not theirs.
 
     What a remote that was never asked has is not what ``refs/remotes`` says: its URL may have been changed.
+    ``public`` is None then.
     """
-    tips = [*remembered(project.repo, remote).values()]
-    if is_known:
-        tips += [tip for _, tip in project.repo.refs.list(f"refs/remotes/{remote.name}/")]
-    elif rows:
-        there = list_remote(project.repo, remote.name, ["refs/heads/*", "refs/tags/*"])
-        tips += [ref.tip for ref in there]
+    runs = [row.commit for row in rows if row.kind == "run"]
     ours = {row.commit for row, _ in found}
-    commits = published(project.repo, [row.commit for row in rows if row.kind == "run"], tips)
+    commits: Iterable[CodeCommit]
+    if public is not None and len(rows) == len(found) and ours <= listed.beyond.keys():
+        commits = listed.beyond.values()  # that was found out when it was asked what is there
+    else:
+        if public is None:
+            refs = list_remote(project.repo, remote.name, ["refs/heads/*", "refs/tags/*"]) if runs else []
+            public = [ref.tip for ref in refs]
+        commits = published(project.repo, runs, [*listed.tips.values(), *public])
     return tuple(commit for commit in commits if commit.id not in ours and commit.email != GITTRACK.email)
 
 
@@ -213,6 +242,7 @@ def push(
         remember(project.layout, plan.remote)
         caught = catch_up(project, plan.remote, told)
         listed = SharedRows(project, plan.remote.slug)
+        listed.assume_absent(plan.rows, plan.there)
         shared = share(project.repo, plan.remote, plan.rows, project.author, project.now(), listed, caught, told)
         listed.note(plan.rows)
         settle(project.repo, listed)

@@ -82,6 +82,16 @@ def document_in(message: str) -> str:
     return message.split("\n\n", 2)[1]
 
 
+def experiment_in(message: str) -> str:
+    """The name of the experiment as the trailers of a run commit's message say it, on one line; empty when they do not.
+
+    For people to read, at no cost; what counts is what :func:`decode_message` gives, or the tree.
+    """
+    mark = "\nExperiment: "
+    start = message.rfind(mark)
+    return "" if start < 0 else message[start + len(mark) :].partition("\n")[0]
+
+
 def _subject(record: RunRecord) -> str:
     shown = [f"{name} {record.metrics[name].last:.4g}" for name in headline(record.metrics)]
     text = f"{record.name} ({record.experiment.name})"

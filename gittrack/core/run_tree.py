@@ -7,7 +7,7 @@ artifacts are read one by one when asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from gittrack.core.models_toml import MODELS_FILE, decode_models, dvc_name, enco
 from gittrack.core.names import artifact_paths, display, metric_paths, plain_artifact_path
 from gittrack.core.params import decode_params, encode_params
 from gittrack.core.pointers import pointer_bytes
-from gittrack.core.records import ARTIFACT_DIGEST, ArtifactEntry, Input, RunRecord, Series
+from gittrack.core.records import ARTIFACT_DIGEST, ArtifactEntry, Input, MetricSummary, ParamValue, RunRecord, Series
 from gittrack.core.run_toml import decode_run, encode_run
 from gittrack.core.series import encode_csv, summarise
 from gittrack.core.summary_toml import SUMMARY_FILE, decode_summaries, encode_summaries
@@ -125,11 +125,13 @@ def _artifact_files(body: RunBody) -> Files:
     return files
 
 
-def decode_tree(read: Callable[[str], bytes | None]) -> RunRecord:
+def decode_tree(read: Callable[[str], bytes | None], listed: RunRecord | None = None) -> RunRecord:
     """Read a run's record from its tree.
 
     Args:
         read: gives the bytes at a path of the tree, or None.
+        listed: what the run's message says, if that is known: files that hold these very params and summaries need no
+            parsing, which is most of the work.
 
     Raises:
         UnsupportedFormatError: a newer format.
@@ -144,13 +146,27 @@ def decode_tree(read: Callable[[str], bytes | None]) -> RunRecord:
     models = read(MODELS_FILE)
     return replace(
         record,
-        params=decode_params(params or b"", params_none),
+        params=_params(params or b"", params_none, listed),
         tags={} if tags is None else decode_tags(tags),
-        metrics={} if summary is None else decode_summaries(summary),
+        metrics={} if summary is None else _summaries(summary, listed),
         inputs=() if inputs is None else decode_inputs(inputs),
         artifacts=() if artifacts is None else decode_artifacts(artifacts),
         models=() if models is None else decode_models(models),
     )
+
+
+def _params(data: bytes, none: Sequence[str], listed: RunRecord | None) -> Mapping[str, ParamValue]:
+    if listed is not None and not any(isinstance(value, dict) for value in listed.params.values()):
+        written, none_there = encode_params(listed.params)
+        if written == data and none_there == tuple(sorted(none)):
+            return listed.params
+    return decode_params(data, none)
+
+
+def _summaries(data: bytes, listed: RunRecord | None) -> Mapping[str, MetricSummary]:
+    if listed is not None and encode_summaries(listed.metrics) == data:
+        return listed.metrics
+    return decode_summaries(data)
 
 
 def decode_tags(data: bytes) -> dict[str, str]:

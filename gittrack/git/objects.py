@@ -239,8 +239,11 @@ class ObjectStore:
             CorruptRecordError: damaged; a symlink, a submodule, any other strange mode; an unsafe name; nested deeper
                 than 16; more than ``limit`` entries.
         """
-        files = [entry for entry in self._walk(commit, limit) if entry.mode != MODE_TREE]
-        return sorted(files, key=lambda entry: entry.path)
+        return sorted(self.list_all(commit, limit, folders=False), key=lambda entry: entry.path)
+
+    def list_all(self, commit: ObjectId, limit: int = 20_000, *, folders: bool = True) -> list[TreeEntry]:
+        """The same in stored order, and directories too unless ``folders`` is False."""
+        return [entry for entry in self._walk(commit, limit) if folders or entry.mode != MODE_TREE]
 
     def all_objects_of(self, commit: ObjectId) -> list[ObjectId]:
         """The ids of the commit, its trees and its files, each once; not of its parents. Raises as `list_tree`."""

@@ -27,7 +27,7 @@ from gittrack.store.integrity import same_record
 from gittrack.store.layout import Layout
 from gittrack.store.refused import read_refused, refuse
 from gittrack.store.remotes import Remote
-from gittrack.store.run_reader import read_record
+from gittrack.store.run_reader import read_whole_record
 
 _MOST_REFUSED = 1000
 """A ledger with more bad runs and events is refused as a whole: nobody reads a thousand lines."""
@@ -248,12 +248,12 @@ def _fault(repo: Repository, row: BatchRow) -> str:
         message = repo.objects.read_commit(row.commit).message
         if is_event_message(message):
             return "its commit is an event"
-        repo.objects.list_tree(row.commit)
-        record = read_record(repo, row.commit)
+        said = decode_message(message)
+        listed = None if said is None else said.record
+        record = read_whole_record(repo, repo.objects.list_all(row.commit), listed)
         if record.id != parse_run_id(row.id):
             return f"its run.toml says {record.id}"
-        listed = decode_message(message)
-        if listed is not None and not same_record(listed.record, listed_form(record)):
+        if listed is not None and not same_record(listed, listed_form(record)):
             return "its commit message says other things than its tree"
     except (GittrackError, ValueError, RecursionError) as error:
         return str(error) or type(error).__name__

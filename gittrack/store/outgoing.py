@@ -14,6 +14,7 @@ from typing import NamedTuple
 from gittrack.core.events import is_event_message
 from gittrack.core.ids import ObjectId, RefName
 from gittrack.core.ledger import MAX_BATCH, BatchKind, BatchRow
+from gittrack.core.message import experiment_in
 from gittrack.core.parsed_refs import InboxRef, LocalLedgerRef, RemoteLedgerRef, parse_ref
 from gittrack.core.problem import Problem
 from gittrack.core.records import Writer
@@ -33,7 +34,6 @@ from gittrack.git.repository import Repository
 from gittrack.store.catalog import walk_ledger
 from gittrack.store.remotes import Remote
 from gittrack.store.rollup import append_batch, check_ledger, month_of, new_ledger
-from gittrack.store.run_reader import read_listed
 
 _ATTEMPTS = 20
 
@@ -44,10 +44,15 @@ Catch = Callable[[str, str], None]
 
 
 class Candidate(NamedTuple):
-    """A run or an event of this repository: its row, and the inbox ref that holds it, if one does."""
+    """A run or an event of this repository.
+
+    Attributes:
+        row: as a ledger lists it.
+        was_shared: it is known from a remote's ledger, so others may have said something of it.
+    """
 
     row: BatchRow
-    inbox: RefName | None
+    was_shared: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +87,16 @@ def candidates(
     """
     found: dict[ObjectId, Candidate] = {}
     problems: list[Problem] = []
-    for name, tip in [*repo.refs.list(INBOX_PREFIX, LOCAL_PREFIX), *repo.refs.list(REMOTE_PREFIX)]:
+    for name, tip in repo.refs.list(INBOX_PREFIX, LOCAL_PREFIX, REMOTE_PREFIX):
         ref = parse_ref(name)
         try:
             if isinstance(ref, InboxRef):
                 kind: BatchKind = "event" if is_event_message(repo.objects.read_commit(tip).message) else "run"
-                found[tip] = Candidate(BatchRow(kind, ref.id, tip), name)
+                found[tip] = Candidate(BatchRow(kind, ref.id, tip), was_shared=False)
             elif isinstance(ref, LocalLedgerRef) or _is_own(ref, remote, writer, is_doubtful=name in doubtful):
+                is_remote = isinstance(ref, RemoteLedgerRef)
                 for row in walk_ledger(repo, tip, told=lambda *_: None):
-                    found.setdefault(row.commit, Candidate(row, None))
+                    found.setdefault(row.commit, Candidate(row, is_remote))
         except GittrackError as error:
             problems.append(Problem(name, error.message))
     missing = set(repo.objects.missing(found))
@@ -142,10 +148,10 @@ def share(
             return Shared((), "", attempt - 1)
         before = repo.refs.get(ref)
         tip = grown(repo, ref, before, rest, author, now)
-        with _held(repo, remote, tip):
+        with _held(repo, remote, tip) as let_go:
             answer = push_ref(repo, remote.name, tip, name, told=told)
             if answer.accepted:
-                repo.refs.transaction([RefUpdate(ref, tip, before)])
+                let_go(RefUpdate(ref, tip, before))
                 return Shared(tuple(rest), name, attempt)
         if not answer.behind:
             raise refusal(remote, answer)
@@ -154,14 +160,26 @@ def share(
 
 
 @contextlib.contextmanager
-def _held(repo: Repository, remote: Remote, tip: ObjectId) -> Iterator[None]:
-    """Keep a ledger that no ref has yet from ``git gc`` while it is pushed."""
+def _held(repo: Repository, remote: Remote, tip: ObjectId) -> Iterator[Callable[[RefUpdate], None]]:
+    """Keep a ledger that no ref has yet from ``git gc`` while it is pushed.
+
+    Gives what lets go of it when it was taken: in the same transaction that makes another ref name it.
+    """
     name = RefName(f"{FETCHED_PREFIX}{remote.slug}/push/{tip[:12]}")
-    repo.refs.transaction([RefUpdate(name, tip, repo.refs.get(name))])
+    if repo.refs.get(name) != tip:  # a push that was killed left it
+        repo.refs.create(name, tip)
+    is_held = True
+
+    def let_go(update: RefUpdate) -> None:
+        nonlocal is_held
+        repo.refs.transaction([update, RefUpdate(name, None, tip)])
+        is_held = False
+
     try:
-        yield
+        yield let_go
     finally:
-        repo.refs.transaction([RefUpdate(name, None, tip)])
+        if is_held:
+            repo.refs.transaction([RefUpdate(name, None, tip)])
 
 
 def grown(
@@ -187,9 +205,7 @@ def grown(
 
 
 def _experiment(repo: Repository, row: BatchRow) -> str:
-    if row.kind == "event":
-        return "?"
-    return read_listed(repo, row.commit, repo.objects.read_commit(row.commit).message).record.experiment.name
+    return "?" if row.kind == "event" else experiment_in(repo.objects.read_commit(row.commit).message) or "?"
 
 
 def refusal(remote: Remote, answer: PushedRef) -> RemoteError:

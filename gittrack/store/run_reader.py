@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from gittrack.core.dvc_yaml import CONFIG_FILE, decode_remote
@@ -13,7 +13,9 @@ from gittrack.core.records import RunRecord, Series
 from gittrack.core.run_tree import RunBody, decode_tree
 from gittrack.core.series import decode_csv
 from gittrack.errors import ArtifactNotFoundError, CorruptRecordError, FormatError, UnsupportedFormatError
+from gittrack.git.objects import TreeEntry
 from gittrack.git.repository import Repository
+from gittrack.git.trees import MODE_TREE
 
 SMALL_FILE = 8 << 20
 SERIES_FILE = 1 << 30
@@ -28,6 +30,21 @@ def read_record(repo: Repository, commit: ObjectId) -> RunRecord:
         UnsupportedFormatError: a newer format.
     """
     return decode_tree(partial(repo.objects.read_file, commit, limit=SMALL_FILE))
+
+
+def read_whole_record(repo: Repository, entries: Iterable[TreeEntry], listed: RunRecord | None) -> RunRecord:
+    """The same of a run whose tree is known: all its entries, and what its message says. Raises as above."""
+    places = {entry.path: entry for entry in entries}
+
+    def read(path: str) -> bytes | None:
+        entry = places.get(path)
+        if entry is None:
+            return None
+        if entry.mode == MODE_TREE:
+            raise CorruptRecordError(f"'{path}' is not a file but a directory", hint="gittrack fsck")
+        return repo.objects.read_blob(entry.id, SMALL_FILE)
+
+    return decode_tree(read, listed)
 
 
 def read_listed(repo: Repository, commit: ObjectId, message: str) -> ListedRun:

@@ -268,10 +268,10 @@ def test_another_place_to_push_to_is_another_repository(people, remote, git, tmp
     ann.push()
     git("init", "-q", "--bare", str(tmp_path / "new.git"))
     ann.git("remote", "set-url", "--push", "origin", str(tmp_path / "new.git"))
-    from gittrack.api.fetch import stale_if_moved
     from gittrack.api.remotes import runs_remote
+    from gittrack.store.remotes import speaks_of
 
-    assert stale_if_moved(ann.project, runs_remote(ann.project))
+    assert not speaks_of(ann.project.layout, runs_remote(ann.project))
 
 
 def test_remotes_are_not_called_as_bundles_are(people, remote):

@@ -117,7 +117,7 @@ def _ledger(objects: _Objects, month: str, runs: list[MadeRun]) -> ObjectId:
         table = encode_batch([BatchRow("run", run.id, run.commit) for run in batch])
         parents = [tip, *sorted({run.commit for run in batch})]
         tip = objects.commit(objects.tree({"batch.tsv": table}), parents, f"{len(batch)} runs\n", _WRITER, 0)
-    return tip
+    return objects.commit(objects.tree({"batch.tsv": encode_batch([])}), [tip], "tip\n", _WRITER, 0)
 
 
 class _Objects:

@@ -14,8 +14,10 @@ from benchmarks.repositories import make_repository
 from gittrack.api.fetch import fetch
 from gittrack.api.project import Project
 from gittrack.api.push import plan_push, push
+from gittrack.config import Config
 
 _ROUNDS = 5
+_INBOX = Config().inbox_limit
 _NEW = 100
 
 
@@ -65,11 +67,11 @@ def _ordinary(plain: Path, shared: Path, environ: Mapping[str, str], words: tupl
     floor, cost = in_turns(
         lambda: wall(lambda: _git(plain, environ, *words)), lambda: wall(lambda: _git(shared, environ, *words)), 15
     )
-    return Row("S1", f"git {words[0]} with {many} and 500 in the inbox (floor: without)", "s", floor, cost, 1.1)
+    return Row("S1", f"git {words[0]} with {many} and {_INBOX} in the inbox (floor: without)", "s", floor, cost, 1.1)
 
 
 def _shared(place: Path, environ: Mapping[str, str], count: int) -> Path:
-    """A clone whose runs are all at its remote, with 500 more in its inbox."""
+    """A clone whose runs are all at its remote, with as many more in its inbox as it ever holds for long."""
     clone = make_repository(place / "clone", environ)
     make_history(clone, environ, count)
     remote = _bare(place / "remote.git", clone, environ)
@@ -84,7 +86,7 @@ def _shared(place: Path, environ: Mapping[str, str], count: int) -> Path:
         _git(clone, environ, "update-ref", "-d", name)
     _git(clone, environ, "fetch", "-q", "origin")
     head = _git(clone, environ, "rev-parse", "HEAD").strip()
-    lines = "".join(f"create refs/runs/inbox/{number:032x} {head}\n" for number in range(500))
+    lines = "".join(f"create refs/runs/inbox/{number:032x} {head}\n" for number in range(_INBOX))
     _git(clone, environ, "update-ref", "--stdin", said=lines)
     return clone
 

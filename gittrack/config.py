@@ -42,6 +42,7 @@ class Config:
         runs_remote: the git remote, or its URL, that runs are shared with; empty: the usual one.
         ref_prefix: the namespace of ledgers at the remote, for hosts that take only branches; empty: ``refs/runs/``.
         fetch_since: the first month (``yyyy-mm``) whose ledgers ``gittrack fetch`` brings; empty: all.
+        inbox_limit: runs and events that are not rolled up from which on they are, by themselves; 0: never.
         view_seconds: how long the query of a saved view may take: views come with a repository.
     """
 
@@ -64,6 +65,7 @@ class Config:
     runs_remote: str = ""
     ref_prefix: str = ""
     fetch_since: str = ""
+    inbox_limit: int = 64
     view_seconds: float = 1.0
 
 
@@ -93,7 +95,7 @@ _TABLES = frozenset({"keep", "metrics"})
 """Tables that are no settings: rules of retention (``api/retention.py``), which way metrics get better
 (``api/directions.py``)."""
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
-_KINDS: dict[type, str] = {int: "a number of bytes", float: "a number of seconds", tuple: "a list", bool: "a truth"}
+_KINDS: dict[type, str] = {int: "a number", float: "a number of seconds", tuple: "a list", bool: "a truth"}
 _MOST_BYTES, _MOST_SECONDS = 1 << 50, 1e6
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 

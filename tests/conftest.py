@@ -92,6 +92,7 @@ def _seal_environment(home: Path, config: Path, monkeypatch: pytest.MonkeyPatch)
         "GIT_EDITOR": "false",
         "GIT_PAGER": "cat",
         "DVC_NO_ANALYTICS": "1",
+        "GITTRACK_INBOX_LIMIT": "0",  # no process in the background that a test does not ask for
         "TZ": "UTC",
         "LC_ALL": "C.UTF-8",
     }

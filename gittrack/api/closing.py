@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from _thread import start_new_thread
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
 Goodbye = Literal["", "line", "lines"]
 
 FLUSH_SECONDS = 5.0
-INBOX_FULL = 500
-"""Finished runs that are not rolled up, counted by their ``done/`` copies, beyond which the next one rolls up."""
+_ROLLING_SECONDS = 3.0
+"""How long another roll-up is given before the next one is asked for."""
 
 
 class Flusher:
@@ -168,10 +170,14 @@ def _end_operation(
 
 
 def roll_up_when_full(project: Project) -> None:
-    """Roll the inbox up when it is full; another process's roll-up is left to that one."""
+    """Have the inbox rolled up when it is full: by a process of its own, since whoever ends a run has better to do.
+
+    Runs that are not rolled up are counted by their ``done/`` copies. Each is a loose ref, of which the user's own
+    ``git branch`` and ``git log`` feel some 4 microseconds.
+    """
     from gittrack.store.done import done_count
 
-    if done_count(project.layout) >= INBOX_FULL:
+    if 0 < project.config.inbox_limit <= done_count(project.layout):
         _roll_up(project)
 
 
@@ -179,11 +185,33 @@ def roll_up_when_crowded(project: Project) -> None:
     """The same after an event, of which no ``done/`` copy tells: here the refs are counted."""
     from gittrack.core.refs import INBOX_PREFIX
 
-    if len(project.repo.refs.list(INBOX_PREFIX)) >= INBOX_FULL:
+    if 0 < project.config.inbox_limit <= len(project.repo.refs.list(INBOX_PREFIX)):
         _roll_up(project)
 
 
 def _roll_up(project: Project) -> None:
+    from gittrack.api.beside import start_beside
+
+    if not _has_just_been_asked(project) and not start_beside(project, ["roll-up", "--quiet"]):
+        _roll_up_here(project)
+
+
+def _has_just_been_asked(project: Project) -> bool:
+    """Whether a roll-up was started a moment ago; if not, note that one is now."""
+    asked = project.layout.rollup_asked
+    try:
+        if 0 <= time.time() - os.stat(asked).st_mtime < _ROLLING_SECONDS:
+            return True
+    except FileNotFoundError:
+        pass
+    try:
+        asked.touch()
+    except OSError:  # it is rolled up once too often then
+        return False
+    return False
+
+
+def _roll_up_here(project: Project) -> None:
     from gittrack.store.rollup import roll_up
 
     try:

@@ -181,6 +181,6 @@ def _relinked(project: Project, *, dry_run: bool = False) -> list[Repair]:
     return [Repair("make artifacts known to DVC again", f"{count} in its cache")] if count else []
 
 
-def roll_up_now(project: Project) -> RollUp:
-    """Roll the inbox up into this month's local ledger, waiting for another process that is at it."""
-    return roll_up(project.repo, project.layout, project.author, project.now(), wait=True)
+def roll_up_now(project: Project, *, wait: bool = True) -> RollUp:
+    """Roll the inbox up into this month's local ledger; ``wait``: for another process that is at it, else leave it."""
+    return roll_up(project.repo, project.layout, project.author, project.now(), wait=wait)

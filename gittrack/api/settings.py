@@ -39,6 +39,7 @@ MEANINGS = {
     "runs_remote": "the git remote, or its URL, that runs are shared with",
     "ref_prefix": "the namespace of ledgers at the remote, for hosts that take only branches",
     "fetch_since": "the first month (yyyy-mm) whose ledgers `gittrack fetch` brings; empty: all",
+    "inbox_limit": "runs and events in the inbox from which on it is rolled up by itself; 0: never",
     "view_seconds": "seconds that the query of a saved view may take, which comes with a repository",
 }
 _NOT_SET = 5

@@ -87,6 +87,12 @@ def _row(line: str, parents: Collection[ObjectId]) -> BatchRow | None:
     return row
 
 
+MANY_PARENTS = 16
+"""A batch with more parents is not left at the tip of a ledger."""
+TIP_SUBJECT = "tip"
+"""The subject of an empty batch."""
+
+
 def batch_subject(run_experiments: Sequence[str], events: int) -> str:
     """The subject of a ledger commit, for people: ``12 runs: churn/xgb, churn/rf; 3 events``.
 

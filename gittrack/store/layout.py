@@ -38,6 +38,11 @@ class Layout(NamedTuple):
         return self.root / "rollup.lock"
 
     @property
+    def rollup_asked(self) -> Path:
+        """Touched whenever a roll-up is started in the background."""
+        return self.root / "rollup-asked"
+
+    @property
     def experiment_names(self) -> Path:
         """Derived: present experiment names that a rename made differ from the first ones."""
         return self.root / "experiments.json"

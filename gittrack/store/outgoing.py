@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from gittrack.core.events import is_event_message
 from gittrack.core.ids import ObjectId, RefName
-from gittrack.core.ledger import MAX_BATCH, BatchKind, BatchRow
+from gittrack.core.ledger import BatchKind, BatchRow
 from gittrack.core.message import experiment_in
 from gittrack.core.parsed_refs import InboxRef, LocalLedgerRef, RemoteLedgerRef, parse_ref
 from gittrack.core.problem import Problem
@@ -33,7 +33,7 @@ from gittrack.git.refs import RefUpdate
 from gittrack.git.repository import Repository
 from gittrack.store.catalog import walk_ledger
 from gittrack.store.remotes import Remote
-from gittrack.store.rollup import append_batch, check_ledger, month_of, new_ledger
+from gittrack.store.rollup import append, check_ledger, month_of, new_ledger
 
 _ATTEMPTS = 20
 
@@ -198,10 +198,7 @@ def grown(
     if before is not None:
         check_ledger(repo, ref, before)
     tip = before or new_ledger(repo, month_of(now), author, now)
-    for start in range(0, len(rows), MAX_BATCH):
-        batch = [(row, _experiment(repo, row)) for row in rows[start : start + MAX_BATCH]]
-        tip = append_batch(repo, tip, batch, author, now)
-    return tip
+    return append(repo, tip, [(row, _experiment(repo, row)) for row in rows], author, now)
 
 
 def _experiment(repo: Repository, row: BatchRow) -> str:

@@ -16,7 +16,17 @@ from dataclasses import field
 from gittrack.core import toml
 from gittrack.core.events import is_event_message
 from gittrack.core.ids import ObjectId, RefName
-from gittrack.core.ledger import BATCH_FILE, LEDGER_FILE, MAX_BATCH, BatchKind, BatchRow, batch_subject, encode_batch
+from gittrack.core.ledger import (
+    BATCH_FILE,
+    LEDGER_FILE,
+    MANY_PARENTS,
+    MAX_BATCH,
+    TIP_SUBJECT,
+    BatchKind,
+    BatchRow,
+    batch_subject,
+    encode_batch,
+)
 from gittrack.core.parsed_refs import InboxRef, parse_ref
 from gittrack.core.problem import Problem
 from gittrack.core.records import Writer
@@ -183,7 +193,7 @@ def _move(repo: Repository, members: Sequence[_Member], author: Writer, now: int
     if before is not None:
         check_ledger(repo, name, before)
     base = before or new_ledger(repo, month, author, now)
-    tip = append_batch(repo, base, [(member.row, member.experiment) for member in members], author, now)
+    tip = append(repo, base, [(member.row, member.experiment) for member in members], author, now)
     exclude = {id for member in members for id in member.code if repo.objects.has(id)} | {base}
     with pack_batch(repo, [tip], sorted(exclude)) as pack:
         verify(repo, pack, [member.row.commit for member in members])
@@ -217,8 +227,7 @@ def keep_here(repo: Repository, layout: Layout, rows: Sequence[BatchRow], author
         name = local_ledger_ref(month_of(now))
         before = repo.refs.get(name)
         tip = before or new_ledger(repo, month_of(now), author, now)
-        for start in range(0, len(rows), MAX_BATCH):
-            tip = append_batch(repo, tip, [(row, "?") for row in rows[start : start + MAX_BATCH]], author, now)
+        tip = append(repo, tip, [(row, "?") for row in rows], author, now)
         repo.refs.transaction([RefUpdate(name, tip, before)])
 
 
@@ -247,6 +256,32 @@ def new_ledger(repo: Repository, month: str, author: Writer, now: int) -> Object
     return repo.objects.write_commit(tree, [], f"ledger {month} of {author.slug}\n", author.person, now // 1000)
 
 
+def append(
+    repo: Repository, base: ObjectId, rows: Sequence[tuple[BatchRow, str]], author: Writer, now: int
+) -> ObjectId:
+    """Append rows to a ledger, in as many batches as they need; no ref is touched.
+
+    Everybody's ``git fetch`` looks at the parents of what refs point at, so a ledger does not end in a commit with
+    hundreds of them, but in an empty batch on top of it.
+
+    Args:
+        repo: where.
+        base: the ledger's tip.
+        rows: runs and events, each with the experiment's name (for the diary).
+        author: who appends.
+        now: ms since the epoch.
+
+    Returns:
+        The new tip.
+    """
+    tip = base
+    for start in range(0, len(rows), MAX_BATCH):
+        tip = append_batch(repo, tip, rows[start : start + MAX_BATCH], author, now)
+    if len(rows) % MAX_BATCH > MANY_PARENTS or (rows and len(rows) % MAX_BATCH == 0):
+        tip = append_batch(repo, tip, [], author, now)
+    return tip
+
+
 def append_batch(
     repo: Repository, base: ObjectId, rows: Sequence[tuple[BatchRow, str]], author: Writer, now: int
 ) -> ObjectId:
@@ -261,6 +296,6 @@ def append_batch(
     """
     tree = repo.objects.write_tree({BATCH_FILE: encode_batch([row for row, _ in rows])})
     experiments = [experiment for row, experiment in rows if row.kind == "run"]
-    subject = batch_subject(experiments, len(rows) - len(experiments))
+    subject = batch_subject(experiments, len(rows) - len(experiments)) or TIP_SUBJECT
     parents = [base, *sorted(row.commit for row, _ in rows)]
     return repo.objects.write_commit(tree, parents, subject + "\n", author.person, now // 1000)

@@ -65,9 +65,9 @@ def _rolls_up(repo, git, processes, runs, tags):
     (repo / "train.py").write_text("dirty\n")
     ids = _make(repo, processes, runs, tags)
     before, user = _listing(repo), user_state(repo)
-    loose, rolled = _loose(git, repo), len(_rows(repo))  # above 500 a finished run has rolled up the inbox
+    loose = _loose(git, repo)
     result = roll_up_now(Project.open(repo))
-    assert (rolled + result.runs, result.events, result.problems) == (len(ids), tags, [])
+    assert (result.runs, result.events, result.problems) == (len(ids), tags, [])
     assert _listing(repo) == before
     assert (_inbox(repo), _done(repo)) == ([], [])
     assert sorted(row.id for row in _rows(repo) if row.kind == "run") == sorted(ids)
@@ -217,17 +217,44 @@ def test_a_run_whose_snapshot_is_damaged_stays_and_the_others_are_rolled_up(repo
 
 
 def test_the_inbox_rolls_up_by_itself_when_it_is_full(repo, monkeypatch):
-    monkeypatch.setattr("gittrack.api.closing.INBOX_FULL", 5)
-    for number in range(7):
+    monkeypatch.setenv("GITTRACK_INBOX_LIMIT", "5")
+    for number in range(5):
         with gittrack.start_run() as run:
             run.log_metric("x", number)
-    assert len(_rows(repo)) == 5
-    assert len(_inbox(repo)) == 2
-    assert len(gittrack.runs()) == 7
+    _wait_until(lambda: len(_rows(repo)) == 5 and not _inbox(repo))
+    assert len(gittrack.runs()) == 5
+
+
+def _wait_until(is_so):
+    """It happens in a process of its own, which nobody waits for."""
+    end = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_roll_up_that_is_under_way_is_not_asked_for_again(repo, monkeypatch):
+    monkeypatch.setenv("GITTRACK_INBOX_LIMIT", "1")
+    asked = []
+    monkeypatch.setattr("gittrack.api.beside.start_beside", lambda project, words: not asked.append(words))
+    for _ in range(3):
+        with gittrack.start_run():
+            pass
+    assert asked == [["roll-up", "--quiet"]]
+
+
+def test_where_nothing_can_be_started_a_full_inbox_is_rolled_up_at_once(repo, monkeypatch):
+    monkeypatch.setenv("GITTRACK_INBOX_LIMIT", "3")
+    monkeypatch.setattr("sys.executable", "")
+    for _ in range(3):
+        with gittrack.start_run():
+            pass
+    assert len(_rows(repo)) == 3
 
 
 def test_events_alone_fill_the_inbox_and_are_rolled_up(repo, monkeypatch):
-    monkeypatch.setattr("gittrack.api.closing.INBOX_FULL", 6)
+    monkeypatch.setenv("GITTRACK_INBOX_LIMIT", "6")
+    monkeypatch.setattr("sys.executable", "")  # at once, not in the background
     with gittrack.start_run(name="one"):
         pass
     project = Project.open()

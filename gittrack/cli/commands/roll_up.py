@@ -9,16 +9,20 @@ from gittrack.cli.terminal import say
 
 
 @click.command("roll-up")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing, and leave it to whoever is at it already.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def command(session: Session, as_json: bool) -> None:
+def command(session: Session, quiet: bool, as_json: bool) -> None:
     """Move finished runs from the inbox into this month's ledger.
 
-    It happens by itself when the inbox is full. The commits of the runs stay the same.
+    It happens by itself, in the background, when the inbox is full. The commits of the runs stay the same.
     """
     from gittrack.api.maintain import roll_up_now
     from gittrack.cli.render import plural
 
+    if quiet:
+        roll_up_now(session.project(), wait=False)
+        return
     result = roll_up_now(session.recovered())
     if as_json:
         from gittrack.cli import shapes

@@ -64,7 +64,7 @@ def _print_all(session: Session, settings: list[Setting], *, as_json: bool) -> N
     room = _room(facts, session.stdout.width)
     rows = []
     for fact, item in zip(facts, settings, strict=True):
-        first, *others = wrap(item.meaning, room)
+        first, *others = wrap(item.meaning, room, break_on_hyphens=False)
         rows.append([Cell(fact[0]), Cell(fact[1]), Cell(fact[2], "faint"), Cell(first, "faint")])
         rows += [[*[Cell("")] * 3, Cell(line, "faint")] for line in others]
     columns = [Column("NAME"), Column("VALUE", least=_LEAST_VALUE), Column("FROM"), Column("MEANING")]

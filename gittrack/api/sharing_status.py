@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gittrack.api.fetch import moved_ledgers
 from gittrack.api.live_beside import live_folders
+from gittrack.api.missing_bytes import MissingBytes, missing_bytes
 from gittrack.api.remotes import runs_remote
 from gittrack.api.shared_rows import SharedRows
 from gittrack.core.ids import RunId
@@ -33,6 +34,7 @@ class SharingStatus:
         seen: when the remote was last fetched from or pushed to, ms since the epoch; None: never.
         unreachable: why the remote could not be asked; empty when it could, or nobody wanted to.
         problems: what cannot be shared because it cannot be read.
+        bytes: what of the artifacts is missing where; None: that would have taken long, and nobody asked for it.
     """
 
     remote: str
@@ -43,26 +45,31 @@ class SharingStatus:
     seen: int | None
     unreachable: str
     problems: tuple[Problem, ...]
+    bytes: MissingBytes | None = None
 
 
-def sharing_status(project: Project, name: str | None = None, *, offline: bool = False) -> SharingStatus:
+def sharing_status(
+    project: Project, name: str | None = None, *, offline: bool = False, artifacts: bool = False
+) -> SharingStatus:
     """How this clone and a remote stand to each other; nothing is changed here or there.
 
     Args:
         project: where.
         name: the remote; None: the usual one.
         offline: do not ask the remote.
+        artifacts: ask where their bytes are, at the place elsewhere too; ``offline`` forbids that.
 
     Raises:
         NoRemoteError: there is no remote of this name.
     """
+    missing = missing_bytes(project, remote=artifacts and not offline)
     running = tuple(run.id for run in live_folders(project))
     try:
         remote = runs_remote(project, name)
     except NoRemoteError:
         if name is not None:
             raise
-        return SharingStatus("", (), 0, None, running, None, "", ())
+        return SharingStatus("", (), 0, None, running, None, "", (), missing)
     found, problems = candidates(
         project.repo, remote, project.writer, SharedRows(project, remote.slug), read_doubtful(project.layout)
     )
@@ -81,4 +88,5 @@ def sharing_status(project: Project, name: str | None = None, *, offline: bool =
         seen=last_asked(project.layout, remote),
         unreachable=unreachable,
         problems=tuple(problems),
+        bytes=missing,
     )

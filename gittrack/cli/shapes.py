@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from gittrack.api.fetch import Fetched, Rewritten
     from gittrack.api.gc import Collected, GcPlan
     from gittrack.api.maintain import Finding, Recovery, Repair
+    from gittrack.api.missing_bytes import MissingBytes
     from gittrack.api.news import NewRun
+    from gittrack.api.planned_push import PlannedRun
     from gittrack.api.push import Pushed, PushPlan
     from gittrack.api.read import SavedRun
     from gittrack.api.remote_check import RemoteCheck
@@ -192,8 +194,8 @@ def problem(item: Problem) -> dict[str, Any]:
     return {"where": item.where, "reason": item.reason}
 
 
-def push(plan: PushPlan, done: Pushed | None) -> dict[str, Any]:
-    """What ``push`` prints; ``pushed`` is None when nothing was tried."""
+def push(plan: PushPlan, done: Pushed | None, planned: Sequence[PlannedRun] | None = None) -> dict[str, Any]:
+    """What ``push`` prints; ``pushed`` is None when nothing was tried, ``planned`` when something was."""
     moved = None if done is None else done.bytes_moved
     return {
         "remote": plan.remote.shown,
@@ -203,6 +205,7 @@ def push(plan: PushPlan, done: Pushed | None) -> dict[str, Any]:
         "pushed": None if done is None else len(done.shared.rows),
         "ledger": None if done is None else done.shared.ledger or None,
         "artifacts": None if moved is None else transfer(moved),
+        "planned": None if planned is None else [run._asdict() for run in planned],
         "problems": [problem(item) for item in plan.problems],
     }
 
@@ -232,8 +235,15 @@ def sharing_status(status: SharingStatus) -> dict[str, Any]:
         "news": None if status.news is None else list(status.news),
         "running": list(status.running),
         "last_asked": status.seen,
+        "artifacts": None if status.bytes is None else missing_bytes(status.bytes),
         "problems": [problem(item) for item in status.problems],
     }
+
+
+def missing_bytes(found: MissingBytes) -> dict[str, Any]:
+    """Where artifact bytes are missing; ``not_there`` is None when the place elsewhere was not asked."""
+    there = None if found.there is None else found.there._asdict()
+    return {"remote": found.remote or None, "not_here": found.here._asdict(), "not_there": there}
 
 
 def remote_check(found: RemoteCheck) -> dict[str, Any]:

@@ -90,8 +90,8 @@ class IndexWriter:
             [(n, i.name, i.role, i.uri, i.digest, i.source, i.state, i.size) for i in inputs],
         )
         self._sql.executemany(
-            "INSERT INTO artifact VALUES (?, ?, ?, ?, ?)",
-            [(n, entry.path, entry.digest, entry.media_type, entry.size) for entry in artifacts],
+            "INSERT INTO artifact VALUES (?, ?, ?, ?, ?, ?)",
+            [(n, item.path, item.digest, item.media_type, item.size, item.storage) for item in artifacts],
         )
         self._sql.execute("UPDATE run SET detailed = 1 WHERE n = ?", (n,))
 

@@ -7,7 +7,7 @@ what a run does not have has no row.
 
 from __future__ import annotations
 
-VERSION = 3
+VERSION = 4
 """Another number in the file: it is made anew."""
 
 APPLICATION_ID = 0x67_74_69_78
@@ -59,7 +59,8 @@ CREATE TABLE input (
 CREATE INDEX input_run ON input (run);
 CREATE INDEX input_digest ON input (digest);
 CREATE TABLE artifact (
-    run INTEGER NOT NULL, path TEXT NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL, size INTEGER);
+    run INTEGER NOT NULL, path TEXT NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL, size INTEGER,
+    storage TEXT NOT NULL);
 CREATE INDEX artifact_run ON artifact (run);
 CREATE INDEX artifact_path ON artifact (path);
 """

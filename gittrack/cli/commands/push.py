@@ -13,6 +13,7 @@ from gittrack.core.names import display
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
+    from gittrack.api.planned_push import PlannedRun
     from gittrack.api.project import Project
     from gittrack.api.push import Pushed, PushPlan
 
@@ -24,7 +25,7 @@ _SHOWN_COMMITS = 5
 @click.option("-q", "--query", metavar="QUERY", default="", help="Push the runs that this finds.")
 @click.option("-e", "--experiment", metavar="EXP", help="Push the runs of this experiment.")
 @click.option("--all", "everything", is_flag=True, help="Push every run, whatever gittrack.share says.")
-@click.option("-n", "--dry-run", is_flag=True, help="Only say what would be pushed.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only list what would go: runs, events, commits of code, bytes.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before commits of your code become public.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
@@ -66,10 +67,13 @@ def command(
             raise SystemExit(1)
         with progress_bar("bytes") as told_bytes, git_progress(says_stopped=False) as told:
             done = push(project, plan, told=told, told_bytes=told_bytes)
+    planned = _planned(project, plan) if dry_run else None
     if as_json:
         from gittrack.cli import shapes
 
-        shapes.print_json(**shapes.push(plan, done))
+        shapes.print_json(**shapes.push(plan, done, planned))
+    elif planned:
+        session.stdout.show([_planned_line(run) for run in planned], session.environ)
     _say_end(plan, done, dry_run=dry_run)
 
 
@@ -80,6 +84,22 @@ def _remote_and_runs(project: Project, words: tuple[str, ...]) -> tuple[str | No
     if words and is_remote(project, words[0]):
         return words[0], words[1:]
     return None, words
+
+
+def _planned(project: Project, plan: PushPlan) -> list[PlannedRun]:
+    from gittrack.api.planned_push import planned_runs
+
+    return planned_runs(project, plan)
+
+
+def _planned_line(run: PlannedRun) -> str:
+    from gittrack.cli.render import plural
+    from gittrack.core.sizes import format_size
+
+    line = f"{run.id[:8]}  {display(run.name, 60)} ({display(run.experiment, 60)})"
+    if not run.artifacts:
+        return line
+    return f"{line}: {plural(run.artifacts, 'artifact')}, {format_size(run.size)}"
 
 
 def _what(plan: PushPlan) -> str:

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 @click.command("status")
 @click.argument("remote", metavar="[REMOTE]", required=False)
 @click.option("--offline", is_flag=True, help="Do not ask the remote: tell what is known here.")
+@click.option("--bytes", "asks_bytes", is_flag=True, help="Also ask which artifact bytes are at their remote.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def command(session: Session, remote: str | None, offline: bool, as_json: bool) -> None:
+def command(session: Session, remote: str | None, offline: bool, asks_bytes: bool, as_json: bool) -> None:
     """Show what is not shared yet, what is new at the remote, and which runs go on. Nothing is changed."""
     from gittrack.api.sharing_status import sharing_status
 
     project = session.recovered()
-    status = sharing_status(project, remote, offline=offline)
+    status = sharing_status(project, remote, offline=offline, artifacts=asks_bytes)
     if as_json:
         from gittrack.cli import shapes
 
@@ -43,7 +44,8 @@ def _lines(status: SharingStatus, now: int) -> list[str]:
 
     running = f"{plural(len(status.running), 'run')} in progress: gittrack top" if status.running else ""
     if not status.remote:
-        return [line for line in ("no remote to share runs with: git remote add origin URL", running) if line]
+        first = "no remote to share runs with: git remote add origin URL"
+        return [line for line in (first, *_bytes(status), running) if line]
     seen = "never asked" if status.seen is None else f"last asked {format_age(now - status.seen)}"
     if status.news is not None:
         seen = "asked just now"
@@ -58,4 +60,26 @@ def _lines(status: SharingStatus, now: int) -> list[str]:
         lines.append(f"news there: {', '.join(status.news[:10])}: gittrack fetch")
     elif status.news is not None:
         lines.append("nothing new there")
-    return lines + ([running] if running else [])
+    return [*lines, *_bytes(status), *([running] if running else [])]
+
+
+def _bytes(status: SharingStatus) -> list[str]:
+    """Where artifact bytes are missing."""
+    found = status.bytes
+    if found is None:
+        return ["which artifact bytes are here and there: gittrack status --bytes"]
+    from gittrack.cli.render import plural
+    from gittrack.core.sizes import format_size
+
+    lines = []
+    if found.here.artifacts:
+        what = f"{plural(found.here.artifacts, 'artifact')}, {format_size(found.here.size)}"
+        lines.append(f"not here: {what}: gittrack pull --artifacts all")
+    if found.there is not None and found.there.artifacts:
+        what = f"{plural(found.there.artifacts, 'artifact')}, {format_size(found.there.size)}"
+        lines.append(f"not at {display(found.remote, 200)}: {what}: gittrack artifact push")
+    elif found.there is not None:
+        lines.append(f"all artifacts are at {display(found.remote, 200)}")
+    elif found.unreachable:
+        lines.append(f"{display(found.remote, 200)} cannot be asked: {display(found.unreachable, 200)}")
+    return lines

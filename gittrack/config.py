@@ -9,8 +9,9 @@ from it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 from gittrack.errors import UsageError
@@ -44,6 +45,7 @@ class Config:
         fetch_since: the first month (``yyyy-mm``) whose ledgers ``gittrack fetch`` brings; empty: all.
         inbox_limit: runs and events that are not rolled up from which on they are, by themselves; 0: never.
         view_seconds: how long the query of a saved view may take: views come with a repository.
+        live: seconds between two checkpoints of a run that goes on, which are pushed for others to see; 0: none are.
     """
 
     experiment: str = "Default"
@@ -67,6 +69,7 @@ class Config:
     fetch_since: str = ""
     inbox_limit: int = 64
     view_seconds: float = 1.0
+    live: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class Process:
 
 
 CONFIG_FILE = ".gittrack.toml"
-OWN_SETTINGS = frozenset({"environment", "runs_remote", "sign", "view_seconds", "writer"})
+OWN_SETTINGS = frozenset({"environment", "live", "runs_remote", "sign", "view_seconds", "writer"})
 """Settings that a file in the work tree cannot make: only git config and the environment can."""
 _TABLES = frozenset({"keep", "metrics"})
 """Tables that are no settings: rules of retention (``api/retention.py``), which way metrics get better
@@ -97,6 +100,10 @@ _TABLES = frozenset({"keep", "metrics"})
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
 _KINDS: dict[type, str] = {int: "a number", float: "a number of seconds", tuple: "a list", bool: "a truth"}
 _MOST_BYTES, _MOST_SECONDS = 1 << 50, 1e6
+LIVE_SECONDS = 30.0
+"""Between two checkpoints when nobody says how many."""
+_LEAST_LIVE, _MOST_LIVE = 1.0, 600.0
+_OF_TIME = {"s": 1, "m": 60, "h": 3600}
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -184,8 +191,8 @@ def read_settings(
         ):
             if found is not None:
                 try:
-                    value = _converted(where, found, field.default)
-                    values[field.name] = truth_or_auto(where, value) if field.name == "sign" else value
+                    convert = _OF_ITS_OWN.get(field.name) or partial(_converted, default=field.default)
+                    values[field.name] = convert(where, found)
                 except UsageError as error:  # the next place that has it counts
                     faults.append(error.message)
                     continue
@@ -268,6 +275,37 @@ def truth_or_auto(where: str, found: str) -> str:
         return "true" if boolean(where, found) else "false"
     except UsageError as error:
         raise UsageError(f"{where} is '{found[:60]}', not true, false or auto", hint="gittrack config") from error
+
+
+def live_seconds(where: str, found: Any) -> float:
+    """How often checkpoints are pushed: ``30s``, ``2m``, a number of seconds; a truth means every 30 s or never.
+
+    Args:
+        where: what holds it, for the error.
+        found: a text, a number or a bool.
+
+    Returns:
+        Seconds, 1 to 600; 0 for never.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    text = str(found).strip().lower()
+    if isinstance(found, bool) or text in _TRUE - {"1"} or text in _FALSE:
+        return LIVE_SECONDS if boolean(where, found) else 0.0
+    try:
+        seconds = float(text[:-1]) * _OF_TIME[text[-1]] if text[-1] in _OF_TIME else float(text)
+    except ValueError:
+        seconds = -1.0
+    if seconds == 0:
+        return 0.0
+    if not _LEAST_LIVE <= seconds <= _MOST_LIVE:  # NaN is not either
+        raise UsageError(f"{where} is '{str(found)[:60]}', not a time from 1s to 10m", hint="gittrack run --live=30s …")
+    return seconds
+
+
+_OF_ITS_OWN: Mapping[str, Callable[[str, Any], Any]] = {"live": live_seconds, "sign": truth_or_auto}
+"""Settings that are no plain text, number, truth or list, and what reads each."""
 
 
 def _bytes(found: Any) -> int:

@@ -40,6 +40,7 @@ class CommandRequest:
         params: given on gittrack's own command line; they win over the script's and the files'.
         params_files: read for more params (TOML, YAML, JSON, ``pyproject.toml``).
         system_metrics: sample CPU, memory, disk, network and GPU.
+        live: seconds between two checkpoints that are pushed, 0 for none; None: as the settings say.
     """
 
     command: Sequence[str]
@@ -51,6 +52,7 @@ class CommandRequest:
     note: str | None = None
     parent: RunId | None = None
     system_metrics: bool | None = None
+    live: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def run_command(project: Project, request: CommandRequest) -> CommandResult:
         description=request.note,
         parent=request.parent or _around(project),
         system_metrics=request.system_metrics,
+        live=request.live,
         command=tuple(request.command),
     )
     ended: list[Run] = []

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gittrack.api.found_hits import FoundHits, Search, chosen_runs
-from gittrack.api.live_beside import live_folders
+from gittrack.api.live_beside import look_beside
 from gittrack.api.run_index import ask
 from gittrack.core.events import decode_event
 from gittrack.core.ids import RunId
@@ -61,10 +61,10 @@ def diary(
     """
     expression, experiments = chosen_runs(project, query, experiment)
     asked = Search(expression, deleted=None, experiments=experiments)
-    folders = live_folders(project)
+    beside = look_beside(project)
 
     def read(index: IndexDatabase) -> list[Entry]:
-        hits = FoundHits(project, asked, index, folders)
+        hits = FoundHits(project, asked, index, beside)
         with index.reading() as sql:
             runs = {run.id: run for run in hits.runs([*hits.stored(), *hits.going_on()])}
             events = [decode_event(data) for data in all_events(sql)]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from gittrack.api.fetched_checkpoints import FetchedCheckpoints, take_checkpoints
 from gittrack.api.remotes import EVERY_MONTH, first_month, runs_remote
 from gittrack.api.shared_rows import SharedRows
-from gittrack.core.ids import ObjectId, RefName
+from gittrack.core.ids import ObjectId, RefName, RunId
 from gittrack.core.ledger import BatchRow
 from gittrack.core.parsed_refs import RemoteLedgerRef, parse_ref
 from gittrack.core.problem import Problem
@@ -17,6 +18,7 @@ from gittrack.core.refs import (
     FETCHED_PREFIX,
     REMOTE_PREFIX,
     RUNS_PREFIX,
+    parse_shared_checkpoint,
     parse_shared_ledger,
     remote_ledger_ref,
     shared_ledger,
@@ -47,7 +49,7 @@ from gittrack.store.run_reader import read_listed
 if TYPE_CHECKING:
     from gittrack.api.project import Project
 
-__all__ = ["Fetched", "Rewritten", "catch_up", "fetch", "fetch_bundle", "moved_ledgers"]
+__all__ = ["Fetched", "Rewritten", "catch_up", "fetch", "fetch_bundle", "look_for_news"]
 
 WAITS = "gittrack: waiting for another push or fetch of this clone"
 """What is told, among git's lines."""
@@ -67,6 +69,8 @@ class Fetched:
         refused: what is not as it should be, and stays invisible.
         rewritten: ledgers that were rewritten there; what is here stays in use.
         accepted: those whose rewriting was accepted.
+        running: runs that go on elsewhere, whose checkpoints are there.
+        moved: how many of these are further than they were here.
     """
 
     remote: str
@@ -75,6 +79,8 @@ class Fetched:
     refused: tuple[Problem, ...] = ()
     rewritten: tuple[Rewritten, ...] = ()
     accepted: tuple[Rewritten, ...] = ()
+    running: tuple[RunId, ...] = ()
+    moved: int = 0
 
     @property
     def runs(self) -> int:
@@ -99,15 +105,17 @@ class _Tip:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What there is to fetch, newest month first, and what is gone."""
+    """What there is to fetch, newest month first, what is gone, and the checkpoints of runs that go on."""
 
     new: list[_Tip] = field(default_factory=list)
     gone: list[RemoteLedgerRef] = field(default_factory=list)
+    live: dict[RunId, ObjectId] = field(default_factory=dict)
 
     def of(self, writer: str | None, since: str) -> _Wanted:
         """What of it is one writer's, where one is meant, and not older than a month."""
         new = [tip for tip in self.new if writer in (None, tip.writer) and tip.month >= since]
-        return _Wanted(new, [ref for ref in self.gone if writer in (None, ref.writer)])
+        gone = [ref for ref in self.gone if writer in (None, ref.writer)]
+        return _Wanted(new, gone, self.live if writer is None else {})
 
 
 def fetch(
@@ -185,6 +193,8 @@ def _fetched(
         gone = [FetchedLedger(ref.month, ref.writer, None) for ref in wanted.gone]
         if gone:
             incoming.append(looked_at(project.repo, project.layout, remote, gone))
+    # After the ledgers: a run that has ended meanwhile is in both, never in neither.
+    live = take_checkpoints(project, remote, wanted.live, told) if whole and writer is None else FetchedCheckpoints()
     rewritten = [found for part in incoming for found in part.rewritten]
     if accept_rewrites and rewritten:
         incoming.append(_accept(project, remote, rewritten, told, checked))
@@ -204,30 +214,48 @@ def _fetched(
         remote.shown,
         tuple(row for row in rows if row.commit in new),
         sum(len(part.ledgers) for part in incoming),
-        tuple(problem for part in incoming for problem in part.refused),
+        (*(problem for part in incoming for problem in part.refused), *live.refused),
         () if accept_rewrites else tuple(rewritten),
         tuple(rewritten) if accept_rewrites else (),
+        live.running,
+        live.moved,
     )
 
 
 def _wanted(project: Project, remote: Remote, known: Mapping[RefName, ObjectId]) -> _Wanted:
     """The ledgers there that are not as they are remembered, and those that are gone."""
-    there = []
+    there, live = [], {}
     for ref in list_remote(project.repo, remote.name, [f"{remote.prefix}*"]):
         ledger = parse_shared_ledger(remote.prefix, ref.name)
+        run = None if ledger is not None else parse_shared_checkpoint(remote.prefix, ref.name)
         if ledger is not None:
             there.append(_Tip(ref.name, *ledger, ref.tip))
+        elif run is not None:
+            live[run] = ref.tip
     names = {remote_ledger_ref(remote.slug, tip.month, tip.writer) for tip in there}
     new = [tip for tip in there if known.get(remote_ledger_ref(remote.slug, tip.month, tip.writer)) != tip.tip]
     parsed = (parse_ref(ref) for ref in known if ref not in names)
-    return _Wanted(new, [ref for ref in parsed if isinstance(ref, RemoteLedgerRef)])
+    return _Wanted(new, [ref for ref in parsed if isinstance(ref, RemoteLedgerRef)], live)
 
 
-def moved_ledgers(project: Project, remote: Remote) -> tuple[str, ...]:
-    """The ledgers there, ``month/writer``, that are meant and not as remembered here; nothing is fetched."""
+class News(NamedTuple):
+    """What a remote has that is not as it is remembered here.
+
+    Attributes:
+        ledgers: their names, ``month/writer``.
+        running: the runs that go on, whose checkpoints are there.
+    """
+
+    ledgers: tuple[str, ...]
+    running: tuple[RunId, ...]
+
+
+def look_for_news(project: Project, remote: Remote) -> News:
+    """What is new at a remote, of the months that are meant; nothing is fetched."""
     wanted = _wanted(project, remote, remembered(project.repo, remote)).of(None, first_month(project, None))
     names = {f"{tip.month}/{tip.writer}" for tip in wanted.new}
-    return tuple(sorted(names | {f"{ref.month}/{ref.writer}" for ref in wanted.gone}, reverse=True))
+    ledgers = tuple(sorted(names | {f"{ref.month}/{ref.writer}" for ref in wanted.gone}, reverse=True))
+    return News(ledgers, tuple(sorted(wanted.live)))
 
 
 def _take_month(

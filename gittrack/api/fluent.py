@@ -13,7 +13,7 @@ from gittrack.api.active_runs import ActiveRuns
 from gittrack.api.guarded import warn
 from gittrack.api.project import Project
 from gittrack.api.run import Run
-from gittrack.config import Process, boolean, read_process, variable
+from gittrack.config import Process, boolean, live_seconds, read_process, variable
 from gittrack.core.ids import RunId, parse_run_id
 from gittrack.core.names import check_experiment_name, check_run_name, display
 from gittrack.errors import AmbiguousError, ConflictError, GittrackError, InvalidValueError, NotFoundError, UsageError
@@ -78,6 +78,7 @@ def start_run(
     run_id: str | None = None,
     strict: bool | None = None,
     system_metrics: bool | None = None,
+    live: bool | float | str | None = None,
 ) -> Run:
     """Begin a run, or resume one.
 
@@ -94,6 +95,9 @@ def start_run(
         run_id: resume this finished run (id, unique prefix, name, ``@latest``) instead.
         strict: raise failures of logging instead of warning.
         system_metrics: sample CPU, memory, disk, network and GPU.
+        live: push checkpoints while it runs, for others to see: every so many seconds (1 to 600), or ``"2m"``; True:
+            every 30 s. By a process of its own; the run's code goes with it. None: as the settings say, and only a run
+            that is nobody's child.
 
     Returns:
         The live handle. A silent one (which keeps nothing) where ``GITTRACK_DISABLED`` is set, on ranks other than 0
@@ -121,6 +125,7 @@ def start_run(
         run_id=run_id,
         strict=strict,
         system_metrics=system_metrics,
+        live=None if live is None else live_seconds("live", live),
     )
     if process.disabled or not _is_primary(process):
         return _active.add(silent(request))

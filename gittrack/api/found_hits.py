@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from gittrack.api.index_details import changed_code, read_details
-from gittrack.api.live_beside import live_folders, runs_beside
+from gittrack.api.live_beside import Beside, look_beside, runs_beside
 from gittrack.api.run_index import Progress, ask, problems_of
 from gittrack.api.saved_run import SavedRun
 from gittrack.api.stored_runs import saved_run
@@ -29,7 +29,6 @@ from gittrack.index.seen import Connection, problems
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
-    from gittrack.store.live import LiveRun
 
 T = TypeVar("T")
 _LAST_CHARACTER = "\U0010ffff"
@@ -84,11 +83,11 @@ def ask_hits(
     def answer(index: IndexDatabase) -> T:
         if details:
             read_details(project, index)
-        found = FoundHits(project, asked, index, folders)
+        found = FoundHits(project, asked, index, beside)
         with index.reading():
             return question(found)
 
-    folders = live_folders(project)
+    beside = look_beside(project)
     return ask(project, answer, progress)
 
 
@@ -118,19 +117,19 @@ class FoundHits:
         project: where.
         asked: what for.
         index: up to date.
-        folders: of runs in progress, looked at before the index was brought up to date.
+        beside: the runs in progress, looked at before the index was brought up to date.
 
     Attributes:
         sql: the index.
-        live: runs that are told by their folders because they go on.
+        live: runs that go on, told by their folders here or by checkpoints.
         question: what the index is asked.
     """
 
-    def __init__(self, project: Project, asked: Search, index: IndexDatabase, folders: Sequence[LiveRun]) -> None:
+    def __init__(self, project: Project, asked: Search, index: IndexDatabase, beside: Beside) -> None:
         self._project = project
         self._expression = asked.expression
         self.sql: Connection = index.connection
-        self.live, self._problems = runs_beside(project, index, folders)
+        self.live, self._problems = runs_beside(project, index, beside)
         fields = [*fields_in(asked.expression), *(key.field for key in asked.order)]
         unread = read_details(project, index) if any(map(needs_details, fields)) else {}
         self._problems += [

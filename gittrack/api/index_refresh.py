@@ -19,6 +19,7 @@ from gittrack.index import seen
 from gittrack.index.database import IndexDatabase
 from gittrack.index.rows import IndexedRun, IndexWriter
 from gittrack.store.catalog import LOCAL, current_commits, walk_batches
+from gittrack.store.checkpoints import is_checkpoint
 from gittrack.store.event_store import read_event
 from gittrack.store.refused import read_refused
 from gittrack.store.run_reader import read_record
@@ -52,7 +53,7 @@ def read_moved(
     refs = _listed(project)
     cut_off = "\n".join(sorted(project.repo.cut_off()))
     with database.reading() as sql:
-        is_deeper = seen.cut_off(sql) != cut_off
+        is_deeper = _is_deeper(project, seen.cut_off(sql), cut_off)
     if known == refs and not unread and not stamp and not is_deeper:
         return
     with database.writing() as sql:
@@ -63,6 +64,13 @@ def read_moved(
             _Refresh(project, sql, refs, reads_all=is_deeper).run(progress)
         seen.set_cut_off(sql, cut_off)
         seen.set_stamp(sql, stamp)
+
+
+def _is_deeper(project: Project, before: str, now: str) -> bool:
+    """Whether the history is cut off elsewhere than it was; where checkpoints come and go nothing is listed."""
+    return before != now and any(
+        not is_checkpoint(project.repo, ObjectId(commit)) for commit in set(before.split()) ^ set(now.split())
+    )
 
 
 def _listed(project: Project) -> dict[RefName, ObjectId]:

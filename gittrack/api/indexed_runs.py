@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from gittrack.api.addressing import ID_DIGITS, Candidate, match_address
 from gittrack.api.experiments import grouped
-from gittrack.api.live_beside import live_folders, runs_beside
+from gittrack.api.live_beside import look_beside, runs_beside
+from gittrack.api.read import checkpoints_here
 from gittrack.api.run_index import ask, events_about
 from gittrack.api.saved_run import SavedRun
 from gittrack.api.stored_runs import saved_run
@@ -72,12 +73,13 @@ class IndexedRuns:
         self._index = index
         self._sql = index.connection
         self._read: dict[RunId, SavedRun] | None = None
+        self._elsewhere: frozenset[RunId] | None = None
 
     @property
     def live(self) -> dict[RunId, SavedRun]:
         """The runs in progress."""
         if self._read is None:
-            self._read, _ = runs_beside(self._project, self._index, live_folders(self._project))
+            self._read, _ = runs_beside(self._project, self._index, look_beside(self._project))
         return self._read
 
     def newest(self, back: int) -> SavedRun | int:
@@ -100,13 +102,18 @@ class IndexedRuns:
         """
         if len(id) != ID_DIGITS:
             return None
-        is_live = self._project.layout.live_run(id).exists()
+        is_live = self._project.layout.live_run(id).exists() or self._may_be_elsewhere(id)
         if (is_live or self._read is not None) and id in self.live:
             return self.live[id]
         found = self._finished(id)
         if found is None and not is_live:
             self._read_again(id)
         return found
+
+    def _may_be_elsewhere(self, id: RunId) -> bool:
+        if self._elsewhere is None:
+            self._elsewhere = frozenset(each.id for each in checkpoints_here(self._project))
+        return id in self._elsewhere
 
     def _finished(self, id: RunId) -> SavedRun | None:
         stored = stored_run(self._sql, id)
@@ -146,11 +153,11 @@ def _is_text(name: str) -> bool:
 
 def known_experiments(project: Project) -> tuple[list[ExperimentRuns], dict[ExperimentId, list[Event]]]:
     """The experiments of all runs that are not deleted, live ones included; and what was said of experiments."""
-    folders = live_folders(project)
+    beside = look_beside(project)
 
     def found(index: IndexDatabase) -> tuple[list[ExperimentRuns], dict[ExperimentId, list[Event]]]:
         with index.reading() as sql:
-            live, _ = runs_beside(project, index, folders)
+            live, _ = runs_beside(project, index, beside)
             groups = grouped((run for run in live.values() if not run.deleted), experiments_of_runs(sql, live))
             said = {id: events_about(sql, f"experiment:{id}") for id in experiments_with_events(sql)}
         return groups, said

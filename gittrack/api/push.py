@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from gittrack.api.fetch import catch_up, fetch, waiting
+from gittrack.api.finished_live import clear_checkpoints
 from gittrack.api.remotes import runs_remote
 from gittrack.api.saved_run import SavedRun
 from gittrack.api.shared_rows import SharedRows
@@ -75,12 +76,14 @@ class Pushed:
         shared: the runs and events that are at the remote now.
         bytes_moved: the transfer of artifact bytes; None when there was none to do.
         without_bytes: why artifact bytes did not go; empty when they did, or there were none.
+        left: checkpoints of runs that are there now which could not be removed.
     """
 
     plan: PushPlan
     shared: Shared
     bytes_moved: Transfer | None = None
     without_bytes: str = ""
+    left: tuple[Problem, ...] = ()
 
 
 def plan_push(
@@ -235,7 +238,7 @@ def push(
     """
     if not plan.rows:
         settle(project.repo, SharedRows(project, plan.remote.slug))  # what a push that was killed left to do
-        return Pushed(plan, Shared(()))
+        return Pushed(plan, Shared(()), left=clear_checkpoints(project, plan.remote))
     moved, without = _push_bytes(project, plan, told_bytes)
     project.layout.root.mkdir(exist_ok=True)
     with exclusive(project.layout.sharing_lock, waiting=waiting(told)):
@@ -247,7 +250,7 @@ def push(
         listed.note(plan.rows)
         settle(project.repo, listed)
         drop_copies(project.repo, project.layout, {row.commit: row.id for row in plan.rows if row.kind == "run"})
-    return Pushed(plan, shared, moved, without)
+    return Pushed(plan, shared, moved, without, clear_checkpoints(project, plan.remote))
 
 
 def _push_bytes(project: Project, plan: PushPlan, told: ToldProgress | None) -> tuple[Transfer | None, str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gittrack.api.addressing import ID_DIGITS, ReadRuns, match_address, newest_first
 from gittrack.api.project import Project
@@ -17,12 +18,17 @@ from gittrack.core.ids import ExperimentId, ObjectId, RunId
 from gittrack.core.message import ListedRun
 from gittrack.core.problem import Problem
 from gittrack.core.records import Event, RunRecord, RunStatus
+from gittrack.core.refs import LIVE, REMOTE_PREFIX
 from gittrack.errors import CorruptRecordError, GittrackError
 from gittrack.frozen import dataclass
+from gittrack.git.ref_folders import may_have
 from gittrack.store.catalog import Catalog, current_commits, read_catalog
 from gittrack.store.live import LiveRun, list_live
 from gittrack.store.ownership import Liveness
 from gittrack.store.run_reader import read_body, read_listed, read_record
+
+if TYPE_CHECKING:
+    from gittrack.store.checkpoints import Checkpoint
 
 __all__ = [
     "Listing",
@@ -67,8 +73,9 @@ def list_runs(
 
         found = search(project, Search(deleted=deleted, experiments=_experiment_ids(project, experiment)))
         return Listing(found.runs, found.problems)
+    checkpoints = checkpoints_here(project)
     catalog = read_catalog(project.repo) if catalog is None else catalog
-    known, problems = _all_runs(project, catalog)
+    known, problems = _all_runs(project, checkpoints, catalog)
     runs = [run for run in known.values() if run.deleted == deleted]
     if experiment is not None:
         from gittrack.api.experiments import find_among, of_runs
@@ -99,14 +106,16 @@ def may_ask_index() -> bool:
 def all_runs(project: Project) -> tuple[dict[RunId, SavedRun], list[Problem]]:
     """Every run, deleted or not, live ones included, by id; and what could not be read."""
     if not may_ask_index():
-        return _all_runs(project, read_catalog(project.repo))
+        return _all_runs(project, checkpoints_here(project), read_catalog(project.repo))
     from gittrack.api.search import Search, search
 
     found = search(project, Search(deleted=None))
     return {run.id: run for run in found.runs}, list(found.problems)
 
 
-def _all_runs(project: Project, catalog: Catalog) -> tuple[dict[RunId, SavedRun], list[Problem]]:
+def _all_runs(
+    project: Project, checkpoints: Sequence[Checkpoint], catalog: Catalog
+) -> tuple[dict[RunId, SavedRun], list[Problem]]:
     """Every run, deleted or not, and what could not be read."""
     problems = list(catalog.problems)
     events = events_by_subject(catalog)
@@ -116,7 +125,8 @@ def _all_runs(project: Project, catalog: Catalog) -> tuple[dict[RunId, SavedRun]
             found[id] = _listed(project, catalog, events, id)
         except GittrackError as error:
             problems.append(Problem(f"run {id}", error.message))
-    for live in list_live(project.layout):
+    folders = list_live(project.layout)
+    for live in folders:
         if live.problem:
             problems.append(Problem(f"live run {live.id}", live.problem))
         else:
@@ -124,7 +134,23 @@ def _all_runs(project: Project, catalog: Catalog) -> tuple[dict[RunId, SavedRun]
                 found[live.id] = live_run(project, live, events)
             except GittrackError as error:
                 problems.append(Problem(f"live run {live.id}", error.message))
+    if checkpoints:
+        from gittrack.api.elsewhere import runs_elsewhere
+
+        here = {live.id for live in folders}
+        going_on, unread = runs_elsewhere(project, checkpoints, catalog.runs, here, events)
+        found |= going_on
+        problems += unread
     return found, problems
+
+
+def checkpoints_here(project: Project) -> Sequence[Checkpoint]:
+    """The checkpoints of runs that go on elsewhere, as last fetched; to be asked for before what is finished is."""
+    if not may_have(project.repo.common_dir, REMOTE_PREFIX, LIVE):
+        return ()
+    from gittrack.store.checkpoints import fetched_checkpoints  # mostly there is none
+
+    return fetched_checkpoints(project.repo)
 
 
 def events_by_subject(catalog: Catalog) -> dict[str, list[Event]]:
@@ -145,7 +171,7 @@ def _listed(project: Project, catalog: Catalog, events: dict[str, list[Event]], 
     return replace(run, _partial=True)
 
 
-def _in_present_experiment(record: RunRecord, events: dict[str, list[Event]]) -> RunRecord:
+def _in_present_experiment(record: RunRecord, events: Mapping[str, list[Event]]) -> RunRecord:
     """The record with its experiment's present name: a rename is an event of the experiment."""
     renames = events.get(f"experiment:{record.experiment.id}")
     name = fold({}, renames).value("name") if renames else None
@@ -161,6 +187,24 @@ def _folded(
 ) -> SavedRun:
     record, state = _with_events(listed.record, events)
     return SavedRun(record, commit, state, dict(listed.trends), others, _project=project)
+
+
+def folded_run(
+    project: Project, listed: ListedRun, events: Mapping[str, list[Event]], *, checkpoint: ObjectId, seen: int
+) -> SavedRun:
+    """A run that goes on elsewhere, as a checkpoint tells it, with what was said of it.
+
+    Args:
+        project: where.
+        listed: what the checkpoint says.
+        events: by subject.
+        checkpoint: its commit.
+        seen: when it was made, ms since the epoch.
+    """
+    record, state = _with_events(
+        _in_present_experiment(listed.record, events), events.get(f"run:{listed.record.id}") or ()
+    )
+    return SavedRun(record, None, state, dict(listed.trends), seen=seen, checkpoint=checkpoint, _project=project)
 
 
 def _with_events(record: RunRecord, events: Iterable[Event]) -> tuple[RunRecord, Folded]:
@@ -221,12 +265,14 @@ def find_listed(
         from gittrack.api.indexed_runs import runs_at_addresses
 
         return runs_at_addresses(project, parsed, deleted=deleted)
+    checkpoints = checkpoints_here(project)
     catalog = read_catalog(project.repo)
-    if all(id in catalog.runs and not project.layout.live_run(id).exists() for id in wholes):
+    going_on = {each.id for each in checkpoints}
+    if all(id in catalog.runs and id not in going_on and not project.layout.live_run(id).exists() for id in wholes):
         events = events_by_subject(catalog)  # full ids: only those runs are read
         known = {id: _listed(project, catalog, events, id) for id in dict.fromkeys(wholes)}
         return [known[id] for id in wholes]
-    runs, _ = _all_runs(project, catalog)
+    runs, _ = _all_runs(project, checkpoints, catalog)
     return [match_address(project, address, ReadRuns(runs), deleted=deleted) for address in parsed]
 
 

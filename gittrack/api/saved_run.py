@@ -37,6 +37,9 @@ class SavedRun:
         trends: metric -> at most 16 of its values, for a sparkline.
         conflicts: other commits of the same run id that neither replaces.
         problem: why a live run cannot be finished; empty otherwise.
+        seen: of a run that goes on elsewhere, when the checkpoint was made that tells of it, ms since the epoch by the
+            clock there; None for all others.
+        checkpoint: that commit; None for all others.
     """
 
     record: RunRecord
@@ -45,6 +48,8 @@ class SavedRun:
     trends: dict[str, Sequence[float]] = field(default_factory=dict, repr=False)
     conflicts: tuple[ObjectId, ...] = ()
     problem: str = ""
+    seen: int | None = None
+    checkpoint: ObjectId | None = None
     _project: Project | None = field(default=None, repr=False, compare=False)
     _live: dict[str, Series] = field(default_factory=dict, repr=False, compare=False)
     _partial: bool = field(default=False, repr=False, compare=False)
@@ -158,11 +163,12 @@ class SavedRun:
         """
         if metric not in self.record.metrics:
             raise NotFoundError(f"run '{self.name}' has no metric '{metric}'", hint=f"gittrack show {self.id[:8]}")
-        if self.commit is None or self._project is None:
+        commit = self.commit or self.checkpoint
+        if commit is None or self._project is None:
             return self._live[metric]
         from gittrack.store.run_reader import read_series
 
-        return read_series(self._project.repo, self.commit, self.record, metric)
+        return read_series(self._project.repo, commit, self.record, metric)
 
     def frame(self, metric: str) -> pandas.DataFrame:
         """A metric's points as a pandas DataFrame with columns step, timestamp, value."""
@@ -255,9 +261,10 @@ class SavedRun:
 
     def file(self, path: str) -> bytes | None:
         """The bytes of a file of the run's tree (``run.toml``, ``logs/output.txt``, …), or None."""
-        if self.commit is None or self._project is None:
+        commit = self.commit or self.checkpoint
+        if commit is None or self._project is None:
             return None
-        return self._project.repo.objects.read_file(self.commit, path)
+        return self._project.repo.objects.read_file(commit, path)
 
     def __repr__(self) -> str:
         return f"SavedRun(id={self.id!r}, name={display(self.name)!r}, status={self.status.value!r})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gittrack.api.fetch import moved_ledgers
+from gittrack.api.fetch import look_for_news
 from gittrack.api.live_beside import live_folders
 from gittrack.api.missing_bytes import MissingBytes, missing_bytes
 from gittrack.api.remotes import runs_remote
@@ -13,8 +13,10 @@ from gittrack.core.ids import RunId
 from gittrack.core.problem import Problem
 from gittrack.errors import NoRemoteError, RemoteError
 from gittrack.frozen import dataclass
+from gittrack.store.checkpoints import fetched_checkpoints
 from gittrack.store.doubtful import read_doubtful
 from gittrack.store.outgoing import candidates
+from gittrack.store.pushed_checkpoints import pushed_checkpoints
 from gittrack.store.remotes import last_asked
 
 if TYPE_CHECKING:
@@ -30,7 +32,9 @@ class SharingStatus:
         runs: ids of runs that are here and not there.
         events: how many events are here and not there.
         news: ledgers there, ``month/writer``, that are not as they are here; None: the remote was not asked.
-        running: ids of runs in progress.
+        running: ids of runs in progress here.
+        elsewhere: ids of runs in progress elsewhere, whose checkpoints are there, or were at the last fetch.
+        checkpoints: what is wrong with the checkpoints that are pushed from here.
         seen: when the remote was last fetched from or pushed to, ms since the epoch; None: never.
         unreachable: why the remote could not be asked; empty when it could, or nobody wanted to.
         problems: what cannot be shared because it cannot be read.
@@ -46,6 +50,8 @@ class SharingStatus:
     unreachable: str
     problems: tuple[Problem, ...]
     bytes: MissingBytes | None = None
+    elsewhere: tuple[RunId, ...] = ()
+    checkpoints: tuple[Problem, ...] = ()
 
 
 def sharing_status(
@@ -74,9 +80,11 @@ def sharing_status(
         project.repo, remote, project.writer, SharedRows(project, remote.slug), read_doubtful(project.layout)
     )
     news, unreachable = None, ""
+    elsewhere = tuple(each.id for each in fetched_checkpoints(project.repo, remote.slug))
     if not offline:
         try:
-            news = moved_ledgers(project, remote)
+            there = look_for_news(project, remote)
+            news, elsewhere = there.ledgers, there.running
         except RemoteError as error:
             unreachable = error.message
     return SharingStatus(
@@ -89,4 +97,10 @@ def sharing_status(
         unreachable=unreachable,
         problems=tuple(problems),
         bytes=missing,
+        elsewhere=tuple(id for id in elsewhere if id not in running),
+        checkpoints=tuple(
+            Problem(f"checkpoints of run {noted.id}", noted.problem)
+            for noted in pushed_checkpoints(project.layout)
+            if noted.problem
+        ),
     )

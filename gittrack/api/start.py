@@ -33,6 +33,7 @@ class Request(NamedTuple):
 
     ``command`` is the program that a run is put around, when it is not this process; ``given_params`` the params that a
     person gave for it, which it does not change. ``brief``: it is not the first run of this process.
+    ``live``: seconds between two checkpoints that are pushed, 0 for none.
     """
 
     name: str | None = None
@@ -48,6 +49,7 @@ class Request(NamedTuple):
     command: tuple[str, ...] | None = None
     given_params: tuple[str, ...] = ()
     brief: bool = False
+    live: float | None = None
 
 
 def begin(project: Project, request: Request, environment: EnvironmentCapture, on_end: Callable[[Run], None]) -> Run:
@@ -91,7 +93,17 @@ def begin(project: Project, request: Request, environment: EnvironmentCapture, o
         room=None if earlier is None else _room(earlier.record),
     )
     _apply(project, run, request, named=earlier is not None, untracked=pending.untracked)
+    # By the settings only a run that is no child is live: of a sweep each of hundreds would have its own process.
+    every = request.live if request.live is not None else (0.0 if start["parent"] else project.config.live)
+    if every:
+        _go_live(project, run, every)
     return run
+
+
+def _go_live(project: Project, run: Run, every: float) -> None:
+    from gittrack.api.checkpoint_start import start_checkpoints  # few runs are
+
+    start_checkpoints(project, run, every)
 
 
 def _goodbye(request: Request, parent: RunId | None) -> Goodbye:
@@ -148,6 +160,8 @@ def join(project: Project, request: Request, on_end: Callable[[Run], None]) -> R
     if request.experiment is not None:
         _move(project, run, request.experiment)
     _apply(project, run, request, named=True)
+    if request.live:
+        _go_live(project, run, request.live)
     return run
 
 
@@ -220,6 +234,8 @@ def _earlier(project: Project, address: str) -> _Earlier:
         recover(project)
         saved = find_run(project, saved.id, index=False)
         live = read_live(str(project.layout.live_run(saved.id)), saved.id)
+    if saved.checkpoint is not None:
+        raise RunActiveError(f"run '{saved.name}' goes on elsewhere", hint=f"gittrack recover {saved.id[:8]}")
     if saved.commit is None or live is not None:
         alive = live is not None and live.liveness is not Liveness.DEAD
         raise RunActiveError(

@@ -47,6 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fetch": ("fetch", "Get what others shared"),
     "pull": ("pull", "Fetch, then bring the bytes of artifacts that are asked for"),
     "status": ("status", "Show what is not shared yet, what is new at the remote, and which runs go on"),
+    "checkpoint": ("checkpoint", "Push a run in progress as far as it has come, for others to see"),
     "bundle": ("bundle", "Carry runs in a file to where no network reaches"),
     "inbox": ("inbox", "Show what is new from others since you last looked"),
     "remote": ("remote", "Find out whether a git remote can take runs"),

@@ -28,11 +28,13 @@ from gittrack.core.value_text import value_text
 from gittrack.errors import CorruptRecordError, FormatError
 
 if TYPE_CHECKING:
+    from gittrack.api.elsewhere import LastSeen
     from gittrack.api.read import SavedRun
 
 __all__ = ["run_page", "value_text"]
 
 OUTPUT_LINES = 10
+_LONG_AGO = 60_000
 TRACEBACK_LINES = 20
 LONGEST_VALUE = 200
 """Characters of a param shown on a terminal."""
@@ -40,20 +42,33 @@ _TOML_LIMIT = 1 << 20
 _STATE_ROLES: dict[str, Role] = {"verified": "good", "modified": "warning", "missing": "warning", "unverified": "faint"}
 
 
-def run_page(run: SavedRun, now: int, terminal: Terminal) -> list[str]:
+def run_page(run: SavedRun, now: int, terminal: Terminal, seen: str = "") -> list[str]:
     """The lines of the page.
 
     Args:
         run: the run.
         now: ms since the epoch, for ages.
         terminal: where it is shown.
+        seen: when a run that goes on elsewhere was heard of (:func:`seen_text`).
     """
     lines = [f"{terminal.paint(display(run.name), 'title')}  {terminal.paint(run.status, status_role(run.status))}"]
-    lines += facts_lines(_run_facts(run, now), terminal)
+    lines += facts_lines({**_run_facts(run, now), "seen": seen}, terminal)
     for title, section in _sections(run, terminal):
         if section:
             lines += ["", terminal.paint(title, "title"), *section]
     return lines
+
+
+def seen_text(run: SavedRun, found: LastSeen | None, now: int) -> str:
+    """When a run that goes on elsewhere was heard of, and what to do; empty for any other run."""
+    if found is None:
+        return ""
+    text = f"{format_age(now - found.seen)}, by a checkpoint at {found.remote or 'a remote'}"
+    if found.may_be_dead:
+        return f"{text}; it may be dead: gittrack recover {run.id[:ID_LENGTH]}"
+    if found.asked is None or now - found.asked > _LONG_AGO:
+        return f"{text}; what came since: gittrack fetch"
+    return text
 
 
 def _sections(run: SavedRun, terminal: Terminal) -> Iterator[tuple[str, list[str]]]:

@@ -78,6 +78,7 @@ def listed_run(run: SavedRun) -> dict[str, Any]:
         "commit": run.commit,
         "deleted": run.deleted,
         "conflicts": list(run.conflicts),
+        "seen": run.seen,
     }
 
 
@@ -206,6 +207,7 @@ def push(plan: PushPlan, done: Pushed | None, planned: Sequence[PlannedRun] | No
         "ledger": None if done is None else done.shared.ledger or None,
         "artifacts": None if moved is None else transfer(moved),
         "planned": None if planned is None else [run._asdict() for run in planned],
+        "checkpoints_left": [] if done is None else [problem(item) for item in done.left],
         "problems": [problem(item) for item in plan.problems],
     }
 
@@ -224,6 +226,7 @@ def fetched(found: Fetched) -> dict[str, Any]:
         "refused": [problem(item) for item in found.refused],
         "rewritten": ledgers(found.rewritten),
         "accepted": ledgers(found.accepted),
+        "running": list(found.running),
     }
 
 
@@ -234,6 +237,8 @@ def sharing_status(status: SharingStatus) -> dict[str, Any]:
         "unshared": {"runs": list(status.runs), "events": status.events},
         "news": None if status.news is None else list(status.news),
         "running": list(status.running),
+        "elsewhere": list(status.elsewhere),
+        "checkpoints": [problem(item) for item in status.checkpoints],
         "last_asked": status.seen,
         "artifacts": None if status.bytes is None else missing_bytes(status.bytes),
         "problems": [problem(item) for item in status.problems],

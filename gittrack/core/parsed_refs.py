@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from gittrack.core.refs import HOLD_PREFIX, INBOX_PREFIX, LOCAL_PREFIX, MONTH, REMOTE_PREFIX, is_writer
+from gittrack.core.refs import HOLD_PREFIX, INBOX_PREFIX, LIVE, LOCAL_PREFIX, MONTH, REMOTE_PREFIX, is_writer
 from gittrack.frozen import dataclass
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -55,7 +55,18 @@ class RemoteLedgerRef:
         return f"{REMOTE_PREFIX}{self.remote}/{self.month}/{self.writer}"
 
 
-RunsRef = InboxRef | HoldRef | LocalLedgerRef | RemoteLedgerRef
+@dataclass(frozen=True, slots=True)
+class RemoteCheckpointRef:
+    """``refs/runs-remote/<remote>/live/<run id>``: the last checkpoint of a run that goes on, as last seen there."""
+
+    remote: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{REMOTE_PREFIX}{self.remote}/{LIVE}/{self.id}"
+
+
+RunsRef = InboxRef | HoldRef | LocalLedgerRef | RemoteLedgerRef | RemoteCheckpointRef
 
 
 def parse_ref(name: str) -> RunsRef | None:
@@ -76,4 +87,6 @@ def parse_ref(name: str) -> RunsRef | None:
         parts = name[len(REMOTE_PREFIX) :].split("/")
         if len(parts) == 3 and is_writer(parts[0]) and MONTH.fullmatch(parts[1]) and is_writer(parts[2]):
             return RemoteLedgerRef(*parts)
+        if len(parts) == 3 and is_writer(parts[0]) and parts[1] == LIVE and _ID.fullmatch(parts[2]):
+            return RemoteCheckpointRef(parts[0], parts[2])
     return None

@@ -18,9 +18,13 @@ REMOTE_PREFIX = "refs/runs-remote/"
 FETCHED_PREFIX = "refs/runs-fetched/"
 """What was fetched and is not yet checked; no reader looks there, and it is deleted by the command that made it."""
 
+LIVE = "live"
+"""The part of a name that stands where a month does, before the ids of runs that go on."""
+
 FROM, BUNDLE = "from-", "bundle-"
 """How slugs begin that no remote of git's gets: of ledgers that clones make for bundles, and of what came in one."""
 
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
 MONTH = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 
@@ -57,6 +61,37 @@ def remote_ledger_ref(remote: str, month: str, writer: str) -> RefName:
     if not (is_writer(remote) and MONTH.fullmatch(month) and is_writer(writer)):
         raise InvalidNameError(f"'{remote[:40]}/{month[:20]}/{writer[:40]}' names no ledger of a remote")
     return RefName(f"{REMOTE_PREFIX}{remote}/{month}/{writer}")
+
+
+def remote_checkpoint_ref(remote: str, id: RunId) -> RefName:
+    """Where the last checkpoint of a run that goes on elsewhere is remembered.
+
+    Args:
+        remote: the remote's slug.
+        id: the run.
+    """
+    if not is_writer(remote):
+        raise InvalidNameError(f"'{remote[:40]}' names no remote")
+    return RefName(f"{REMOTE_PREFIX}{remote}/{LIVE}/{id}")
+
+
+def shared_checkpoint(prefix: str, id: RunId) -> str:
+    """The name of a run's checkpoint at a remote, below ``refs/runs/`` or what stands for it there."""
+    return f"{prefix}{LIVE}/{id}"
+
+
+def parse_shared_checkpoint(prefix: str, name: str) -> RunId | None:
+    """The run whose checkpoint a ref at a remote is; None for any other ref.
+
+    >>> parse_shared_checkpoint("refs/runs/", "refs/runs/live/0123456789abcdef0123456789abcdef")
+    '0123456789abcdef0123456789abcdef'
+    """
+    beginning = f"{prefix}{LIVE}/"
+    return RunId(name[len(beginning) :]) if name.startswith(beginning) and _is_id(name[len(beginning) :]) else None
+
+
+def _is_id(text: str) -> bool:
+    return _RUN_ID.fullmatch(text) is not None
 
 
 def remote_slug(name: str) -> str:

@@ -14,6 +14,7 @@ from gittrack.core.events import is_event_message
 from gittrack.core.ids import ObjectId, RefName, parse_event_id, parse_run_id
 from gittrack.core.ledger import BatchRow
 from gittrack.core.message import decode_message, listed_form
+from gittrack.core.parsed_refs import RemoteLedgerRef, parse_ref
 from gittrack.core.problem import Problem
 from gittrack.core.refs import REMOTE_PREFIX, remote_ledger_ref
 from gittrack.errors import GittrackError
@@ -97,7 +98,8 @@ class Incoming:
 
 def remembered(repo: Repository, remote: Remote) -> dict[RefName, ObjectId]:
     """The ledgers of a remote as last seen."""
-    return dict(repo.refs.list(f"{REMOTE_PREFIX}{remote.slug}/"))
+    refs = repo.refs.list(f"{REMOTE_PREFIX}{remote.slug}/")
+    return {name: tip for name, tip in refs if isinstance(parse_ref(name), RemoteLedgerRef)}
 
 
 def is_known(repo: Repository, remote: Remote, ledger: FetchedLedger) -> bool:
@@ -199,7 +201,7 @@ def _checked(
     for ledger in found.ledgers:
         sound = []
         for row in ledger.rows:
-            reason = known.get(row.commit) or _fault(repo, row)
+            reason = known.get(row.commit) or fault_of(repo, row)
             if reason:
                 if row.commit in known or _is_whole(repo, row.commit):  # else it may be mended by fetching what lacks
                     bad[row.commit] = reason
@@ -239,7 +241,7 @@ def _has_trees(repo: Repository, commit: ObjectId) -> bool:
     return True
 
 
-def _fault(repo: Repository, row: BatchRow) -> str:
+def fault_of(repo: Repository, row: BatchRow) -> str:
     """Why a run or an event must not be shown; empty when it is sound."""
     try:
         if row.kind == "event":

@@ -64,6 +64,7 @@ def check(repo: Repository, layout: Layout) -> list[Finding]:
     findings += _code(repo, catalog.runs)
     for id, commits in catalog.runs.items():  # what cannot be read whole is named already
         findings += [finding for commit in commits if commit not in damage for finding in _run(repo, id, commit)]
+    findings += _checkpoints(repo)
     for run in list_live(layout):
         if run.problem:
             findings.append(Finding(f"live run {run.id}", run.problem))
@@ -71,6 +72,16 @@ def check(repo: Repository, layout: Layout) -> list[Finding]:
             if contents.damaged:
                 findings.append(Finding(f"live run {run.id}", f"{contents.damaged} damaged bytes in {name}"))
     return findings
+
+
+def _checkpoints(repo: Repository) -> Iterable[Finding]:
+    """Checkpoints of runs that go on elsewhere: they were sound when they were fetched."""
+    from gittrack.store.checkpoints import checkpoint_fault, fetched_checkpoints  # which read what is compared here
+
+    for each in fetched_checkpoints(repo):
+        reason = checkpoint_fault(repo, each.id, each.commit)
+        if reason:
+            yield Finding(f"checkpoint of run {each.id}", reason, f"git update-ref -d {each.ref} && gittrack fetch")
 
 
 def _refused(layout: Layout) -> Iterable[Finding]:

@@ -82,6 +82,11 @@ class Layout(NamedTuple):
         """Held while ledgers of remotes are moved here."""
         return self.root / "sharing.lock"
 
+    @property
+    def checkpoints(self) -> Path:
+        """What is known of the checkpoints that were pushed from here, and what went wrong with them."""
+        return self.root / "checkpoints"
+
     def live_run(self, id: RunId) -> Path:
         """The folder of a live run."""
         return self.live / id

@@ -17,6 +17,7 @@ from gittrack.store.recovery import unfinished_folders
 
 STALE_LOCK_SECONDS = 600
 STALE_SCRATCH_SECONDS = 86_400
+OLD_CHECKPOINT_SECONDS = 30 * 86_400
 _KEEP_MARK = b"gittrack\n"
 
 
@@ -38,6 +39,7 @@ def find_leftovers(repo: Repository, layout: Layout) -> list[Leftover]:
         *(Leftover("a run that never began", Path(folder)) for folder in unfinished_folders(layout)),
         *(Leftover("a copy that was not finished", path) for path in _older(unfinished_copies(layout))),
         *(Leftover("temporary files", path) for path in _scratch(layout)),
+        *(Leftover("what is known of checkpoints pushed long ago", path) for path in _checkpoints(layout)),
         *(Leftover("a mark that keeps a pack", path) for path in _keeps(repo)),
     ]
 
@@ -75,6 +77,14 @@ def _scratch(layout: Layout) -> Iterator[Path]:
     folder = layout.root / "tmp"
     if folder.is_dir():
         yield from _older(sorted(folder.iterdir()), STALE_SCRATCH_SECONDS)
+
+
+def _checkpoints(layout: Layout) -> Iterator[Path]:
+    """Of runs that are not live here any more, and whose checkpoints no push has removed for a month."""
+    if layout.checkpoints.is_dir():
+        for path in _older(sorted(layout.checkpoints.iterdir()), OLD_CHECKPOINT_SECONDS):
+            if not (layout.live / path.name.partition(".")[0]).exists():
+                yield path
 
 
 def _keeps(repo: Repository) -> Iterator[Path]:

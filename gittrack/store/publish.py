@@ -16,7 +16,7 @@ from gittrack.core.assembly import ERRORS_LOG, assemble, resumed_commit, start_o
 from gittrack.core.ids import ObjectId, RefName, RunId
 from gittrack.core.journal import JournalContents
 from gittrack.core.message import encode_message
-from gittrack.core.records import GITTRACK, CodeState, RunRecord
+from gittrack.core.records import GITTRACK, CodeState, RunRecord, RunStatus
 from gittrack.core.refs import HOLD_PREFIX, hold_ref, inbox_ref
 from gittrack.core.run_tree import RunBody, encode_tree
 from gittrack.errors import CorruptRecordError, GittrackError, RefMovedError
@@ -35,12 +35,15 @@ def empty_root(repo: Repository) -> ObjectId:
     return repo.objects.write_commit(repo.objects.write_tree({}), [], "no code\n", GITTRACK, 0)
 
 
-def write_run(repo: Repository, journals: Sequence[JournalContents]) -> tuple[ObjectId, RunRecord]:
+def write_run(
+    repo: Repository, journals: Sequence[JournalContents], running_at: int | None = None
+) -> tuple[ObjectId, RunRecord]:
     """Write the commit of a run; no ref is touched.
 
     Args:
         repo: where to.
         journals: everything that was logged.
+        running_at: the run goes on, and this is when it was looked at, ms since the epoch: the commit's time.
 
     Returns:
         The commit's id, the same for the same journals, and the record it holds.
@@ -51,6 +54,9 @@ def write_run(repo: Repository, journals: Sequence[JournalContents]) -> tuple[Ob
     """
     resumed = resumed_commit(journals)
     body = _with_damage(assemble(journals, None if resumed is None else _earlier_body(repo, resumed)), journals)
+    if running_at is not None:
+        going_on = replace(body.record, status=RunStatus.RUNNING, end_time=None, exit_code=None, error="")
+        body = replace(body, record=going_on)
     parents = [_code_parent(repo, body)]
     if parents[0] != body.record.code.commit:
         body = _without_code(body)
@@ -58,8 +64,9 @@ def write_run(repo: Repository, journals: Sequence[JournalContents]) -> tuple[Ob
         parents.append(resumed)
     tree = repo.objects.write_tree(encode_tree(body))
     record = body.record
-    moment = (record.start_time if record.end_time is None else record.end_time) // 1000
+    ended = record.start_time if record.end_time is None else record.end_time
     message = encode_message(record, body.series)
+    moment = (ended if running_at is None else running_at) // 1000
     return repo.objects.write_commit(tree, parents, message, record.author, moment), record
 
 

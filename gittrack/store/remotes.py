@@ -73,8 +73,19 @@ def speaks_of(layout: Layout, remote: Remote) -> bool:
 
 def last_asked(layout: Layout, remote: Remote) -> int | None:
     """When a remote was last fetched from or pushed to, ms since the epoch; None: never, as far as is known."""
-    said = _read(layout).get(remote.slug)
+    return asked_of(layout, remote.slug)
+
+
+def asked_of(layout: Layout, slug: str) -> int | None:
+    """As :func:`last_asked`, by slug."""
+    said = _read(layout).get(slug)
     return None if said is None else said["asked"]
+
+
+def repository_of(layout: Layout, slug: str) -> str:
+    """Of which repository what is remembered of a remote speaks (:attr:`Remote.repository`); empty: unknown."""
+    said = _read(layout).get(slug)
+    return "" if said is None else said["repository"]
 
 
 def remember(layout: Layout, remote: Remote) -> None:

@@ -74,5 +74,8 @@ def say_fetched(found: Fetched) -> None:
         say(f"fetched {' and '.join(parts)} from {found.remote}{but}; newest first: gittrack ls")
     elif found.refused:
         say(f"nothing of what is new at {found.remote} was taken")
-    else:
+    elif not found.moved:
         say(f"nothing new at {found.remote}")
+    if found.running:
+        goes = "goes" if len(found.running) == 1 else "go"
+        say(f"{plural(len(found.running), 'run')} {goes} on elsewhere: gittrack ls --status running")

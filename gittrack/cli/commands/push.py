@@ -61,8 +61,8 @@ def command(
         say(f"warning: {problem.where} stays here: {problem.reason}: gittrack fsck", role="warning")
     _say_code(plan)
     done = None
-    if plan.rows and not dry_run:
-        if plan.commits and not yes and not _confirmed(plan):
+    if not dry_run:
+        if plan.rows and plan.commits and not yes and not _confirmed(plan):
             say("nothing was pushed")
             raise SystemExit(1)
         with progress_bar("bytes") as told_bytes, git_progress(says_stopped=False) as told:
@@ -71,10 +71,12 @@ def command(
     if as_json:
         from gittrack.cli import shapes
 
-        shapes.print_json(**shapes.push(plan, done, planned))
+        shapes.print_json(**shapes.push(plan, done if plan.rows else None, planned))
     elif planned:
         session.stdout.show([_planned_line(run) for run in planned], session.environ)
     _say_end(plan, done, dry_run=dry_run)
+    for problem in () if done is None else done.left:
+        say(f"warning: {problem.where} is still at {plan.remote.shown}: {problem.reason}", role="warning")
 
 
 def _remote_and_runs(project: Project, words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:

@@ -12,7 +12,25 @@ from gittrack.cli.terminal import say
 PAIR_EXAMPLE = "gittrack run -p lr=0.1 --tag stage=dev -- python train.py"
 
 
-@click.command("run", context_settings={"allow_interspersed_args": False})
+class _WithLive(click.Command):
+    """A command whose ``--live`` takes a time only by ``--live=TIME``: the next word is the program."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words, as ever."""
+        takes_word = {name for option in self.params if _takes_word(option) for name in option.opts}
+        place = 0
+        while place < len(args) and args[place].startswith("-") and args[place] != "--":
+            if args[place] == "--live":
+                args = [*args[:place], "--live=true", *args[place + 1 :]]
+            place += 2 if args[place] in takes_word else 1
+        return super().parse_args(ctx, args)
+
+
+def _takes_word(option: click.Parameter) -> bool:
+    return isinstance(option, click.Option) and not option.is_flag and option.name != "live"
+
+
+@click.command("run", cls=_WithLive, context_settings={"allow_interspersed_args": False})
 @click.option("-e", "--experiment", metavar="EXP", help="The experiment it belongs to.")
 @click.option("-n", "--name", metavar="NAME", help="Its name; made up when not given.")
 @click.option("-p", "--param", "params", metavar="KEY=VALUE", multiple=True, help="A parameter; wins over all others.")
@@ -32,6 +50,11 @@ PAIR_EXAMPLE = "gittrack run -p lr=0.1 --tag stage=dev -- python train.py"
     default=None,
     help="Sample CPU, memory, disk, network and GPU while it runs.",
 )
+@click.option(
+    "--live",
+    metavar="[=TIME]",
+    help="Push checkpoints while it runs, for others to see: --live every 30 s, --live=2m. Its code goes with it.",
+)
 @click.argument("words", metavar="COMMAND [ARGS]…", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
 def command(
@@ -44,6 +67,7 @@ def command(
     note: str | None,
     parent: str | None,
     system_metrics: bool | None,
+    live: str | None,
     words: tuple[str, ...],
 ) -> None:
     """Run a command and record it as a run.
@@ -64,6 +88,7 @@ def command(
     from gittrack.api.farewell import ended_lines
     from gittrack.api.read import find_run_id
     from gittrack.cli.arguments import parse_pairs
+    from gittrack.config import live_seconds
     from gittrack.core.text_values import typed_text
 
     session: Session = context.obj
@@ -80,6 +105,7 @@ def command(
         note=note,
         parent=None if parent is None else find_run_id(project, parent),
         system_metrics=system_metrics,
+        live=None if live is None else live_seconds("--live", live),
     )
     result = run_command(project, request)
     if result.run is not None and not project.config.quiet:

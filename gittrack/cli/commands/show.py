@@ -22,6 +22,11 @@ def command(session: Session, run: str, as_json: bool) -> None:
 
         print_json(run=whole_run(found))
     else:
-        from gittrack.cli.run_page import run_page
+        from gittrack.cli.run_page import run_page, seen_text
 
-        session.stdout.show(run_page(found, project.now(), session.stdout), session.environ)
+        seen = ""
+        if found.checkpoint is not None:
+            from gittrack.api.elsewhere import last_seen
+
+            seen = seen_text(found, last_seen(project, found), project.now())
+        session.stdout.show(run_page(found, project.now(), session.stdout, seen), session.environ)

@@ -34,6 +34,8 @@ def command(session: Session, remote: str | None, offline: bool, asks_bytes: boo
         print_data("\n".join(_lines(status, project.now())))
     for problem in status.problems:
         say(f"warning: {problem.where} cannot be shared: {problem.reason}: gittrack fsck", role="warning")
+    for problem in status.checkpoints:
+        say(f"warning: {problem.where}: {problem.reason}", role="warning")
     if status.unreachable:
         say(f"warning: {status.unreachable}; what is known here: gittrack status --offline", role="warning")
 
@@ -60,6 +62,9 @@ def _lines(status: SharingStatus, now: int) -> list[str]:
         lines.append(f"news there: {', '.join(status.news[:10])}: gittrack fetch")
     elif status.news is not None:
         lines.append("nothing new there")
+    if status.elsewhere:
+        latest = "" if status.news is not None else ", as of then"
+        lines.append(f"{plural(len(status.elsewhere), 'run')} in progress elsewhere{latest}: gittrack fetch")
     return [*lines, *_bytes(status), *([running] if running else [])]
 
 

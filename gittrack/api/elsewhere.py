@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SILENT = 15 * 60_000
 """Milliseconds without a new checkpoint after which a run may be dead."""
 
+
 def runs_elsewhere(
     project: Project,
     checkpoints: Iterable[Checkpoint],

@@ -80,9 +80,7 @@ def take_checkpoints(
     return FetchedCheckpoints(running, len(sound), (*problems, *faults))
 
 
-def _bring(
-    project: Project, remote: Remote, ids: Sequence[RunId], scratch: str, told: Told | None
-) -> list[Problem]:
+def _bring(project: Project, remote: Remote, ids: Sequence[RunId], scratch: str, told: Told | None) -> list[Problem]:
     """Fetch checkpoints into scratch refs; of those that git refuses to take each is named."""
     pairs = [(shared_checkpoint(remote.prefix, id), f"{scratch}{id}") for id in ids]
     try:

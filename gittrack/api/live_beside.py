@@ -56,9 +56,7 @@ def live_folders(project: Project) -> Sequence[LiveRun]:
     return list_live(project.layout)
 
 
-def runs_beside(
-    project: Project, index: IndexDatabase, beside: Beside
-) -> tuple[dict[RunId, SavedRun], list[Problem]]:
+def runs_beside(project: Project, index: IndexDatabase, beside: Beside) -> tuple[dict[RunId, SavedRun], list[Problem]]:
     """The runs in progress, and those that cannot be read.
 
     Args:

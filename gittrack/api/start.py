@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gittrack.api.closing import Closing, Flusher, Goodbye
+from gittrack.api.code_of_run import directory, hold, limits, warn_of_entry, with_remote
 from gittrack.api.guarded import warn
 from gittrack.api.kept import Room, checked_text, without_secret
 from gittrack.api.project import Project
@@ -16,10 +16,10 @@ from gittrack.api.run import Run
 from gittrack.config import leave_run_to_children
 from gittrack.core.assembly import code_operation
 from gittrack.core.ids import ObjectId, RunId, parse_run_id
-from gittrack.core.names import check_experiment_name, check_run_name, display, make_name
-from gittrack.core.records import FORMAT_VERSION, CodeState
+from gittrack.core.names import check_experiment_name, check_run_name, make_name
+from gittrack.core.records import FORMAT_VERSION
 from gittrack.errors import GittrackError, RunActiveError, UsageError
-from gittrack.git.snapshot import SnapshotLimits, start_snapshot
+from gittrack.git.snapshot import start_snapshot
 from gittrack.store.live import create_live, join_live, read_live
 from gittrack.store.ownership import Liveness
 
@@ -67,7 +67,7 @@ def begin(project: Project, request: Request, environment: EnvironmentCapture, o
         InvalidNameError: a name against its grammar.
         StorageError: the git directory cannot be written.
     """
-    pending = start_snapshot(project.repo, _limits(project), directory=_directory(project))
+    pending = start_snapshot(project.repo, limits(project), directory=directory(project))
     try:
         earlier = None if request.run_id is None else _earlier(project, request.run_id)
         start = _start_operation(project, request, environment, earlier)
@@ -75,11 +75,11 @@ def begin(project: Project, request: Request, environment: EnvironmentCapture, o
         pending.cancel()
         raise
     code = pending.result()
-    start["code"] = code_operation(_with_remote(project, code))
-    _warn_of_entry(start["entry"], code)
+    start["code"] = code_operation(with_remote(project, code))
+    warn_of_entry(start["entry"], code)
     id = RunId(start["id"])
-    hold = partial(_hold, project, id, code)
-    writer = create_live(project.layout, id, start, project.new_event_id, project.now, hold)
+    held = partial(hold, project, id, code)
+    writer = create_live(project.layout, id, start, project.new_event_id, project.now, held)
     run = Run(
         id,
         start["name"],
@@ -111,13 +111,6 @@ def _goodbye(request: Request, parent: RunId | None) -> Goodbye:
     if request.command is not None:
         return ""  # `gittrack run` says it
     return "line" if request.brief or parent is not None else "lines"
-
-
-def _warn_of_entry(entry: str, code: CodeState) -> None:
-    """Say so when the program itself is not in the snapshot: the run could not be made again from it."""
-    left = next((left for left in code.left_out if left.path == entry), None)
-    if left is not None:
-        warn(f"'{display(entry)}' itself is left out of the code snapshot: {display(left.reason)}")
 
 
 def join(project: Project, request: Request, on_end: Callable[[Run], None]) -> Run:
@@ -369,38 +362,6 @@ def _sample(project: Project, run: Run, request: Request) -> None:
         sampler = SystemSampler(log, project.config.system_interval, warn=warn)
         run._closing.sampler = sampler
         sampler.start()
-
-
-def _limits(project: Project) -> SnapshotLimits:
-    return SnapshotLimits(project.config.snapshot_file_limit, project.config.snapshot_limit)
-
-
-def _directory(project: Project) -> str:
-    import os
-
-    work_tree = project.repo.work_tree
-    if work_tree is None:
-        return ""
-    relative = os.path.relpath(os.getcwd(), work_tree)
-    return "" if relative == "." or relative.startswith("..") else relative.replace(os.sep, "/")
-
-
-def _with_remote(project: Project, code: CodeState) -> CodeState:
-    if code.remote is not None:
-        return code
-    url = project.repo.remote_url(code.branch)
-    if url is None:
-        return code
-    from gittrack.core.redact import redact_url
-
-    return replace(code, remote=redact_url(url))
-
-
-def _hold(project: Project, id: RunId, code: CodeState) -> None:
-    if code.commit is not None and code.commit != code.head:
-        from gittrack.store.publish import hold_snapshot
-
-        hold_snapshot(project.repo, id, code.commit)
 
 
 def _files(project: Project, writer: Any, known: Sequence[ArtifactEntry]) -> Any:

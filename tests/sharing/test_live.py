@@ -414,10 +414,11 @@ def test_a_run_that_was_silent_for_long_may_be_dead(people, gittrack_cli):
     ann, bob = people("ann"), people("bob")
     run = begun(ann, name="long")
     tip = checkpoint(ann, run.id)
+    past = "2020-01-01T00:00:00"
     late = subprocess.run(
         ["git", "commit-tree", f"{tip}^{{tree}}", "-p", f"{tip}^1"],
-        cwd=ann.folder, input=ann.git("log", "-1", "--format=%B", tip) + "\n", text=True, capture_output=True, check=True,
-        env={**os.environ, "GIT_COMMITTER_DATE": "2020-01-01T00:00:00Z", "GIT_AUTHOR_DATE": "2020-01-01T00:00:00Z"},
+        cwd=ann.folder, input=ann.git("log", "-1", "--format=%B", tip) + "\n", text=True, capture_output=True,
+        check=True, env={**os.environ, "GIT_COMMITTER_DATE": f"{past}Z", "GIT_AUTHOR_DATE": f"{past}Z"},
     ).stdout.strip()  # fmt: skip
     ann.git("push", "-q", "--force", "origin", f"{late}:refs/runs/live/{run.id}")
     bob.fetch()

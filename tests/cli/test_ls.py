@@ -51,7 +51,7 @@ def test_json_has_a_stable_shape(cli, three_runs):
     assert list(first) == [
         *("id", "name", "experiment", "status", "kind", "start_time", "end_time", "duration_ms", "parent", "author"),
         *("host", "entry", "exit_code", "error", "params", "metrics", "tags", "note", "code", "commit", "deleted"),
-        "conflicts",
+        *("conflicts", "seen"),
     ]
     assert first["experiment"] == {"id": first["experiment"]["id"], "name": "digits"}
     assert first["params"] == {"lr": 0.1}

@@ -14,6 +14,7 @@
     │  └─ StorageError                             an object or ref could not be stored (full disk, permission)
     ├─ NotFoundError                               exit 3
     │  ├─ RunNotFoundError
+    │  │  └─ RunExpungedError                      it was expunged, and is hidden as long as it lies here
     │  ├─ ExperimentNotFoundError
     │  └─ ArtifactNotFoundError
     ├─ AmbiguousError                              exit 3; carries what matched
@@ -135,6 +136,10 @@ class NotFoundError(GittrackError):
 
 class RunNotFoundError(NotFoundError):
     """No run answers to the address given."""
+
+
+class RunExpungedError(RunNotFoundError):
+    """The run was expunged, and is hidden as long as something of it lies here."""
 
 
 class ExperimentNotFoundError(NotFoundError):

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gittrack.api.addressing import ID_DIGITS
 from gittrack.api.closing import roll_up_when_crowded
 from gittrack.api.guarded import warn
 from gittrack.api.kept import checked_text, kept_name, without_secret
 from gittrack.api.project import Project
 from gittrack.api.read import SavedRun, find_run
 from gittrack.core.events import ACTIVE, DELETED, Folded
+from gittrack.core.expunged import EXPUNGED, expunge_hint
 from gittrack.core.ids import RunId
 from gittrack.core.names import check_run_name, check_tag_key, display
 from gittrack.core.records import Event, Subject
 from gittrack.errors import ConflictError, NotFoundError, RunActiveError
+from gittrack.store.catalog import current_commits, read_catalog
 from gittrack.store.event_store import write_event
+from gittrack.store.run_reader import read_record
 
 
 def state(project: Project, subject: Subject, seen: Folded, kind: str, value: str | None, key: str = "") -> Event:
@@ -125,13 +129,33 @@ def delete_run(project: Project, address: str) -> SavedRun:
 def restore_run(project: Project, address: str) -> SavedRun:
     """Bring a deleted run back; of several runs of one name the deleted one is meant.
 
+    One's own run that somebody expunged, and that still lies here, is brought back by its full id.
+
     Raises:
-        ConflictError: it is not deleted.
+        ConflictError: it is not deleted; or it is expunged and somebody else's.
     """
+    from gittrack.api.expunged_runs import hidden_runs
+
+    if len(address) == ID_DIGITS and address in hidden_runs(project):
+        return _take_back(project, RunId(address))
     run = _finished(project, address, deleted=True)
     if not run.deleted:
         raise ConflictError(f"run '{run.name}' is not deleted", hint=f"gittrack show {run.id[:8]}")
     return _change(project, run, "lifecycle", ACTIVE)
+
+
+def _take_back(project: Project, id: RunId) -> SavedRun:
+    """State that a run is not expunged; every event that says so is replaced."""
+    commits = read_catalog(project.repo)
+    commit = current_commits(project.repo, commits.runs[id])[0]
+    author = read_record(project.repo, commit).author
+    if author.email != project.person.email and author.name != project.person.name:
+        text = f"run {id[:8]} was expunged and is by {display(author.name, 60)}: only they bring it back"
+        raise ConflictError(text, hint=expunge_hint(id))
+    subject = Subject("run", id)
+    about = [event for event in commits.events.values() if event.subject == subject and event.kind == EXPUNGED]
+    write_fact(project, subject, EXPUNGED, None, replaces=sorted({event.id for event in about}))
+    return find_run(project, id)
 
 
 def run_log(project: Project, address: str) -> tuple[SavedRun, tuple[Event, ...]]:

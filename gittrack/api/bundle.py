@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gittrack.api.expunged_runs import without_expunged
 from gittrack.api.fetch import Fetched, fetch_bundle
 from gittrack.api.shared_rows import SharedRows
 from gittrack.capture.author import host
@@ -76,6 +77,7 @@ def _list_own(project: Project) -> list[Problem]:
     repo, now = project.repo, project.now()
     slug = _slug_of_clone(project)
     found, problems = candidates(repo, Remote(slug, slug, "", ""), project.writer, SharedRows(project, slug))
+    found, _ = without_expunged(project, found)
     if found:
         ref = remote_ledger_ref(slug, month_of(now), project.writer)
         before = repo.refs.get(ref)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, NamedTuple
 
+from gittrack.api.expunged_runs import concerns, expunged_runs, stated_in
 from gittrack.api.fetched_checkpoints import FetchedCheckpoints, take_checkpoints
 from gittrack.api.remotes import EVERY_MONTH, first_month, runs_remote
 from gittrack.api.shared_rows import SharedRows
@@ -71,6 +72,7 @@ class Fetched:
         accepted: those whose rewriting was accepted.
         running: runs that go on elsewhere, whose checkpoints are there.
         moved: how many of these are further than they were here.
+        expunged: runs that are no longer here since their expunging was accepted.
     """
 
     remote: str
@@ -81,6 +83,7 @@ class Fetched:
     accepted: tuple[Rewritten, ...] = ()
     running: tuple[RunId, ...] = ()
     moved: int = 0
+    expunged: tuple[RunId, ...] = ()
 
     @property
     def runs(self) -> int:
@@ -219,7 +222,19 @@ def _fetched(
         tuple(rewritten) if accept_rewrites else (),
         live.running,
         live.moved,
+        _expunged(project, rewritten) if accept_rewrites else (),
     )
+
+
+def fetch_held(project: Project, remote: Remote, told: Told | None = None) -> Fetched:
+    """As :func:`fetch`, for whoever holds the lock of sharing."""
+    return _fetched(project, remote, accept_rewrites=False, told=told, checked=None)
+
+
+def _expunged(project: Project, accepted: Sequence[Rewritten]) -> tuple[RunId, ...]:
+    """The expunged runs among what ledgers lost."""
+    lost = {RunId(row.id) for ledger in accepted for row in ledger.lost if row.kind == "run"}
+    return tuple(sorted(lost & expunged_runs(project).keys())) if lost else ()
 
 
 def _wanted(project: Project, remote: Remote, known: Mapping[RefName, ObjectId]) -> _Wanted:
@@ -324,9 +339,8 @@ def _accept(
     """Use rewritten ledgers, checked as if they were new; what is one's own in the old ones alone stays here."""
     found = Incoming()
     for ledger in rewritten:
-        own = [row for row in ledger.lost if ledger.writer == project.writer or _is_own(project, row)]
-        keep_here(project.repo, project.layout, own, project.author, project.now())
         if ledger.tip is None:
+            _keep_own(project, ledger, ())
             forget(project.repo, ledger)
             continue
         ref = parse_ref(ledger.ref)
@@ -337,11 +351,20 @@ def _accept(
             tip = _Tip(name, ref.month, ref.writer, ledger.tip)
             arrived, failed = _bring(project, remote, [tip], scratch, told)
             anew = looked_at(project.repo, project.layout, remote, arrived, checked, anew=True)
+            _keep_own(project, ledger, [row for new in anew.ledgers for row in new.rows])
             make_visible(project.repo, anew.ledgers)
         finally:
             _drop(project, scratch)
         found = Incoming([*found.ledgers, *anew.ledgers], [], [*found.refused, *failed, *anew.refused])
     return found
+
+
+def _keep_own(project: Project, old: Rewritten, news: Sequence[BatchRow]) -> None:
+    """Keep here what is one's own in a ledger that was rewritten, but for runs that somebody expunged."""
+    expunged = {*expunged_runs(project), *stated_in(project, news)}
+    own = [row for row in old.lost if old.writer == project.writer or _is_own(project, row)]
+    kept = [row for row in own if not concerns(project, row, expunged)]
+    keep_here(project.repo, project.layout, kept, project.author, project.now())
 
 
 def _is_own(project: Project, row: BatchRow) -> bool:

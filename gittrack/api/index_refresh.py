@@ -9,6 +9,7 @@ from dataclasses import replace
 from gittrack.api.project import Project
 from gittrack.api.run_index import PREFIXES, Progress, events_about
 from gittrack.core.events import encode_event, fold, is_event_message, run_body
+from gittrack.core.expunged import expunger, hidden, unread_text
 from gittrack.core.ids import ExperimentId, ObjectId, RefName, RunId, parse_event_id, parse_run_id
 from gittrack.core.ledger import BatchRow
 from gittrack.core.message import decode_message, document_in, document_text
@@ -239,10 +240,14 @@ class _Refresh:
                 self._writer.write_run(self._indexed(id, current_commits(self._repo, listed)))
                 return
         except GittrackError as error:
-            seen.note_problem(self._sql, seen.Unread(f"run {id}", run=id), error.message)
+            seen.note_problem(self._sql, seen.Unread(f"run {id}", run=id), unread_text(error))
         self._writer.forget_run(id)
 
     def _indexed(self, id: RunId, commits: list[ObjectId]) -> IndexedRun:
+        said = self._events(f"run:{id}") if f"run:{id}" in self._subjects else []
+        expunged = expunger(said)
+        if expunged is not None:
+            raise hidden(id, expunged)
         commit, *others = commits
         message = self._repo.objects.read_commit(commit).message
         listed = decode_message(message)
@@ -253,9 +258,9 @@ class _Refresh:
         name = self._present_name(record.experiment.id)
         if name is not None:
             record = replace(record, experiment=replace(record.experiment, name=name))
-        if f"run:{id}" not in self._subjects:
+        if not said:
             return IndexedRun(record, commit, tuple(others), document)
-        state = fold(run_body(record), self._events(f"run:{id}"))
+        state = fold(run_body(record), said)
         record = replace(record, name=state.value("name") or "", note=state.value("note") or "", tags=state.tags)
         comments = tuple(event.value or "" for event in state.sets.get("comment", ()))
         return IndexedRun(record, commit, tuple(others), document, state.deleted, comments)

@@ -13,6 +13,7 @@ from gittrack.api.run_index import ask, events_about
 from gittrack.api.saved_run import SavedRun
 from gittrack.api.stored_runs import saved_run
 from gittrack.core.address import Address
+from gittrack.core.expunged import expunger, hidden
 from gittrack.core.ids import ExperimentId, ObjectId, RunId
 from gittrack.core.records import Event
 from gittrack.errors import CorruptRecordError, RunNotFoundError
@@ -122,7 +123,10 @@ class IndexedRuns:
     def _read_again(self, id: RunId) -> None:
         """Raise what is wrong with a run that refs list and the index has not."""
         repo = self._project.repo
+        expunged = expunger(events_about(self._sql, f"run:{id}"))
         for _, commits in commits_of(self._sql, [id]):
+            if commits and expunged is not None:
+                raise hidden(id, expunged)
             for commit in current_commits(repo, commits)[:1]:
                 record = read_listed(repo, commit, repo.objects.read_commit(commit).message).record
                 if record.id != id:

@@ -69,11 +69,13 @@ class Inspection:
         findings: what is wrong.
         not_here: how many artifacts have bytes that are not here, which is no fault: a remote may have them.
         given_up: how many artifacts have bytes that ``gittrack gc`` took by rules.
+        expunged: ids of runs that are expunged and still lie here, which is no fault of what is stored.
     """
 
     findings: list[Finding]
     not_here: int = 0
     given_up: int = 0
+    expunged: tuple[str, ...] = ()
 
 
 def fsck(project: Project) -> list[Finding]:
@@ -99,7 +101,7 @@ def inspect(project: Project) -> Inspection:
         elif state.absent:
             away[entry.digest] = state.absent <= given_up
     gone = sum(away.values())
-    return Inspection(findings, len(away) - gone, gone)
+    return Inspection(findings, len(away) - gone, gone, tuple(read_catalog(project.repo).expunged()))
 
 
 def _stored_artifacts(project: Project) -> Iterator[tuple[str, ArtifactEntry]]:

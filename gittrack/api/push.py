@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from gittrack.api.expunged_runs import without_expunged
 from gittrack.api.fetch import catch_up, fetch, waiting
 from gittrack.api.finished_live import clear_checkpoints
 from gittrack.api.remotes import runs_remote
@@ -48,6 +49,7 @@ class PushPlan:
         commits: commits of the user's own code that are at no ref of the remote and would be published with the runs.
         problems: what cannot be shared because it cannot be read.
         there: the ledgers of the remote, as they were remembered when this was planned.
+        expunged: runs that stay here since somebody expunged them.
     """
 
     remote: Remote
@@ -55,6 +57,7 @@ class PushPlan:
     commits: tuple[CodeCommit, ...]
     problems: tuple[Problem, ...]
     there: Mapping[RefName, ObjectId] = field(default_factory=dict)
+    expunged: tuple[RunId, ...] = ()
 
     @property
     def runs(self) -> tuple[RunId, ...]:
@@ -119,6 +122,7 @@ def plan_push(
     public = _branches(project, remote) if is_known else ()
     listed = SharedRows(project, remote.slug, public)
     found, problems = candidates(project.repo, remote, project.writer, listed, read_doubtful(project.layout))
+    found, expunged = without_expunged(project, found)
     chosen = _chosen(project, runs, query, experiment, everything=everything)
     said = {row.commit: read_event(project.repo, row.commit) for row, _ in found if row.kind == "event"}
     deleted = set() if runs or everything else _deleted(project, found, said.values())
@@ -126,7 +130,7 @@ def plan_push(
     kept = {id for id in here if id not in deleted and (chosen is None or id in chosen)}
     rows = tuple(row for row, _ in found if _goes(row, said, kept, here - kept))
     code = _code(project, remote, rows, found, listed, public if is_known else None)
-    return PushPlan(remote, rows, code, tuple(problems), listed.tips)
+    return PushPlan(remote, rows, code, tuple(problems), listed.tips, expunged)
 
 
 def _branches(project: Project, remote: Remote) -> tuple[ObjectId, ...]:

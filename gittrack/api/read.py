@@ -14,6 +14,7 @@ from gittrack.api.saved_run import SavedRun
 from gittrack.core.address import parse_address
 from gittrack.core.assembly import assemble, resumed_commit
 from gittrack.core.events import Folded, fold, run_body
+from gittrack.core.expunged import expunger, hidden, unread_text
 from gittrack.core.ids import ExperimentId, ObjectId, RunId
 from gittrack.core.message import ListedRun
 from gittrack.core.problem import Problem
@@ -124,7 +125,7 @@ def _all_runs(
         try:
             found[id] = _listed(project, catalog, events, id)
         except GittrackError as error:
-            problems.append(Problem(f"run {id}", error.message))
+            problems.append(Problem(f"run {id}", unread_text(error)))
     folders = list_live(project.layout)
     for live in folders:
         if live.problem:
@@ -162,6 +163,9 @@ def events_by_subject(catalog: Catalog) -> dict[str, list[Event]]:
 
 
 def _listed(project: Project, catalog: Catalog, events: dict[str, list[Event]], id: RunId) -> SavedRun:
+    expunged = expunger(events.get(f"run:{id}", ()))
+    if expunged is not None:
+        raise hidden(id, expunged)
     commit, *others = _current(project, catalog, id)
     listed = read_listed(project.repo, commit, project.repo.objects.read_commit(commit).message)
     if listed.record.id != id:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gittrack.api.expunged_runs import hidden_runs, without_expunged
 from gittrack.api.fetch import look_for_news
 from gittrack.api.live_beside import live_folders
 from gittrack.api.missing_bytes import MissingBytes, missing_bytes
@@ -39,6 +40,7 @@ class SharingStatus:
         unreachable: why the remote could not be asked; empty when it could, or nobody wanted to.
         problems: what cannot be shared because it cannot be read.
         bytes: what of the artifacts is missing where; None: that would have taken long, and nobody asked for it.
+        expunged: ids of runs that are expunged and still lie here.
     """
 
     remote: str
@@ -52,6 +54,7 @@ class SharingStatus:
     bytes: MissingBytes | None = None
     elsewhere: tuple[RunId, ...] = ()
     checkpoints: tuple[Problem, ...] = ()
+    expunged: tuple[RunId, ...] = ()
 
 
 def sharing_status(
@@ -75,10 +78,11 @@ def sharing_status(
     except NoRemoteError:
         if name is not None:
             raise
-        return SharingStatus("", (), 0, None, running, None, "", (), missing)
+        return SharingStatus("", (), 0, None, running, None, "", (), missing, expunged=tuple(hidden_runs(project)))
     found, problems = candidates(
         project.repo, remote, project.writer, SharedRows(project, remote.slug), read_doubtful(project.layout)
     )
+    found, _ = without_expunged(project, found)
     news, unreachable = None, ""
     elsewhere = tuple(each.id for each in fetched_checkpoints(project.repo, remote.slug))
     if not offline:
@@ -103,4 +107,5 @@ def sharing_status(
             for noted in pushed_checkpoints(project.layout)
             if noted.problem
         ),
+        expunged=tuple(hidden_runs(project)),
     )

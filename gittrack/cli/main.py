@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rm": ("rm", "Delete runs: they are hidden, and can be restored"),
     "restore": ("restore", "Bring deleted runs back"),
     "experiments": ("experiments", "List, show and rename experiments"),
+    "expunge": ("expunge", "Remove a run for good, here and at remotes: a secret leaked, or the law wants it"),
     "artifact": ("artifact", "List, show, copy and add artifacts of a run; push and pull their bytes"),
     "push": ("push", "Share runs through a git remote"),
     "fetch": ("fetch", "Get what others shared"),

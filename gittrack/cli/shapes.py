@@ -208,6 +208,7 @@ def push(plan: PushPlan, done: Pushed | None, planned: Sequence[PlannedRun] | No
         "artifacts": None if moved is None else transfer(moved),
         "planned": None if planned is None else [run._asdict() for run in planned],
         "checkpoints_left": [] if done is None else [problem(item) for item in done.left],
+        "expunged": list(plan.expunged),
         "problems": [problem(item) for item in plan.problems],
     }
 
@@ -227,6 +228,7 @@ def fetched(found: Fetched) -> dict[str, Any]:
         "rewritten": ledgers(found.rewritten),
         "accepted": ledgers(found.accepted),
         "running": list(found.running),
+        "expunged": list(found.expunged),
     }
 
 
@@ -241,6 +243,7 @@ def sharing_status(status: SharingStatus) -> dict[str, Any]:
         "checkpoints": [problem(item) for item in status.checkpoints],
         "last_asked": status.seen,
         "artifacts": None if status.bytes is None else missing_bytes(status.bytes),
+        "expunged": list(status.expunged),
         "problems": [problem(item) for item in status.problems],
     }
 

@@ -25,6 +25,7 @@ from gittrack.git.trees import (
     nested,
     parse_commit,
     parse_tree,
+    reformat_commit,
     split_tree,
 )
 
@@ -118,6 +119,18 @@ class ObjectStore:
     def write_commit_bytes(self, data: bytes) -> ObjectId:
         """Store a commit that is made already, for instance a signed one; raises StorageError."""
         return self._write("commit", data, "a commit")
+
+    def rewrite_commit(
+        self, id: ObjectId, tree: ObjectId, parents: Sequence[ObjectId], message: str | None = None
+    ) -> ObjectId:
+        """Store a commit like another one, with this tree, these parents, and this message unless that is None.
+
+        Raises:
+            CorruptRecordError: the other one is missing or damaged.
+            StorageError: not stored.
+        """
+        data = self._read_as("commit", id, _COMMIT_LIMIT)
+        return self._write("commit", reformat_commit(data, tree, parents, message), "a commit")
 
     def _write(self, kind: str, data: bytes, what: str) -> ObjectId:
         try:

@@ -155,6 +155,21 @@ def format_commit(tree: ObjectId, parents: Iterable[ObjectId], message: str, aut
     return data
 
 
+def reformat_commit(data: bytes, tree: ObjectId, parents: Iterable[ObjectId], message: str | None = None) -> bytes:
+    """The bytes of a commit with another tree and other parents; its people and dates stay, a signature goes.
+
+    Args:
+        data: the commit.
+        tree: what it holds.
+        parents: in order.
+        message: instead of its own.
+    """
+    head, _, own = data.partition(b"\n\n")
+    kept = [line for line in head.split(b"\n") if line.startswith((b"author ", b"committer ", b"encoding "))]
+    lines = [f"tree {tree}".encode(), *(f"parent {parent}".encode() for parent in parents), *kept]
+    return b"\n".join([*lines, b"", own if message is None else message.encode("utf-8", "replace")])
+
+
 def _clean(text: str) -> str:
     printable = text.encode("utf-8", "replace").decode()
     return _UNFIT_FOR_PERSON.sub("", printable).strip(" .,:;\"'\\")

@@ -13,6 +13,7 @@ from gittrack.core.query.tree import Field
 from gittrack.index.fields import place_of
 from gittrack.index.predicates import is_there
 from gittrack.index.searching import Hit, StoredRun, stored_runs
+from gittrack.index.seen import events_of
 
 _BEYOND_HEX = "g"
 
@@ -70,6 +71,22 @@ def listed_below(
         listed = sql.execute("SELECT commit_id, ref FROM event")
         found |= {ObjectId(commit) for commit, ref in listed if commit in events and ref in numbers}
     return found
+
+
+def events_holding(sql: sqlite3.Connection, line: str) -> list[bytes]:
+    """The files of all events that hold some text, each once.
+
+    Raises:
+        DamagedIndexError: one is not what was written.
+    """
+    where = "instr(data, CAST(? AS BLOB)) > 0"
+    found = sql.execute(f"SELECT DISTINCT subject FROM event WHERE {where}", (line,)).fetchall()
+    return [data for (subject,) in found for data in events_of(sql, subject)]
+
+
+def children_of(sql: sqlite3.Connection, id: RunId) -> list[RunId]:
+    """The runs that were begun inside a run."""
+    return [RunId(child) for (child,) in sql.execute("SELECT id FROM run WHERE parent = ? ORDER BY id", (id,))]
 
 
 def runs_named(sql: sqlite3.Connection, name: str) -> list[Known]:

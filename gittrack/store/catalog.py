@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
 
 from gittrack.core.events import is_event_message
+from gittrack.core.expunged import EXPUNGED, expunger
 from gittrack.core.ids import ObjectId, RefName, RunId, parse_event_id, parse_run_id
 from gittrack.core.ledger import BATCH_FILE, LEDGER_FILE, BatchRow, decode_batch
 from gittrack.core.parsed_refs import InboxRef, LocalLedgerRef, RemoteLedgerRef, parse_ref
@@ -47,6 +48,15 @@ class Catalog:
     def add_run(self, id: RunId, commit: ObjectId, writer: str) -> None:
         """Note that ``writer`` lists ``commit`` as the run ``id``."""
         self.runs.setdefault(id, {}).setdefault(commit, set()).add(writer)
+
+    def expunged(self) -> dict[RunId, Event]:
+        """The runs that readers hide, since they are said to be expunged; what they need stays all the same."""
+        by_run: dict[RunId, list[Event]] = {}
+        for event in self.events.values():
+            if event.kind == EXPUNGED and event.subject.kind == "run":
+                by_run.setdefault(RunId(event.subject.key), []).append(event)
+        found = {id: expunger(events) for id, events in by_run.items() if id in self.runs}
+        return {id: event for id, event in found.items() if event is not None}
 
 
 def read_catalog(repo: Repository) -> Catalog:

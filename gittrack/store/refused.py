@@ -7,7 +7,7 @@ them again, each for itself; nothing of them is ever executed or checked out.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from gittrack.core.ids import ObjectId
 from gittrack.core.names import one_line
@@ -51,3 +51,22 @@ def refuse(layout: Layout, commits: Mapping[ObjectId, str]) -> None:
     except OSError as error:
         where = layout.refused_file
         raise StorageError(f"cannot write '{where}': {error.strerror}", hint=disk_hint(error, layout.root)) from error
+
+
+def forget_refused(layout: Layout, commits: Collection[ObjectId]) -> None:
+    """Forget some, reasons included; to be called by whoever holds the lock of sharing.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    known = read_refused(layout)
+    if known.keys().isdisjoint(commits):
+        return
+    fresh = layout.refused_file.with_name(f"{layout.refused_file.name}.{os.getpid()}")
+    try:
+        fresh.write_bytes(b"")
+        os.replace(fresh, layout.refused_file)
+    except OSError as error:
+        where = layout.refused_file
+        raise StorageError(f"cannot write '{where}': {error.strerror}", hint=disk_hint(error, layout.root)) from error
+    refuse(layout, {commit: reason for commit, reason in known.items() if commit not in commits})

@@ -19,9 +19,11 @@ def command(session: Session, dry_run: bool, as_json: bool) -> None:
 
     Removes only what holds nothing: empty ref files, stale locks, empty objects, runs that never began.
     """
+    from gittrack.api.expunged_runs import hidden_runs
     from gittrack.api.maintain import doctor
 
-    repairs = doctor(session.project(), dry_run=dry_run)
+    project = session.project()
+    repairs = doctor(project, dry_run=dry_run)
     if as_json:
         from gittrack.cli import shapes
 
@@ -31,6 +33,10 @@ def command(session: Session, dry_run: bool, as_json: bool) -> None:
         say(_next(dry_run, sum(not item.done for item in repairs)))
     else:
         say("nothing to clear; to check what is stored: gittrack fsck")
+    if expunged := hidden_runs(project):
+        from gittrack.cli.commands.expunge import say_hidden
+
+        say_hidden(list(expunged))
 
 
 def _next(dry_run: bool, failed: int) -> str:

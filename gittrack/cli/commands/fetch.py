@@ -68,6 +68,10 @@ def say_fetched(found: Fetched) -> None:
         what = "is gone from" if ledger.tip is None else "was rewritten at"
         text = f"the ledger {ledger.ref.removeprefix('refs/runs-remote/')} {what} the remote; {lost} would vanish"
         say(f"warning: {text}: gittrack fetch {found.remote} --accept-rewrite", role="warning")
+    if found.expunged:
+        ids = ", ".join(id[:8] for id in found.expunged[:10])
+        say(f"{plural(len(found.expunged), 'run')} expunged and no longer listed by {found.remote}: {ids}")
+        say(f"to drop what is left here: gittrack expunge {found.expunged[0]} --here --prune")
     if found.runs or found.events:
         parts = [plural(found.runs, "run")] * bool(found.runs) + [plural(found.events, "event")] * bool(found.events)
         but = f", {len(found.refused)} refused" if found.refused else ""

@@ -38,6 +38,10 @@ def command(context: click.Context, as_json: bool) -> None:
             say(f"no command here mends {lasting} of these; another clone or a backup may hold what is lost")
     else:
         say("everything that is stored is sound")
+    if found.expunged:
+        from gittrack.cli.commands.expunge import say_hidden
+
+        say_hidden(found.expunged)
     if found.given_up:
         say(f"the bytes of {plural(found.given_up, 'artifact')} were given up by 'gittrack gc'")
     if found.not_here:

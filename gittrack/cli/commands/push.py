@@ -59,6 +59,10 @@ def command(
         )
     for problem in plan.problems:
         say(f"warning: {problem.where} stays here: {problem.reason}: gittrack fsck", role="warning")
+    if plan.expunged:
+        from gittrack.cli.commands.expunge import say_hidden
+
+        say_hidden(plan.expunged)
     _say_code(plan)
     done = None
     if not dry_run:

@@ -32,6 +32,10 @@ def command(session: Session, remote: str | None, offline: bool, asks_bytes: boo
         shapes.print_json(**shapes.sharing_status(status))
     else:
         print_data("\n".join(_lines(status, project.now())))
+    if status.expunged:
+        from gittrack.cli.commands.expunge import say_hidden
+
+        say_hidden(status.expunged)
     for problem in status.problems:
         say(f"warning: {problem.where} cannot be shared: {problem.reason}: gittrack fsck", role="warning")
     for problem in status.checkpoints:

@@ -1,0 +1,88 @@
+"""Which runs are said to be expunged, which of them still lie here, and what may not be shared because of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from gittrack.api.run_index import ask
+from gittrack.core.events import decode_event
+from gittrack.core.expunged import EXPUNGED, expunger
+from gittrack.core.ids import RunId
+from gittrack.errors import GittrackError
+from gittrack.index.lookups import events_holding
+from gittrack.index.seen import commits_of
+from gittrack.store.event_store import read_event
+
+if TYPE_CHECKING:
+    from gittrack.api.project import Project
+    from gittrack.core.ledger import BatchRow
+    from gittrack.core.records import Event
+    from gittrack.index.database import IndexDatabase
+    from gittrack.index.seen import Connection
+    from gittrack.store.outgoing import Candidate
+
+
+def expunged_runs(project: Project) -> dict[RunId, Event]:
+    """Every run that is said to be expunged, with the event that says so; most of them lie nowhere any more."""
+
+    def found(index: IndexDatabase) -> dict[RunId, Event]:
+        with index.reading() as sql:
+            return _stated(sql)
+
+    return ask(project, found)
+
+
+def hidden_runs(project: Project) -> dict[RunId, Event]:
+    """Those of them of which a commit still lies here."""
+
+    def found(index: IndexDatabase) -> dict[RunId, Event]:
+        with index.reading() as sql:
+            stated = _stated(sql)
+            return {id: stated[id] for id, commits in commits_of(sql, sorted(stated)) if commits}
+
+    return ask(project, found)
+
+
+def _stated(sql: Connection) -> dict[RunId, Event]:
+    by_run: dict[RunId, list[Event]] = {}
+    for event in map(decode_event, events_holding(sql, f'kind = "{EXPUNGED}"')):
+        if event.kind == EXPUNGED and event.subject.kind == "run":
+            by_run.setdefault(RunId(event.subject.key), []).append(event)
+    found = ((id, expunger(events)) for id, events in by_run.items())
+    return {id: event for id, event in found if event is not None}
+
+
+def without_expunged(project: Project, found: Sequence[Candidate]) -> tuple[list[Candidate], tuple[RunId, ...]]:
+    """What may be shared, and the runs that stay here since they are expunged."""
+    if not found:
+        return [], ()
+    expunged = expunged_runs(project)
+    if not expunged:
+        return list(found), ()
+    kept = [candidate for candidate in found if not concerns(project, candidate.row, expunged)]
+    left = {candidate.row for candidate in found} - {candidate.row for candidate in kept}
+    return kept, tuple(sorted({RunId(row.id) for row in left if row.kind == "run"}))
+
+
+def concerns(project: Project, row: BatchRow, expunged: Collection[RunId]) -> bool:
+    """Whether a row is one of some runs, or what was said of one; that one is expunged stays said."""
+    if row.kind == "run":
+        return RunId(row.id) in expunged
+    try:
+        event = read_event(project.repo, row.commit)
+    except GittrackError:
+        return False  # whoever looks at it says what is wrong
+    is_of_run = event.subject.kind == "run" and RunId(event.subject.key) in expunged
+    return is_of_run and event.kind != EXPUNGED
+
+
+def stated_in(project: Project, rows: Iterable[BatchRow]) -> set[RunId]:
+    """The runs that events among some rows say to be expunged, for rows that the index does not know yet."""
+    by_run: dict[RunId, list[Event]] = {}
+    for row in rows:
+        if row.kind == "event":
+            event = read_event(project.repo, row.commit)
+            if event.kind == EXPUNGED and event.subject.kind == "run":
+                by_run.setdefault(RunId(event.subject.key), []).append(event)
+    return {id for id, events in by_run.items() if expunger(events) is not None}

@@ -15,7 +15,17 @@ from gittrack.core.ids import ObjectId, RefName, RunId
 from gittrack.core.names import display
 from gittrack.core.parsed_refs import RemoteLedgerRef, parse_ref
 from gittrack.core.records import GITTRACK
-from gittrack.core.refs import BUNDLE, FETCHED_PREFIX, FROM, HOLD_PREFIX, INBOX_PREFIX, LOCAL_PREFIX, REMOTE_PREFIX
+from gittrack.core.refs import (
+    BUNDLE,
+    FETCHED_PREFIX,
+    FROM,
+    HOLD_PREFIX,
+    INBOX_PREFIX,
+    LOCAL_PREFIX,
+    REMOTE_PREFIX,
+    RUNS_PREFIX,
+    parse_shared_ledger,
+)
 from gittrack.errors import AmbiguousError, FormatError, RunActiveError, RunNotFoundError
 from gittrack.frozen import dataclass
 from gittrack.git.configured_remotes import remote_names
@@ -55,6 +65,7 @@ class ExpungePlan:
         ledgers: remembered ledgers, ``remote/month/writer``, that carry it.
         unknown: slugs of places whose ledgers carry it and which no remote is configured for.
         bytes: of its artifacts.
+        tracking: git's own remote-tracking branches that are ledgers, where ``gittrack.refPrefix`` makes them branches.
         obstacles: what must go first.
         children: runs that were begun inside it; they stay.
         code: what of the code that ran stays, and why: a line each.
@@ -68,6 +79,7 @@ class ExpungePlan:
     ledgers: tuple[str, ...]
     unknown: tuple[str, ...]
     bytes: RunBytes
+    tracking: tuple[RefName, ...]
     obstacles: tuple[Obstacle, ...]
     children: tuple[RunId, ...]
     code: tuple[str, ...]
@@ -110,6 +122,7 @@ def plan_expunge(project: Project, address: str, *, here: bool = False, remotes:
         ledgers=tuple(name.removeprefix(REMOTE_PREFIX) for name, _ in there.ledgers if _remembered(name)),
         unknown=tuple(sorted(slug for slug in slugs - taken if not slug.startswith((FROM, BUNDLE)))),
         bytes=bytes_of_run(project, id, there.commits),
+        tracking=tuple(_tracking(project)),
         obstacles=tuple(_obstacles(project, there)),
         children=tuple(_children(project, id)),
         code=tuple(_code(project, there)),
@@ -179,12 +192,27 @@ def _is_other(name: str) -> bool:
 def _obstacles(project: Project, there: Belongings) -> Iterable[Obstacle]:
     """Refs of the user's, heads of worktrees, and other runs that reach a commit of the run."""
     stored = [commit for commit in there.commits if project.repo.objects.exists(commit)]
+    tracking = _tracking(project)
     for ref in refs_reaching(project.repo, stored, _not_ours(project)):
-        yield Obstacle(f"ref {ref}", _removal(ref))
+        if ref not in tracking:
+            yield Obstacle(f"ref {ref}", _removal(ref))
     for folder in heads_reaching(project.repo, stored):
         yield Obstacle(f"the worktree {folder} has it checked out", f"git -C {folder} switch -")
     for id in sorted(_runs_on_top(project, there, stored)):
         yield Obstacle(f"run {id} was made on top of it", f"gittrack expunge {id}")
+
+
+def _tracking(project: Project) -> list[RefName]:
+    """The remote-tracking branches that a plain ``git fetch`` makes of ledgers that are branches at their remote."""
+    branches = (project.config.ref_prefix or RUNS_PREFIX).removeprefix("refs/heads/")
+    if branches.startswith("refs/"):
+        return []
+    found = []
+    for name in remote_names(project.git_config):
+        prefix = f"refs/remotes/{name}/{branches}"
+        refs = [ref for ref, _ in project.repo.refs.list(prefix)]
+        found += [ref for ref in refs if parse_shared_ledger(prefix, ref) or ref.startswith(f"{prefix}live/")]
+    return found
 
 
 def _removal(ref: RefName) -> str:

@@ -7,7 +7,6 @@ written before anything goes and travels with each rebuilt ledger, so that no cl
 from __future__ import annotations
 
 import dataclasses
-import re
 import uuid
 from dataclasses import field
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,6 +28,7 @@ from gittrack.git.refs import RefUpdate
 from gittrack.index.database import remove
 from gittrack.index.file_hold import generation
 from gittrack.store.belongings import find_belongings
+from gittrack.store.dropped import read_dropped, write_dropped
 from gittrack.store.expunge import clear_here
 from gittrack.store.live import live_ids
 from gittrack.store.locks import exclusive
@@ -99,6 +99,7 @@ def expunge(project: Project, plan: ExpungePlan, *, prune: bool = False, told: T
     project.layout.root.mkdir(exist_ok=True)
     with exclusive(project.layout.sharing_lock, waiting=waiting(told)):
         said = _statement(project, plan)
+        _drop_tracking(project, plan)
         for remote in plan.remotes:
             try:
                 _Remote(project, remote, plan, said, done, told).clean()
@@ -110,11 +111,12 @@ def expunge(project: Project, plan: ExpungePlan, *, prune: bool = False, told: T
         for remote in plan.remotes:
             settle(project.repo, SharedRows(project, remote.slug))
     _forget_index(project)
-    gone = sorted(plan.there.gone | there.gone | _named(said))
+    gone = sorted(plan.there.gone | there.gone | set(read_dropped(project.layout, plan.id)))
     if prune:
         prune_unreachable(project.repo, (RUNS_PREFIX, "refs/runs-remote/"))
         done.pruned = True
     done.stored = still_stored(project.repo, gone)
+    write_dropped(project.layout, plan.id, done.stored)
     done.kept_by = what_keeps(project.repo) if done.pruned and done.stored else []
     return done
 
@@ -124,8 +126,8 @@ def _statement(project: Project, plan: ExpungePlan) -> Statement:
     there = find_belongings(project.repo, project.layout, plan.id)
     if there.said is not None:
         return there.said
-    commits = " ".join(sorted(there.commits | plan.there.commits)[:50])
-    event = write_fact(project, Subject("run", plan.id), EXPUNGED, commits)
+    # Not the ids of the commits: hosts serve what no ref reaches to whoever names it.
+    event = write_fact(project, Subject("run", plan.id), EXPUNGED, "gone")
     commit = project.repo.refs.get(inbox_ref(event.id))
     if commit is None:  # rolled up by another process since
         there = find_belongings(project.repo, project.layout, plan.id)
@@ -134,9 +136,10 @@ def _statement(project: Project, plan: ExpungePlan) -> Statement:
     return Statement(event, commit)
 
 
-def _named(said: Statement) -> set[ObjectId]:
-    """The commits that it names: to be looked for once nothing lists them; nothing is removed for being named."""
-    return {ObjectId(word) for word in (said.event.value or "").split() if re.fullmatch("[0-9a-f]{40}", word)}
+def _drop_tracking(project: Project, plan: ExpungePlan) -> None:
+    """Git's own copies of the ledgers go with their reflogs, before a push moves them; the next fetch makes them anew."""
+    tips = [(name, project.repo.refs.get(name)) for name in plan.tracking]
+    project.repo.refs.transaction([RefUpdate(name, None, tip) for name, tip in tips if tip is not None])
 
 
 def _to_rebuild_here(project: Project, plan: ExpungePlan) -> list[RefName]:

@@ -73,6 +73,11 @@ class Layout(NamedTuple):
         return self.root / "doubtful.json"
 
     @property
+    def dropped_file(self) -> Path:
+        """Commits of expunged runs that no ref reaches any more and that are stored still."""
+        return self.root / "dropped.json"
+
+    @property
     def looked_at_file(self) -> Path:
         """How far somebody has looked at what others shared."""
         return self.root / "looked-at.json"

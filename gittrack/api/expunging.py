@@ -60,6 +60,7 @@ class Expunged:
         rebuilt: ledgers at remotes that were rebuilt, ``remote month/writer``.
         failed: what could not be done; the same command does it when the reason is gone.
         left: refs at remotes that point at a commit of the run and are not ours to remove.
+        unread: what is new at a remote besides and was not taken in, each a sentence: a later fetch does, or says why.
         files: how many files of artifacts went from this clone.
         pruned: whether unreachable objects were dropped.
         stored: commits of the run that are still in the object database.
@@ -70,6 +71,7 @@ class Expunged:
     rebuilt: list[str] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
     files: int = 0
     pruned: bool = False
     stored: list[ObjectId] = field(default_factory=list)
@@ -137,7 +139,7 @@ def _statement(project: Project, plan: ExpungePlan) -> Statement:
 
 
 def _drop_tracking(project: Project, plan: ExpungePlan) -> None:
-    """Git's own copies of the ledgers go with their reflogs, before a push moves them; the next fetch makes them anew."""
+    """Git's own copies of the ledgers go with their reflogs, before a push moves them; a fetch makes them anew."""
     tips = [(name, project.repo.refs.get(name)) for name in plan.tracking]
     project.repo.refs.transaction([RefUpdate(name, None, tip) for name, tip in tips if tip is not None])
 
@@ -172,6 +174,7 @@ class _Remote:
         self._said = said
         self._done = done
         self._told = told
+        self._is_rebuilt = False
         self._commits = plan.there.commits
         self._gone = plan.there.gone
 
@@ -192,20 +195,20 @@ class _Remote:
                     self._try(name, ledger, ref)
         if found.rewritten:  # mostly by this command, before it was killed
             fetch_held(self._project, self._remote, self._told)
-        self._share_statement()
+        if not self._is_rebuilt:
+            self._share_statement()
         refs = list_remote(self._repo, self._remote.name, [])
         self._done.left += [f"{self._remote.shown} {ref.name}" for ref in refs if ref.tip in self._gone]
 
     def _try(self, name: RefName, ledger: tuple[str, str], ref: RemoteRef) -> None:
         where = f"{self._remote.shown} {'/'.join(ledger)}"
         try:
-            if self._clean_ledger(name, ledger, ref):
-                self._done.rebuilt.append(where)
+            self._clean_ledger(name, ledger, ref, where)
         except GittrackError as error:
             self._done.failed.append(Failed(where, error.message, error.hint or ""))
 
-    def _clean_ledger(self, name: RefName, ledger: tuple[str, str], ref: RemoteRef) -> bool:
-        """Rebuild one ledger on its newest tip; whether the remote has another one now."""
+    def _clean_ledger(self, name: RefName, ledger: tuple[str, str], ref: RemoteRef, where: str) -> None:
+        """Rebuild one ledger on its newest tip, if it carries the run."""
         scratch = RefName(f"{FETCHED_PREFIX}{self._remote.slug}/expunge/{uuid.uuid4().hex[:12]}")
         try:
             for _ in range(_ATTEMPTS):
@@ -214,13 +217,15 @@ class _Remote:
                     fetch_refs(self._repo, self._remote.name, [(ref.name, scratch)], told=self._told)
                 tip = ref.tip if before == ref.tip else (self._repo.refs.get(scratch) or ref.tip)
                 new = self._rebuilt(scratch, tip)
-                moved = new != tip
-                if not moved or self._pushed(ref.name, tip, new):
+                if new == tip or self._pushed(ref.name, tip, new):
+                    if new != tip:
+                        self._is_rebuilt = True
+                        self._done.rebuilt.append(where)
                     self._remember(name, ledger, tip, new)
-                    return moved
+                    return
                 newest = list_remote(self._repo, self._remote.name, [ref.name])
                 if not newest:
-                    return False  # somebody deleted it
+                    return  # somebody deleted it
                 ref = newest[0]
         finally:
             self._move(scratch, None)
@@ -269,7 +274,10 @@ class _Remote:
             cleaned = without_commits(self._repo, before, self._gone)
             if cleaned != before:
                 self._repo.refs.transaction([RefUpdate(name, cleaned, before)])
-        catch_up(self._project, self._remote, self._told)(*ledger)
+        try:
+            catch_up(self._project, self._remote, self._told)(*ledger)
+        except RemoteError as error:  # somebody else has rewritten it, too, which is for a person to accept
+            self._done.unread.append(error.message)
 
     def _drop_live(self, ref: RemoteRef) -> None:
         answer = push_ref(self._repo, self._remote.name, None, ref.name, lease=ref.tip, told=self._told)

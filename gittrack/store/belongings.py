@@ -10,7 +10,7 @@ from gittrack.core.expunged import EXPUNGED, expunger
 from gittrack.core.ids import ObjectId, RefName, RunId
 from gittrack.core.ledger import BatchKind
 from gittrack.core.parsed_refs import InboxRef, LocalLedgerRef, RemoteLedgerRef, parse_ref
-from gittrack.core.records import Event
+from gittrack.core.records import Event, Subject
 from gittrack.core.refs import REMOTE_PREFIX, RUNS_PREFIX
 from gittrack.errors import GittrackError
 from gittrack.frozen import dataclass
@@ -31,7 +31,7 @@ class Belongings:
     Attributes:
         id: the run's.
         commits: run commits: its own, those that it continued, those in conflict with it.
-        events: commits of what was said of it and of models logged in it, but for its expunging.
+        events: commits of what was said of it, but for its expunging.
         ledgers: those that carry any of these, with their tips.
         refs: others of ours that are there for it alone.
         copies: files and folders beside git.
@@ -110,7 +110,7 @@ def find_belongings(
     for tip_of in more:
         rows.read_ledger(tip_of)
     commits = _commits(repo, id, rows) | set(known)
-    events, said = _events(repo, id, rows, _subjects(repo, id, commits))
+    events, said = _events(repo, id, rows)
     refs += [(name, tip) for name, tip in tips if isinstance(parse_ref(name), InboxRef) and tip in events | commits]
     gone = commits | events
     return Belongings(
@@ -146,18 +146,7 @@ def _is_of(repo: Repository, commit: ObjectId, id: RunId, *, alone: bool) -> boo
         return alone
 
 
-def _subjects(repo: Repository, id: RunId, commits: Iterable[ObjectId]) -> set[str]:
-    """What events about the run are about: it, and the models that were logged in it."""
-    found = {f"run:{id}"}
-    for commit in commits:
-        try:
-            found.update(f"logged:{model.id}" for model in read_record(repo, commit).models)
-        except GittrackError:
-            continue  # damaged: of its models nothing is known
-    return found
-
-
-def _events(repo: Repository, id: RunId, rows: _Rows, subjects: set[str]) -> tuple[set[ObjectId], Statement | None]:
+def _events(repo: Repository, id: RunId, rows: _Rows) -> tuple[set[ObjectId], Statement | None]:
     gone: set[ObjectId] = set()
     stated: dict[ObjectId, Event] = {}
     for commit in rows.ids["event"]:
@@ -166,7 +155,7 @@ def _events(repo: Repository, id: RunId, rows: _Rows, subjects: set[str]) -> tup
         except GittrackError:
             gone |= {commit} if _names(repo, commit, id) else set()
             continue
-        if str(event.subject) in subjects:
+        if event.subject == Subject("run", id):
             if event.kind == EXPUNGED:
                 stated[commit] = event
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -150,6 +151,7 @@ def test_an_old_clone_of_the_same_writer_does_not_bring_it_back(trio, remote):
     assert ann.names() == ["later"]
 
 
+@pytest.mark.slow
 def test_a_clone_that_has_it_in_its_own_ledgers_hides_it_and_does_not_push_it(trio, remote):
     ann, bob, _ = trio
     bad = leak(bob)
@@ -196,6 +198,7 @@ def test_a_resumed_run_goes_with_the_commits_it_continued_and_a_deleted_one_too(
     assert ann.names() == ["good"]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_never_shared_goes_from_the_inbox_and_from_local_ledgers(trio):
     ann, _, _ = trio
     one = leak(ann, "one")
@@ -215,6 +218,7 @@ def test_a_run_that_was_never_shared_goes_from_the_inbox_and_from_local_ledgers(
     assert good
 
 
+@pytest.mark.slow
 def test_events_alone_that_are_left_of_a_run_are_found_by_its_id(trio, remote):
     ann, bob, _ = trio
     bad = leak(ann)
@@ -229,6 +233,7 @@ def test_events_alone_that_are_left_of_a_run_are_found_by_its_id(trio, remote):
     assert SECRET not in reachable(remote)
 
 
+@pytest.mark.slow
 def test_it_goes_from_both_of_two_remotes(trio, remote, git, tmp_path):
     ann, _, _ = trio
     git("init", "-q", "--bare", "second.git", cwd=tmp_path)
@@ -266,6 +271,7 @@ def test_a_server_that_takes_no_rewriting_is_named_and_the_rest_is_done(trio, re
     assert SECRET not in reachable(remote)
 
 
+@pytest.mark.slow
 def test_a_hook_that_refuses_is_named(trio, remote):
     ann, _, _ = trio
     bad = leak(ann)
@@ -281,6 +287,23 @@ def test_a_hook_that_refuses_is_named(trio, remote):
     assert SECRET not in reachable(remote)
 
 
+@pytest.mark.slow
+def test_two_people_expunge_two_runs_of_one_ledger_and_neither_knows_of_the_other(trio, remote):
+    ann, bob, _ = trio
+    ann.run("good")
+    one, two = leak(ann, "one"), leak(ann, "two")
+    ann.push()
+    bob.fetch()
+    assert gone(ann, one).failed == []
+    done = gone(bob, two)
+    assert (done.failed, len(done.rebuilt), len(done.unread)) == ([], 1, 1)
+    assert SECRET not in reachable(remote)
+    for person in (ann, bob):
+        person.fetch(accept_rewrites=True)
+        assert person.names() == ["good"]
+
+
+@pytest.mark.slow
 def test_a_ledger_that_grew_meanwhile_keeps_what_came(trio, remote):
     ann, _, two = trio
     bad = leak(ann)
@@ -297,6 +320,7 @@ def test_a_ledger_that_grew_meanwhile_keeps_what_came(trio, remote):
     assert two.names() == ["news"]
 
 
+@pytest.mark.slow
 def test_only_here_leaves_the_remote_and_does_not_come_back_with_the_next_fetch(trio, remote):
     ann, bob, _ = trio
     bad = leak(ann)
@@ -315,8 +339,12 @@ def test_only_here_leaves_the_remote_and_does_not_come_back_with_the_next_fetch(
     ("ref", "command"),
     [
         ("refs/tags/v1", "git tag -d v1; where it was pushed: git push REMOTE :refs/tags/v1"),
-        ("refs/heads/kept", "git branch -D kept; where it was pushed: git push REMOTE :refs/heads/kept"),
-        ("refs/custom/x", "git update-ref -d refs/custom/x"),
+        pytest.param(
+            "refs/heads/kept",
+            "git branch -D kept; where it was pushed: git push REMOTE :refs/heads/kept",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param("refs/custom/x", "git update-ref -d refs/custom/x", marks=pytest.mark.slow),
     ],
 )
 def test_a_ref_of_the_users_that_reaches_it_refuses(trio, remote, ref, command):
@@ -332,6 +360,7 @@ def test_a_ref_of_the_users_that_reaches_it_refuses(trio, remote, ref, command):
     assert gone(ann, bad).failed == []
 
 
+@pytest.mark.slow
 def test_a_run_made_on_top_of_it_and_a_worktree_at_it_refuse(trio, tmp_path):
     ann, _, _ = trio
     bad = leak(ann)
@@ -343,24 +372,25 @@ def test_a_run_made_on_top_of_it_and_a_worktree_at_it_refuse(trio, tmp_path):
     assert [item.what for item in plan(ann, bad).obstacles] == [f"run {top} was made on top of it"]
 
 
+@pytest.mark.slow
 def test_a_live_run_and_one_that_is_not_there_refuse(trio):
     ann, _, _ = trio
     with ann.here():
-        with gittrack.start_run(name="going", strict=True) as run:
-            with pytest.raises(RunActiveError):
-                plan(ann, str(run.id))
+        with gittrack.start_run(name="going", strict=True) as run, pytest.raises(RunActiveError):
+            plan(ann, str(run.id))
         with pytest.raises(RunNotFoundError):
             plan(ann, "f" * 32)
         with pytest.raises(RunNotFoundError):
             plan(ann, "nothing of this name")
 
 
+@pytest.mark.slow
 def test_runs_inside_it_and_a_snapshot_that_others_use_are_named_and_stay(trio):
     ann, _, _ = trio
     (ann.folder / "train.py").write_text(f"KEY = '{SECRET}'\n")
     with ann.here(), gittrack.start_run(name="outer", strict=True) as outer:
-        with gittrack.start_run(name="inner", nested=True, strict=True) as inner:
-            pass
+        inner = gittrack.start_run(name="inner", nested=True, strict=True)
+        inner.end()
     asked = plan(ann, str(outer.id))
     assert asked.children == (inner.id,)
     assert len(asked.code) == 1
@@ -418,6 +448,7 @@ def test_an_event_of_a_stranger_hides_a_run_and_deletes_nothing_and_its_owner_ta
     assert bob.names() == ["mine"]
 
 
+@pytest.mark.slow
 def test_another_run_that_a_forged_row_gives_this_id_stays(trio, remote):
     from .test_hostile_and_rewritten import ledger_with
 
@@ -436,6 +467,7 @@ def test_another_run_that_a_forged_row_gives_this_id_stays(trio, remote):
     assert SECRET not in held
 
 
+@pytest.mark.slow
 def test_a_remote_that_is_not_there_is_told_and_the_rest_is_done(trio, remote):
     ann, _, _ = trio
     bad = leak(ann)
@@ -595,6 +627,28 @@ def test_the_command_ends_with_one_when_a_remote_refuses_and_with_five_when_a_ta
         assert "1 expunged run stays here" in cli("fsck").stderr
         listed = cli("ls")
         assert "was expunged by Ann" in listed.stderr
+
+
+def typed_at_a_terminal(person: Person, run: str, answer: str) -> int:
+    """What the command ends with when somebody types an answer."""
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "gittrack", "expunge", run]
+    process = subprocess.Popen(words, cwd=person.folder, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    os.close(theirs)
+    os.write(ours, f"{answer}\n".encode())
+    process.communicate()
+    os.close(ours)
+    return process.returncode
+
+
+def test_at_a_terminal_the_full_id_alone_is_a_yes(trio):
+    ann, _, _ = trio
+    bad = leak(ann)
+    assert typed_at_a_terminal(ann, "leaky", "yes") == 2
+    assert typed_at_a_terminal(ann, "leaky", bad[:31]) == 2
+    assert ann.names() == ["leaky"]
+    assert typed_at_a_terminal(ann, "leaky", bad) == 0
+    assert ann.names() == []
 
 
 def test_nothing_but_the_dropped_commits_differs_before_the_first_batch_that_changed(trio, remote):

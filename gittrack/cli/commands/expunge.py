@@ -137,6 +137,8 @@ def _say_end(done: Expunged) -> None:
     for failed in done.failed:
         hint = f": {failed.hint}" if failed.hint else ""
         say(f"warning: {failed.where} still has it: {failed.reason}{hint}", role="warning")
+    for reason in done.unread:
+        say(f"warning: not taken in: {reason}: gittrack fetch", role="warning")
     id = done.plan.id
     if done.failed:
         say(f"the rest is done; when that is mended: gittrack expunge {id}")
@@ -175,6 +177,7 @@ def _outcome(done: Expunged) -> dict[str, Any]:
         "rebuilt": done.rebuilt,
         "failed": [item._asdict() for item in done.failed],
         "left": done.left,
+        "unread": done.unread,
         "files": done.files,
         "pruned": done.pruned,
         "stored": done.stored,

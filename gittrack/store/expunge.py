@@ -18,7 +18,7 @@ from gittrack.git.repository import Repository
 from gittrack.store.belongings import Belongings, find_belongings
 from gittrack.store.layout import Layout
 from gittrack.store.locks import exclusive
-from gittrack.store.rebuilt_ledgers import Statement, is_root, with_statement, without_commits
+from gittrack.store.rebuilt_ledgers import Statement, is_empty, with_statement, without_commits
 from gittrack.store.refused import forget_refused
 
 _ATTEMPTS = 5
@@ -74,7 +74,7 @@ def _updates(repo: Repository, there: Belongings, said: Statement, remembered: C
             continue
         new = without_commits(repo, tip, there.gone)
         if is_local:
-            updates[name] = RefUpdate(name, None if is_root(repo, new) else new, tip)
+            updates[name] = RefUpdate(name, None if is_empty(repo, new) else new, tip)
         else:
             updates[name] = RefUpdate(name, with_statement(repo, tip, new, said), tip)
     return list(updates.values())

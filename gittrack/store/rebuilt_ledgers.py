@@ -128,9 +128,9 @@ def with_statement(repo: Repository, old: ObjectId, new: ObjectId, said: Stateme
     return repo.objects.write_commit(tree, [new, said.commit], batch_subject([], 1) + "\n", author, time)
 
 
-def is_root(repo: Repository, commit: ObjectId) -> bool:
-    """Whether a commit of a ledger is its root."""
-    return not repo.objects.read_commit(commit).parents
+def is_empty(repo: Repository, tip: ObjectId) -> bool:
+    """Whether a ledger carries nothing: it is its root, or that and empty batches."""
+    return all(len(commit.parents) < 2 for commit in ledger_commits(repo, tip))
 
 
 def holds_event(repo: Repository, commit: ObjectId) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, NamedTuple
 
-from gittrack.api.expunged_runs import concerns, expunged_runs, stated_in
 from gittrack.api.fetched_checkpoints import FetchedCheckpoints, take_checkpoints
+from gittrack.api.own_rows import keep_own, lost_for_good
 from gittrack.api.remotes import EVERY_MONTH, first_month, runs_remote
 from gittrack.api.shared_rows import SharedRows
 from gittrack.core.ids import ObjectId, RefName, RunId
@@ -24,13 +24,12 @@ from gittrack.core.refs import (
     remote_ledger_ref,
     shared_ledger,
 )
-from gittrack.errors import GittrackError, RefusedTransferError, RemoteError
+from gittrack.errors import RefusedTransferError, RemoteError
 from gittrack.frozen import dataclass
 from gittrack.git.network import Told, fetch_refs, list_remote
 from gittrack.git.reachable import unreachable
 from gittrack.git.refs import RefUpdate
 from gittrack.store.doubtful import write_doubtful
-from gittrack.store.event_store import read_event
 from gittrack.store.incoming import (
     FetchedLedger,
     Incoming,
@@ -44,8 +43,6 @@ from gittrack.store.incoming import (
 from gittrack.store.locks import exclusive
 from gittrack.store.outgoing import settle
 from gittrack.store.remotes import Remote, remember
-from gittrack.store.rollup import keep_here
-from gittrack.store.run_reader import read_listed
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
@@ -222,19 +219,13 @@ def _fetched(
         tuple(rewritten) if accept_rewrites else (),
         live.running,
         live.moved,
-        _expunged(project, rewritten) if accept_rewrites else (),
+        lost_for_good(project, rewritten) if accept_rewrites else (),
     )
 
 
 def fetch_held(project: Project, remote: Remote, told: Told | None = None) -> Fetched:
     """As :func:`fetch`, for whoever holds the lock of sharing."""
     return _fetched(project, remote, accept_rewrites=False, told=told, checked=None)
-
-
-def _expunged(project: Project, accepted: Sequence[Rewritten]) -> tuple[RunId, ...]:
-    """The expunged runs among what ledgers lost."""
-    lost = {RunId(row.id) for ledger in accepted for row in ledger.lost if row.kind == "run"}
-    return tuple(sorted(lost & expunged_runs(project).keys())) if lost else ()
 
 
 def _wanted(project: Project, remote: Remote, known: Mapping[RefName, ObjectId]) -> _Wanted:
@@ -340,7 +331,7 @@ def _accept(
     found = Incoming()
     for ledger in rewritten:
         if ledger.tip is None:
-            _keep_own(project, ledger, ())
+            keep_own(project, ledger, ())
             forget(project.repo, ledger)
             continue
         ref = parse_ref(ledger.ref)
@@ -351,33 +342,12 @@ def _accept(
             tip = _Tip(name, ref.month, ref.writer, ledger.tip)
             arrived, failed = _bring(project, remote, [tip], scratch, told)
             anew = looked_at(project.repo, project.layout, remote, arrived, checked, anew=True)
-            _keep_own(project, ledger, [row for new in anew.ledgers for row in new.rows])
+            keep_own(project, ledger, [row for new in anew.ledgers for row in new.rows])
             make_visible(project.repo, anew.ledgers)
         finally:
             _drop(project, scratch)
         found = Incoming([*found.ledgers, *anew.ledgers], [], [*found.refused, *failed, *anew.refused])
     return found
-
-
-def _keep_own(project: Project, old: Rewritten, news: Sequence[BatchRow]) -> None:
-    """Keep here what is one's own in a ledger that was rewritten, but for runs that somebody expunged."""
-    expunged = {*expunged_runs(project), *stated_in(project, news)}
-    own = [row for row in old.lost if old.writer == project.writer or _is_own(project, row)]
-    kept = [row for row in own if not concerns(project, row, expunged)]
-    keep_here(project.repo, project.layout, kept, project.author, project.now())
-
-
-def _is_own(project: Project, row: BatchRow) -> bool:
-    """Whether a run or an event is by the person who works here, whatever their ledger was called then."""
-    try:
-        if row.kind == "event":
-            author = read_event(project.repo, row.commit).author
-        else:
-            message = project.repo.objects.read_commit(row.commit).message
-            author = read_listed(project.repo, row.commit, message).record.author
-    except GittrackError:
-        return False
-    return author.email == project.person.email or author.name == project.person.name
 
 
 def waiting(told: Told | None) -> Callable[[], None] | None:

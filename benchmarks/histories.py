@@ -38,16 +38,28 @@ class MadeRun:
     record: RunRecord
 
 
-def make_history(repository: Path, environ: Mapping[str, str], count: int, seed: int = 7) -> list[MadeRun]:
+def make_history(
+    repository: Path,
+    environ: Mapping[str, str],
+    count: int,
+    seed: int = 7,
+    *,
+    points: int = 20,
+    noise: float = 0.0,
+    apart: int = _APART,
+) -> list[MadeRun]:
     """Put runs into the local ledgers of a repository.
 
-    Each has 20 params, 5 metrics of 20 points, 3 tags; names and numbers come from ``seed``.
+    Each has 20 params, 5 metrics, 3 tags; names and numbers come from ``seed``.
 
     Args:
         repository: a git repository with one commit.
         environ: the environment for git.
         count: how many runs.
         seed: of the random numbers.
+        points: of each metric.
+        noise: standard deviation of what is added to each value; 0: smooth curves, which pack better than real ones.
+        apart: ms between the beginnings of two runs.
 
     Returns:
         The runs, oldest first.
@@ -56,7 +68,7 @@ def make_history(repository: Path, environ: Mapping[str, str], count: int, seed:
     made: list[MadeRun] = []
     objects = _Objects(repository, environ)
     months: dict[str, list[MadeRun]] = {}
-    for body in _bodies(count, ObjectId(head), random.Random(seed)):
+    for body in _bodies(count, ObjectId(head), random.Random(seed), points, noise, apart):
         files = encode_tree(body)
         tree = objects.tree({path: data for path, data in files.items() if isinstance(data, bytes)})
         record = body.record
@@ -76,15 +88,17 @@ def make_history(repository: Path, environ: Mapping[str, str], count: int, seed:
     return made
 
 
-def _bodies(count: int, head: ObjectId, dice: random.Random) -> Iterator[RunBody]:
+def _bodies(
+    count: int, head: ObjectId, dice: random.Random, points: int, noise: float, apart: int
+) -> Iterator[RunBody]:
     for number in range(count):
-        start = NEWEST - (count - number) * _APART
+        start = NEWEST - (count - number) * apart
         top = dice.random()
         series = {
             name: Series(
-                array("q", range(20)),
-                array("q", (start + 1000 * step for step in range(20))),
-                array("d", (top * (1 - math.exp(-step / 5)) for step in range(20))),
+                array("q", range(points)),
+                array("q", (start + 1000 * step for step in range(points))),
+                array("d", (_value(top, step, dice, noise) for step in range(points))),
             )
             for name in ("acc", "loss", "val/acc", "val/loss", "system/cpu")
         }
@@ -107,6 +121,11 @@ def _bodies(count: int, head: ObjectId, dice: random.Random) -> Iterator[RunBody
             tags={"stage": dice.choice(["dev", "prod"]), "team": "vision", "ticket": f"ML-{number % 400}"},
         )
         yield with_summaries(RunBody(record, series))
+
+
+def _value(top: float, step: int, dice: random.Random, noise: float) -> float:
+    smooth = top * (1 - math.exp(-step / 5))
+    return smooth + dice.gauss(0, noise) if noise else smooth
 
 
 def _ledger(objects: _Objects, month: str, runs: list[MadeRun]) -> ObjectId:

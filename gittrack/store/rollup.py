@@ -35,6 +35,7 @@ from gittrack.core.run_toml import with_version
 from gittrack.errors import ConflictError, CorruptRecordError, FormatError, GitProgramError, GittrackError
 from gittrack.frozen import dataclass
 from gittrack.git import health
+from gittrack.git.commit_graph import write_commit_graph
 from gittrack.git.pack import pack_batch, verify
 from gittrack.git.program import run_git
 from gittrack.git.refs import RefUpdate
@@ -101,6 +102,8 @@ def roll_up(repo: Repository, layout: Layout, author: Writer, now: int, *, wait:
         drop_done(layout, _safe_copies(repo, layout, _rolled_up(repo)))
         if members:
             run_git(["prune-packed", "-q"], cwd=repo.common_dir, git_dir=repo.common_dir)
+            with contextlib.suppress(GittrackError):  # nothing depends on it, and the next one writes it
+                write_commit_graph(repo)
         return result
 
 

@@ -36,6 +36,8 @@ from gittrack.store.remotes import Remote
 from gittrack.store.rollup import append, check_ledger, month_of, new_ledger
 
 _ATTEMPTS = 20
+_STUCK = 4
+"""Times that a push is refused as behind though nothing is new there: then it is a lock that nobody holds any more."""
 
 Listed = Callable[[Collection[BatchRow]], set[ObjectId]]
 """Tells the commits of those of some rows that a remote's ledgers list."""
@@ -141,6 +143,7 @@ def share(
     month = month_of(now)
     name = shared_ledger(remote.prefix, month, author.slug)
     ref = remote_ledger_ref(remote.slug, month, author.slug)
+    stuck = 0
     for attempt in range(1, _ATTEMPTS + 1):
         there = listed(rows)
         rest = [row for row in rows if row.commit not in there]
@@ -153,9 +156,10 @@ def share(
             if answer.accepted:
                 let_go(RefUpdate(ref, tip, before))
                 return Shared(tuple(rest), name, attempt)
-        if not answer.behind:
+        if not answer.behind or stuck == _STUCK:
             raise refusal(remote, answer)
         catch_up(month, author.slug)
+        stuck = stuck + 1 if repo.refs.get(ref) == before else 0
     raise RemoteError(f"ledger '{name}' of remote '{remote.shown}' moved {_ATTEMPTS} times", hint="gittrack push")
 
 
@@ -211,6 +215,8 @@ def refusal(remote: Remote, answer: PushedRef) -> RemoteError:
     hint = f"gittrack remote check {remote.shown}"
     if "hook declined" in reason:
         hint = "ask whoever runs the remote what its hook wants: its words are above"
+    elif answer.behind:
+        hint = "ask whoever runs the remote: a server that was killed leaves REF.lock in it, which is to be removed"
     elif "shallow" in reason:
         hint = "git fetch --unshallow"
     return RemoteError(f"remote '{remote.shown}' refuses '{answer.name}': {reason}", hint=hint)

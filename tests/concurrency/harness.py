@@ -19,10 +19,14 @@ FORKS = """
 import json, os, sys, time, traceback
 import gittrack, gittrack.api.start, gittrack.api.maintain, gittrack.store.rollup, gittrack.capture.environment
 import gittrack.store.publish, gittrack.api.annotate, pygit2
+for module in sys.argv[1:]:
+    __import__(module)
 
 def fork(task):
     pid = os.fork()
     if pid == 0:
+        if task.get("group"):
+            os.setsid()
         ack = os.open(task["ack"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         code = 1
         try:
@@ -40,7 +44,10 @@ for line in sys.stdin:
     if task["delay"] is not None:
         time.sleep(task["delay"])
         for pid in pids:
-            os.kill(pid, 9)
+            try:
+                os.killpg(pid, 9) if task.get("group") else os.kill(pid, 9)
+            except ProcessLookupError:
+                os.kill(pid, 9)  # it has not become the first of its group yet
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
     print(json.dumps(codes), flush=True)
 """
@@ -52,13 +59,14 @@ class Forks:
     Args:
         root: the working directory of all.
         env: their environment.
+        modules: loaded once, before the first fork.
     """
 
-    def __init__(self, root: Path, env: dict[str, str]) -> None:
+    def __init__(self, root: Path, env: dict[str, str], *modules: str) -> None:
         self._acks = Path(tempfile.mkdtemp(prefix="acks-", dir=root.parent))
         with open(self._acks / "stderr", "ab") as messages:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", FORKS],
+                [sys.executable, "-c", FORKS, *modules],
                 cwd=root,
                 env=env,
                 stdin=subprocess.PIPE,

@@ -119,8 +119,8 @@ def test_a_roll_up_that_is_killed_loses_nothing_and_the_next_goes_on(repo):
 
 
 @pytest.mark.slow
-def test_sixty_roll_ups_that_are_killed_lose_nothing(repo):
-    _survives_kills(repo, 60, 10, seed=new_seed())
+def test_two_hundred_roll_ups_that_are_killed_lose_nothing(repo):
+    _survives_kills(repo, 200, 3, seed=new_seed())
 
 
 def test_a_roll_up_cut_between_ledger_and_inbox_goes_on(repo, git):

@@ -124,7 +124,7 @@ def pushed_again(clone: Clone, remote: Path) -> None:
     time.sleep(0.02)
     locks = locks_left(remote)
     if locks:
-        with pytest.raises(RemoteError, match="refuses .*(lock|failed to update ref)") as caught:
+        with pytest.raises(RemoteError, match=r"refuses .*(lock|failed to update ref)") as caught:
             clone.push()
         assert "whoever runs the remote" in (caught.value.hint or "")
         for lock in locks:

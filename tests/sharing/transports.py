@@ -172,7 +172,7 @@ def _children(process: int) -> list[int]:
 
 
 def ssh_command(folder: Path) -> Path:
-    """A program that takes ssh's arguments and runs the command here; what takes a push dies ``$DIES_AFTER`` s later."""
+    """A program that takes ssh's arguments and runs the command here; what takes a push lives ``$DIES_AFTER`` s."""
     script = folder / "ssh"
     script.write_text(
         '#!/bin/sh\nfor last; do :; done\n'

@@ -22,20 +22,24 @@ _SECURED = 1 << 40
 """Bytes: no limit on what ``fsck`` reads, the objects are in the repository already."""
 
 
-def zero_length_refs(repo: Repository, prefix: str = "refs/runs") -> list[Path]:
-    """Files of refs below ``prefix`` that a power loss left empty or full of NULs.
+OUR_NAMESPACES = ("refs/runs", "refs/runs-remote", "refs/runs-fetched")
+"""Below these all refs are ours."""
+
+
+def zero_length_refs(repo: Repository) -> list[Path]:
+    """Files of our refs that a power loss left empty or full of NULs.
 
     Git's own gc, fetch and ``log --all`` die of them, and libgit2 neither lists nor overwrites them. Git moves refs
     into place complete, so such a file is never one being written.
     """
-    return [path for path in _ref_files(repo, prefix) if path.suffix != ".lock" and _is_blank(path)]
+    return [path for path in _ref_files(repo) if path.suffix != ".lock" and _is_blank(path)]
 
 
-def stale_locks(repo: Repository, prefix: str, older_than_s: float) -> list[Path]:
-    """Locks on refs below ``prefix`` untouched for ``older_than_s`` seconds: git holds one for milliseconds."""
+def stale_locks(repo: Repository, older_than_s: float) -> list[Path]:
+    """Locks on our refs untouched for ``older_than_s`` seconds: git holds one for milliseconds."""
     newest = time.time() - older_than_s
     locks = []
-    for path in _ref_files(repo, prefix):
+    for path in _ref_files(repo):
         try:
             if path.suffix == ".lock" and path.lstat().st_mtime < newest:
                 locks.append(path)
@@ -141,11 +145,11 @@ def _check_blob(id: ObjectId, path: str, data: bytes) -> None:
         raise CorruptRecordError(f"file '{path}' is damaged: its bytes have another id")
 
 
-def _ref_files(repo: Repository, prefix: str) -> list[Path]:
-    root = repo.common_dir / prefix
-    found = []
-    for folder, _, names in os.walk(root):  # symbolic links to directories are not followed
-        found += [Path(folder, name) for name in names if not Path(folder, name).is_symlink()]
+def _ref_files(repo: Repository) -> list[Path]:
+    found: list[Path] = []
+    for namespace in OUR_NAMESPACES:
+        for folder, _, names in os.walk(repo.common_dir / namespace):  # links to directories are not followed
+            found += [Path(folder, name) for name in names if not Path(folder, name).is_symlink()]
     return sorted(found)
 
 

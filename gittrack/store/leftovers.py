@@ -33,7 +33,7 @@ def find_leftovers(repo: Repository, layout: Layout) -> list[Leftover]:
     """Everything that may go; what a running process may still need is too young to be among it."""
     return [
         *(Leftover("an empty ref file", path) for path in health.zero_length_refs(repo)),
-        *(Leftover("a stale lock", path) for path in health.stale_locks(repo, "refs/runs", STALE_LOCK_SECONDS)),
+        *(Leftover("a stale lock", path) for path in health.stale_locks(repo, STALE_LOCK_SECONDS)),
         *(Leftover("a stale lock", path) for path in _older([repo.common_dir / "packed-refs.lock"])),
         *(Leftover("an empty object", path) for path in health.empty_loose_objects(repo)),
         *(Leftover("a run that never began", Path(folder)) for folder in unfinished_folders(layout)),

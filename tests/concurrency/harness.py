@@ -25,7 +25,7 @@ for module in sys.argv[1:]:
 def fork(task):
     pid = os.fork()
     if pid == 0:
-        if task.get("group"):
+        if task.get("kills"):
             os.setsid()
         ack = os.open(task["ack"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         code = 1
@@ -45,10 +45,17 @@ for line in sys.stdin:
         time.sleep(task["delay"])
         for pid in pids:
             try:
-                os.killpg(pid, 9) if task.get("group") else os.kill(pid, 9)
+                os.killpg(pid, 9) if task.get("kills") == "all" else os.kill(pid, 9)
             except ProcessLookupError:
                 os.kill(pid, 9)  # it has not become the first of its group yet
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+    for pid in pids if task.get("kills") else ():
+        try:
+            while True:
+                os.killpg(pid, 0)
+                time.sleep(0.001)
+        except ProcessLookupError:
+            pass
     print(json.dumps(codes), flush=True)
 """
 
@@ -92,6 +99,7 @@ class Forks:
         """Run a script in ``count`` processes at once, killing all after ``kill_after`` seconds if that is given.
 
         The script calls ``say(text)`` for what has happened for sure; ``task["number"]`` tells its processes apart.
+        With ``kills="all"`` what they started is killed with them, with ``kills="one"`` its end is waited for.
 
         Returns:
             Exit codes (-9: killed) and the lines that were said.
@@ -152,7 +160,9 @@ def wait_for(path: Path, text: str, seconds: float = 120) -> None:
 def age_locks(root: Path) -> None:
     """Make what killed processes left old enough for doctor, locks on our refs and runs that were just beginning."""
     long_ago = time.time() - 3600
-    left = [*(root / ".git" / "refs" / "runs").rglob("*.lock"), *(root / ".git" / "gittrack" / "live").glob(".new-*")]
+    git_dir = root / ".git"
+    left = [*git_dir.glob("refs/runs*/**/*.lock"), *git_dir.glob("packed-refs.lock")]
+    left += (git_dir / "gittrack" / "live").glob(".new-*")
     for path in left:  # young ones may be in use
         os.utime(path, (long_ago, long_ago))
 

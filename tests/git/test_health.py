@@ -89,7 +89,7 @@ def test_only_old_locks_are_stale(runs, repo):
     for path in (old, young):
         path.touch()
     os.utime(old, (time.time() - 3600,) * 2)
-    assert health.stale_locks(found, "refs/runs", 600) == [old]
+    assert health.stale_locks(found, 600) == [old]
     assert health.zero_length_refs(found) == [], "a lock is empty while it is held"
 
 

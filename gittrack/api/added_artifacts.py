@@ -78,6 +78,9 @@ def add_artifact(
         raise ConflictError(text, hint="add it under another path, or overwrite=True")
     if len(present) == len(found):
         return Added(saved, (), present)
+    from gittrack.api.resumed_by_another import warn_of_another_writer
+
+    warn_of_another_writer(project, saved, "gittrack comment, or the artifact in a run of yours")
     kept = [row for row in taken if not (_is_artifact(row[0]) and row[0]["artifact"]["path"] in present)]
     _resume_with(project, record, saved.commit, kept)
     return Added(find_run(project, saved.id), tuple(each for each in found if each not in present), present)

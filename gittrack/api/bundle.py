@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gittrack.api.expunged_runs import without_expunged
-from gittrack.api.fetch import Fetched, fetch_bundle
+from gittrack.api.fetch import Fetched, fetch_bundle, waiting
 from gittrack.api.shared_rows import SharedRows
 from gittrack.capture.author import host
 from gittrack.core.parsed_refs import RemoteLedgerRef, parse_ref
@@ -18,7 +18,7 @@ from gittrack.core.refs import FROM, REMOTE_PREFIX, bundle_slug, remote_ledger_r
 from gittrack.errors import CorruptRecordError, NotFoundError, RemoteError
 from gittrack.frozen import dataclass
 from gittrack.git.bundles import check_bundle, write_bundle
-from gittrack.git.network import list_remote
+from gittrack.git.network import Told, list_remote
 from gittrack.git.refs import RefUpdate
 from gittrack.store.locks import exclusive
 from gittrack.store.outgoing import candidates, grown
@@ -46,13 +46,16 @@ class WrittenBundle:
     problems: tuple[Problem, ...]
 
 
-def create_bundle(project: Project, file: str | os.PathLike[str], *, without: Sequence[str] = ()) -> WrittenBundle:
+def create_bundle(
+    project: Project, file: str | os.PathLike[str], *, without: Sequence[str] = (), told: Told | None = None
+) -> WrittenBundle:
     """Write all runs, one's own and those that were fetched, with their code, into a file.
 
     Args:
         project: where from.
         file: the bundle; replaced when it is there.
         without: revisions that whoever takes it in has already, such as ``origin/main``.
+        told: told when another push or fetch of this clone is waited for.
 
     Raises:
         NotFoundError: there are no runs.
@@ -61,7 +64,7 @@ def create_bundle(project: Project, file: str | os.PathLike[str], *, without: Se
     """
     target = Path(file).absolute()
     project.layout.root.mkdir(exist_ok=True)
-    with exclusive(project.layout.sharing_lock):
+    with exclusive(project.layout.sharing_lock, waiting=waiting(told)):
         problems = _list_own(project)
         names = [
             name for name, _ in project.repo.refs.list(REMOTE_PREFIX) if isinstance(parse_ref(name), RemoteLedgerRef)
@@ -86,12 +89,13 @@ def _list_own(project: Project) -> list[Problem]:
     return problems
 
 
-def apply_bundle(project: Project, file: str | os.PathLike[str]) -> list[Fetched]:
+def apply_bundle(project: Project, file: str | os.PathLike[str], told: Told | None = None) -> list[Fetched]:
     """Take in the runs of a bundle; what is in it and here already costs nothing.
 
     Args:
         project: where to.
         file: the bundle.
+        told: told when another push or fetch of this clone is waited for.
 
     Returns:
         What was new, by the remote that whoever wrote the bundle knew it from.
@@ -109,7 +113,7 @@ def apply_bundle(project: Project, file: str | os.PathLike[str]) -> list[Fetched
     try:
         refs = [parse_ref(ref.name) for ref in list_remote(project.repo, str(path), [f"{REMOTE_PREFIX}*"])]
         slugs = sorted({ref.remote for ref in refs if isinstance(ref, RemoteLedgerRef)})
-        return [fetch_bundle(project, _inside(path, slug)) for slug in slugs]
+        return [fetch_bundle(project, _inside(path, slug), told) for slug in slugs]
     except RemoteError as error:
         raise CorruptRecordError(
             f"'{path}' cannot be taken in: {error.message}", hint=f"git bundle verify {path}"

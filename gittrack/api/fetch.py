@@ -155,12 +155,12 @@ def fetch(
         )
 
 
-def fetch_bundle(project: Project, remote: Remote) -> Fetched:
+def fetch_bundle(project: Project, remote: Remote, told: Told | None = None) -> Fetched:
     """Take in one remote's ledgers from a bundle, whose path the remote is called by.
 
-    What the bundle leaves out is not gone, and what is older in it was not rewritten.
+    What the bundle leaves out is not gone, and what is older in it was not rewritten. ``told`` is told of waiting.
     """
-    with exclusive(project.layout.sharing_lock):
+    with exclusive(project.layout.sharing_lock, waiting=waiting(told)):
         return _fetched(project, remote, accept_rewrites=False, told=None, checked=None, whole=False)
 
 

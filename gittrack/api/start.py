@@ -236,6 +236,9 @@ def _earlier(project: Project, address: str) -> _Earlier:
             hint="wait for its end" if alive else "gittrack recover",
         )
     record = read_body(project.repo, saved.commit).record  # now, not at the end: what cannot be read cannot go on
+    from gittrack.api.resumed_by_another import warn_of_another_writer  # only where one is resumed
+
+    warn_of_another_writer(project, saved, f"start_run(parent='{saved.id[:8]}')")
     return _Earlier(
         id=saved.id,
         commit=saved.commit,

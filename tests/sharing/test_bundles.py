@@ -73,3 +73,28 @@ def test_what_is_no_bundle_is_refused_and_nothing_is_written_without_runs(people
     with pytest.raises(CorruptRecordError):
         apply(bob, tmp_path / "cut.bundle")
     assert bob.names() == []
+
+
+def test_a_bundle_that_waits_for_a_fetch_says_so(people, gittrack_cli, tmp_path):
+    import threading
+    import time
+
+    from gittrack.store.locks import exclusive
+
+    ann = people("ann")
+    ann.run("first")
+    assert gittrack_cli("bundle", "create", str(tmp_path / "one"), cwd=ann.folder).returncode == 0
+    said = []
+    with exclusive(ann.project.layout.sharing_lock):
+        threads = [
+            threading.Thread(target=lambda words=words: said.append(gittrack_cli("bundle", *words, cwd=ann.folder)))
+            for words in (["create", str(tmp_path / "two")], ["apply", str(tmp_path / "one")])
+        ]
+        for thread in threads:
+            thread.start()
+        time.sleep(4)
+    for thread in threads:
+        thread.join(60)
+    for done in said:
+        assert "gittrack: waiting for another push or fetch of this clone\n" in done.stderr
+        assert done.returncode == 0

@@ -24,9 +24,12 @@ def create_command(session: Session, file: str, without: tuple[str, ...], as_jso
     The bytes of artifacts are not in it: copy their DVC remote.
     """
     from gittrack.api.bundle import create_bundle
+    from gittrack.cli.git_progress import git_progress
     from gittrack.core.sizes import format_size
 
-    done = create_bundle(session.recovered(), file, without=without)
+    project = session.recovered()
+    with git_progress() as told:
+        done = create_bundle(project, file, without=without, told=told)
     for problem in done.problems:
         say(f"warning: {problem.where} is not in it: {problem.reason}: gittrack fsck", role="warning")
     if as_json:
@@ -45,8 +48,11 @@ def apply_command(session: Session, file: str, as_json: bool) -> None:
     """Take in the runs of FILE; each is checked before it is shown."""
     from gittrack.api.bundle import apply_bundle
     from gittrack.cli.commands.fetch import code_of, say_fetched
+    from gittrack.cli.git_progress import git_progress
 
-    found = apply_bundle(session.recovered(), file)
+    project = session.recovered()
+    with git_progress() as told:
+        found = apply_bundle(project, file, told)
     if as_json:
         from gittrack.cli import shapes
 

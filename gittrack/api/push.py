@@ -27,6 +27,7 @@ from gittrack.store.event_store import read_event
 from gittrack.store.incoming import remembered
 from gittrack.store.locks import exclusive
 from gittrack.store.outgoing import Candidate, Shared, candidates, settle, share
+from gittrack.store.places import Lack, bring, lacks
 from gittrack.store.remotes import Remote, remember, speaks_of
 from gittrack.store.rollup import drop_copies
 from gittrack.store.run_reader import read_record
@@ -50,6 +51,7 @@ class PushPlan:
         problems: what cannot be shared because it cannot be read.
         there: the ledgers of the remote, as they were remembered when this was planned.
         expunged: runs that stay here since somebody expunged them.
+        lacking: what other places that the remote pushes to lack of what is shared.
     """
 
     remote: Remote
@@ -58,6 +60,7 @@ class PushPlan:
     problems: tuple[Problem, ...]
     there: Mapping[RefName, ObjectId] = field(default_factory=dict)
     expunged: tuple[RunId, ...] = ()
+    lacking: tuple[Lack, ...] = ()
 
     @property
     def runs(self) -> tuple[RunId, ...]:
@@ -130,7 +133,8 @@ def plan_push(
     kept = {id for id in here if id not in deleted and (chosen is None or id in chosen)}
     rows = tuple(row for row, _ in found if _goes(row, said, kept, here - kept))
     code = _code(project, remote, rows, found, listed, public if is_known else None)
-    return PushPlan(remote, rows, code, tuple(problems), listed.tips, expunged)
+    lacking = tuple(lacks(project.repo, remote, project.writer))
+    return PushPlan(remote, rows, code, tuple(problems), listed.tips, expunged, lacking)
 
 
 def _branches(project: Project, remote: Remote) -> tuple[ObjectId, ...]:
@@ -240,7 +244,7 @@ def push(
         NoRemoteError, AuthenticationError, RemoteError: the remote cannot be reached, or refuses.
         ConflictError: a ref moved here meanwhile.
     """
-    if not plan.rows:
+    if not plan.rows and not plan.lacking:
         settle(project.repo, SharedRows(project, plan.remote.slug))  # what a push that was killed left to do
         return Pushed(plan, Shared(()), left=clear_checkpoints(project, plan.remote))
     moved, without = _push_bytes(project, plan, told_bytes)
@@ -254,6 +258,7 @@ def push(
         listed.note(plan.rows)
         settle(project.repo, listed)
         drop_copies(project.repo, project.layout, {row.commit: row.id for row in plan.rows if row.kind == "run"})
+        bring(project.repo, plan.remote, project.writer, told)
     return Pushed(plan, shared, moved, without, clear_checkpoints(project, plan.remote))
 
 

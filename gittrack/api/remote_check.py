@@ -125,6 +125,7 @@ def _takes(project: Project, remote: Remote, name: str, what: str, advice: str) 
 
 
 def _hidden(remote: Remote) -> str:
-    if remote.push_url:
-        return f"it was pushed to {redact_url(remote.push_url)} and is not seen at {redact_url(remote.url)}"
+    if remote.push_urls:
+        places = ", ".join(map(redact_url, remote.push_urls))
+        return f"it was pushed to {places} and is not seen at {redact_url(remote.url)}"
     return "it takes it but hides it, so nobody can fetch it"

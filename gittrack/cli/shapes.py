@@ -210,6 +210,7 @@ def push(plan: PushPlan, done: Pushed | None, planned: Sequence[PlannedRun] | No
         "checkpoints_left": [] if done is None else [problem(item) for item in done.left],
         "expunged": list(plan.expunged),
         "problems": [problem(item) for item in plan.problems],
+        "lacking": [{"place": item.shown, "ledger": item.name} for item in plan.lacking],
     }
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gittrack.errors import NoRemoteError
 
-_REMOTE, _URL, _PUSH_URL = "remote.", ".url", ".pushurl"
+_REMOTE, _URL = "remote.", ".url"
 _REWRITES, _INSTEAD_OF, _PUSH_INSTEAD_OF = "url.", ".insteadof", ".pushinsteadof"
 
 
@@ -16,35 +16,37 @@ def remote_names(git_config: Mapping[str, str]) -> list[str]:
     return [key[len(_REMOTE) : -len(_URL)] for key in keys]
 
 
-def remote_url(git_config: Mapping[str, str], name: str) -> str:
-    """Where a remote is, rewritten as git does it (``url.<base>.insteadOf``; the longest one counts).
+def remote_places(
+    git_config: Mapping[str, str], name: str, urls: Sequence[str], push_urls: Sequence[str]
+) -> tuple[str, tuple[str, ...]]:
+    """Where a remote is fetched from, and where pushes to it go when that is not just there; rewritten as git does it.
+
+    Args:
+        git_config: for ``url.<base>.insteadOf`` and ``pushInsteadOf``.
+        name: of the remote.
+        urls: its ``url``, which may be several: git fetches from the first and pushes to all,
+        push_urls: but to these, its ``pushurl``, if there are any.
 
     Raises:
         NoRemoteError: there is no such remote.
 
-    >>> remote_url({"remote.origin.url": "gh:a/b", "url.https://github.com/.insteadof": "gh:"}, "origin")
-    'https://github.com/a/b'
+    >>> remote_places({"url.https://github.com/.insteadof": "gh:"}, "origin", ["gh:a/b"], [])
+    ('https://github.com/a/b', ())
+    >>> remote_places({}, "origin", ["mirror:a"], ["main:a"])
+    ('mirror:a', ('main:a',))
+    >>> remote_places({}, "origin", ["main:a", "backup:a"], [])
+    ('main:a', ('main:a', 'backup:a'))
     """
-    url = git_config.get(f"{_REMOTE}{name}{_URL}")
-    if url is None:
+    if not urls:
         raise NoRemoteError(f"there is no remote '{name[:80]}'", hint=_other_than(name))
-    return rewritten(git_config, url)
+    place = rewritten(git_config, urls[0])
+    pushed = [rewritten(git_config, url) for url in push_urls]
+    pushed = pushed or [push_place(git_config, url) or rewritten(git_config, url) for url in urls]
+    return place, () if pushed == [place] else tuple(pushed)
 
 
 def _other_than(name: str) -> str:
     return f"gittrack fetch ./{name[:80]}" if "/" in name else "git remote -v"
-
-
-def push_url(git_config: Mapping[str, str], name: str) -> str:
-    """Where pushes to a remote go, when that is another place than its URL; empty when it is not.
-
-    >>> push_url({"remote.origin.url": "mirror:a", "remote.origin.pushurl": "main:a"}, "origin")
-    'main:a'
-    """
-    url = git_config.get(f"{_REMOTE}{name}{_PUSH_URL}")
-    if url is not None:
-        return rewritten(git_config, url)
-    return push_place(git_config, git_config.get(f"{_REMOTE}{name}{_URL}", ""))
 
 
 def push_place(git_config: Mapping[str, str], url: str) -> str:

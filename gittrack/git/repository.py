@@ -49,6 +49,7 @@ class Repository:
         self.snapshots: dict[ObjectId, MadeSnapshot] = {}
         self._handle: pygit2.Repository | None = None
         self._config: Mapping[str, str] | None = None
+        self._values: dict[str, list[str]] = {}
 
     # Neither is loaded before it is needed: a question that the index answers needs neither.
     @cached_property
@@ -113,11 +114,23 @@ class Repository:
         if self._config is None:
             output = run_git(["config", "--list", "-z"], cwd=self.git_dir, git_dir=self.git_dir)
             settings: dict[str, str] = {}
+            self._values = {}
             for item in output.decode("utf-8", "replace").split("\0")[:-1]:
                 key, equals, value = item.partition("\n")
                 settings[key] = value if equals else "true"
+                self._values.setdefault(key, []).append(settings[key])
             self._config = settings
         return self._config
+
+    def config_values(self, key: str) -> list[str]:
+        """All values of a setting that may have several, such as the URLs of a remote; an empty one drops those before.
+
+        ``key`` as in :meth:`config`.
+        """
+        self.config()
+        values = self._values.get(key, [])
+        empty = [place for place, value in enumerate(values) if not value]
+        return values[empty[-1] + 1 :] if empty else values
 
     def head(self) -> Head:
         """What is checked out in this worktree."""
@@ -164,9 +177,9 @@ class Repository:
         if branch is not None and f"branch.{branch}.remote" in config:
             names.insert(0, config[f"branch.{branch}.remote"])
         for name in names:
-            url = config.get(f"remote.{name}.url")
-            if url:
-                return url
+            urls = self.config_values(f"remote.{name}.url")
+            if urls:
+                return urls[0]  # the one that git fetches from
             if "://" in name:  # git lets a branch name its remote by URL
                 return name
         return None

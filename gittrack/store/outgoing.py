@@ -152,7 +152,7 @@ def share(
         before = repo.refs.get(ref)
         tip = grown(repo, ref, before, rest, author, now)
         with _held(repo, remote, tip) as let_go:
-            answer = push_ref(repo, remote.name, tip, name, told=told)
+            answer = push_ref(repo, remote.first, tip, name, told=told)
             if answer.accepted:
                 let_go(RefUpdate(ref, tip, before))
                 return Shared(tuple(rest), name, attempt)

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypedDict
 from gittrack.core.places import is_place, without_login
 from gittrack.core.redact import redact_url
 from gittrack.core.refs import RUNS_PREFIX, remote_slug
-from gittrack.git.configured_remotes import push_place, push_url, remote_names, remote_url, rewritten
+from gittrack.git.configured_remotes import push_place, remote_names, remote_places, rewritten
 from gittrack.git.repository import Repository
 from gittrack.store.layout import Layout
 from gittrack.store.notes_file import read_notes, write_notes
@@ -27,14 +27,14 @@ class Remote(NamedTuple):
         slug: what it is called inside refs here.
         prefix: the namespace of ledgers there, ``refs/runs/`` mostly.
         url: where it is, credentials included; never stored.
-        push_url: where pushes go, when that is another place.
+        push_urls: where pushes go, when that is not just there.
     """
 
     name: str
     slug: str
     prefix: str
     url: str
-    push_url: str = ""
+    push_urls: tuple[str, ...] = ()
 
     @property
     def shown(self) -> str:
@@ -42,9 +42,21 @@ class Remote(NamedTuple):
         return redact_url(self.name)
 
     @property
+    def first(self) -> str:
+        """Where a push goes before all other places: to the remote by its name when it pushes to one place only."""
+        if len(self.push_urls) < 2:
+            return self.name
+        return self.url if self.url in self.push_urls else self.push_urls[0]
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The places that are to have the same as what is fetched, or pushed first."""
+        return tuple(place for place in self.push_urls if place != self.first)
+
+    @property
     def repository(self) -> str:
         """A text that tells this repository from others and gives nothing away, whoever logs in and how."""
-        places = [without_login(place) for place in (self.url, self.push_url) if place]
+        places = [without_login(place) for place in (self.url, *self.push_urls)]
         return hashlib.sha256("\0".join((*places, self.prefix)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -61,8 +73,10 @@ def known_remote(repo: Repository, name: str, prefix: str = RUNS_PREFIX) -> Remo
     """
     git_config = repo.config()
     if name not in remote_names(git_config) and is_place(name):
-        return Remote(name, remote_slug(name), prefix, rewritten(git_config, name), push_place(git_config, name))
-    return Remote(name, remote_slug(name), prefix, remote_url(git_config, name), push_url(git_config, name))
+        pushed = push_place(git_config, name)
+        return Remote(name, remote_slug(name), prefix, rewritten(git_config, name), (pushed,) if pushed else ())
+    urls, push_urls = (repo.config_values(f"remote.{name}.{key}") for key in ("url", "pushurl"))
+    return Remote(name, remote_slug(name), prefix, *remote_places(git_config, name, urls, push_urls))
 
 
 def speaks_of(layout: Layout, remote: Remote) -> bool:

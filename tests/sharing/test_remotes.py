@@ -233,6 +233,70 @@ def test_all_places_that_a_remote_pushes_to_must_take_it(people, remote, git, tm
     assert ann.git("ls-remote", str(second), "refs/runs/*") == ann.git("ls-remote", str(remote), "refs/runs/*")
 
 
+def test_shared_means_that_every_place_a_remote_pushes_to_has_it(people, remote, git, tmp_path, gittrack_cli):
+    """A place added later gets all that was shared before; one that refuses for a while gets it when it takes it."""
+    ann, two = people("ann"), people("two", "ann")
+    second = tmp_path / "second.git"
+    git("init", "-q", "--bare", str(second))
+    ann.run("first")
+    ann.push()
+    ann.git("remote", "set-url", "--add", "origin", str(second))
+    said = gittrack_cli("push", "--dry-run", cwd=ann.folder).stderr
+    assert f"would bring refs/runs/{month()}/ann to {second}, which lacked it" in said
+    assert "refs/runs" not in ann.git("ls-remote", str(second))
+    done = gittrack_cli("push", "--json", cwd=ann.folder)
+    assert f"brought refs/runs/{month()}/ann to {second}" in done.stderr
+    assert json.loads(done.stdout)["lacking"] == [{"place": str(second), "ledger": f"refs/runs/{month()}/ann"}]
+
+    def ledgers(place: Path) -> str:
+        return ann.git("ls-remote", str(place), "refs/runs/*")
+
+    assert ledgers(second) == ledgers(remote)
+    assert "nothing to push" in gittrack_cli("push", cwd=ann.folder).stderr
+    hook = script(second / "hooks" / "pre-receive", "exit 1")
+    for name in ("second", "third"):  # what one place has already must not be told to the other in another commit
+        ann.run(name)
+        with pytest.raises(RemoteError, match="pushes to several places, and one refuses"):
+            ann.push()
+    two.run("by another clone")
+    two.push()
+    hook.unlink()
+    ann.run("fourth")
+    ann.push()
+    assert ledgers(second) == ledgers(remote)
+    assert len(two.fetch().rows) == 1
+    assert two.names() == ["by another clone", "first", "fourth", "second", "third"]
+
+
+def test_a_remote_is_fetched_from_the_first_of_its_urls(people, remote, git, tmp_path):
+    ann, bob = people("ann"), people("bob")
+    git("init", "-q", "--bare", str(tmp_path / "second.git"))
+    bob.git("remote", "set-url", "--add", "origin", str(tmp_path / "second.git"))
+    ann.run("first")
+    ann.push()
+    assert bob.fetch().runs == 1
+    from gittrack.api.remotes import runs_remote
+
+    found = runs_remote(bob.project)
+    assert (found.url, found.push_urls) == (str(remote), (str(remote), str(tmp_path / "second.git")))
+    assert bob.project.repo.remote_url(None) == str(remote)
+
+
+def test_what_is_pushed_elsewhere_than_it_is_fetched_from_gets_there(people, remote, git, tmp_path):
+    ann = people("ann")
+    ann.run("first")
+    ann.push()
+    main = tmp_path / "main.git"
+    git("init", "-q", "--bare", str(main))
+    ann.git("config", "remote.origin.pushurl", str(main))
+    assert ann.push().shared.rows == ()
+    assert "refs/runs" in ann.git("ls-remote", str(main))
+    ann.run("second")
+    ann.push()
+    assert ann.git("ls-remote", str(main), "refs/runs/*") != ann.git("ls-remote", str(remote), "refs/runs/*")
+    assert ann.git("-C", str(main), "fsck", "--no-dangling") == ""
+
+
 def test_a_remote_that_hides_what_it_takes_is_found_out(people, remote, gittrack_cli):
     ann = people("ann")
     ann.git("-C", str(remote), "config", "uploadpack.hideRefs", "refs/runs")

@@ -139,11 +139,13 @@ def _confirmed(plan: PushPlan) -> bool:
 
 
 def _say_end(plan: PushPlan, done: Pushed | None, *, dry_run: bool) -> None:
-    if not plan.rows:
+    for lack in plan.lacking if dry_run or done is not None else ():
+        say(f"{'would bring' if dry_run else 'brought'} {lack.name} to {lack.shown}, which lacked it")
+    if not plan.rows and not plan.lacking:
         say(f"nothing to push: {plan.remote.shown} has it all, as far as is known here; what is there: gittrack fetch")
         return
-    if done is None:
-        if dry_run:
+    if done is None or not plan.rows:
+        if dry_run and plan.rows:
             say(f"would push {_what(plan)} to {plan.remote.shown}")
         return
     if done.without_bytes:

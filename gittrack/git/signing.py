@@ -66,6 +66,7 @@ def sign_commit(repo: Repository, commit: bytes) -> bytes:
             "GIT_COMMITTER_DATE": f"@{moment}",
         },
         takes_input=True,
+        as_user=True,  # what asks for a passphrase speaks to the user
     )
     try:
         output, messages = process.communicate(commit.partition(b"\n\n")[2])

@@ -102,7 +102,7 @@ def _survives_kills(repo, rounds, runs, seed):
         for _ in range(rounds):
             ids += forks.run(RUNS, count=2, runs=runs)[1]
             before = _listing(repo)
-            _, said = forks.run(ROLL_UP, kill_after=chance.uniform(0.01, 0.01 + 0.004 * runs))
+            _, said = forks.run(ROLL_UP, kill_after=chance.uniform(0.01, 0.01 + 0.004 * max(runs, 10)))
             assert _listing(repo) == before, said
             assert not read_catalog(Project.open(repo).repo).problems
             time.sleep(0.02)  # a git that the killed process began goes on for a moment
@@ -119,8 +119,9 @@ def test_a_roll_up_that_is_killed_loses_nothing_and_the_next_goes_on(repo):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_two_hundred_roll_ups_that_are_killed_lose_nothing(repo):
-    _survives_kills(repo, 200, 3, seed=new_seed())
+    _survives_kills(repo, 200, 1, seed=new_seed())
 
 
 def test_a_roll_up_cut_between_ledger_and_inbox_goes_on(repo, git):

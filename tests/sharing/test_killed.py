@@ -119,6 +119,7 @@ def test_a_fetch_that_is_killed_is_repeated_and_everything_is_there_once(people,
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_two_hundred_fetches_that_are_killed_lose_nothing(people, remote):
     survives_killed_fetches(people, remote, 200, seed=new_seed())
 
@@ -221,6 +222,7 @@ def test_what_gits_daemon_started_dies(people, remote, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_other_end_of_two_hundred_pushes_dies_and_everything_is_there_once(people, remote, receive_pack):
     failed = survives_killed_servers(people, remote, 200, new_seed(), dies_by_variable)
     assert failed > 20, "it died too late"

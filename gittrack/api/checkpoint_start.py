@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gittrack.api.guarded import warn
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _DETACH = '"$@" </dev/null >/dev/null 2>&1 &'
 """The shell ends at once: the process is nobody's child, so whoever waits for children never meets it."""
+_PROGRAM = "import sys; sys.path.append(sys.argv.pop(1)); from gittrack.cli.main import main; sys.exit(main())"
+"""Gittrack may be on the path by the training's own doing; behind all else there it hides nothing."""
 _NOT_FOR_IT = ("GITTRACK_RUN_ID", "GITTRACK_PARENT", "GITTRACK_REPO", "GITTRACK_LIVE", "GITTRACK_STRICT")
 
 
@@ -36,11 +39,15 @@ def start_checkpoints(project: Project, run: Run, every: float) -> None:
     try:
         remote = runs_remote(project)
     except GittrackError as error:
-        warn(f"run '{display(run.name)}' is not live: {display(error.message)}; {error.hint}")
+        warn(f"run '{display(run.name)}' is not live: {display(error.message)}; {error.hint or 'gittrack push'}")
+        return
+    if not sys.executable or getattr(sys, "frozen", False):  # a program with Python inside: it would start itself
+        warn(f"run '{display(run.name)}' is not live: there is no Python; gittrack checkpoint {run.id[:8]} --every 30s")
         return
     place = project.repo.work_tree or project.repo.git_dir
     # -P: a module of the user's in the working directory is not ours.
-    command = [sys.executable, "-P", "-m", "gittrack", "-C", str(place), "checkpoint", run.id, "--every", f"{every}s"]
+    python = [sys.executable, "-P", "-c", _PROGRAM, str(Path(__file__).parents[2])]
+    command = [*python, "-C", str(place), "checkpoint", run.id, "--every", f"{every}s"]
     environment = {key: text for key, text in project.process.environ.items() if key not in _NOT_FOR_IT}
     environment["SSH_ASKPASS_REQUIRE"] = "never"  # nobody asked for a window in the middle of a training
     try:

@@ -20,7 +20,6 @@ from gittrack.index import seen
 from gittrack.index.database import IndexDatabase
 from gittrack.index.rows import IndexedRun, IndexWriter
 from gittrack.store.catalog import LOCAL, current_commits, walk_batches
-from gittrack.store.checkpoints import is_checkpoint
 from gittrack.store.event_store import read_event
 from gittrack.store.refused import read_refused
 from gittrack.store.run_reader import read_record
@@ -69,9 +68,11 @@ def read_moved(
 
 def _is_deeper(project: Project, before: str, now: str) -> bool:
     """Whether the history is cut off elsewhere than it was; where checkpoints come and go nothing is listed."""
-    return before != now and any(
-        not is_checkpoint(project.repo, ObjectId(commit)) for commit in set(before.split()) ^ set(now.split())
-    )
+    if before == now:
+        return False
+    from gittrack.store.checkpoints import is_checkpoint  # only shallow clones come here
+
+    return any(not is_checkpoint(project.repo, ObjectId(commit)) for commit in set(before.split()) ^ set(now.split()))
 
 
 def _listed(project: Project) -> dict[RefName, ObjectId]:

@@ -23,12 +23,12 @@ from gittrack.core.problem import Problem
 from gittrack.core.records import RunStatus
 from gittrack.errors import CorruptRecordError, GittrackError
 from gittrack.store.catalog import read_catalog
-from gittrack.store.checkpoints import Checkpoint
 from gittrack.store.live import LiveRun, list_live, live_ids, read_live
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
     from gittrack.core.records import Event
+    from gittrack.store.checkpoints import Checkpoint
 
 
 @dataclass(slots=True)

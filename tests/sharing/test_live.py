@@ -94,7 +94,7 @@ def pusher_of(id):
                 words = file.read().split(b"\0")
         except OSError:
             continue
-        if b"checkpoint" in words and id.encode() in words and b"-c" not in words:
+        if b"checkpoint" in words and id.encode() in words and words[0] != b"/bin/sh":
             return int(pid)
     return None
 
@@ -229,6 +229,7 @@ def test_when_what_pushes_is_killed_the_training_goes_on_and_the_next_one_takes_
     assert seen(bob, id).status == "finished"
 
 
+@pytest.mark.slow
 def test_when_both_are_killed_the_next_command_finishes_the_run_and_the_next_push_shares_it(
     people, remote, gittrack_cli, training
 ):
@@ -294,6 +295,7 @@ def test_while_the_remote_is_away_it_is_said_and_afterwards_all_is_made_up_for(p
     ended(ann, run)
 
 
+@pytest.mark.slow
 def test_a_process_that_pushes_survives_a_remote_that_is_away(people, remote, gittrack_cli, training):
     ann = people("ann")
     process, id = training(ann)
@@ -340,6 +342,7 @@ def test_hostile_checkpoints_are_a_line_each_and_never_shown(people):
     ended(ann, run)
 
 
+@pytest.mark.slow
 def test_of_more_than_a_thousand_checkpoints_a_thousand_are_looked_at(people, remote):
     ann, bob = people("ann"), people("bob")
     run = begun(ann, name="long")
@@ -463,6 +466,7 @@ def test_a_training_starts_one_process_and_makes_no_call_over_the_network(people
     until(lambda: pusher_of(id) is None)
 
 
+@pytest.mark.slow
 def test_by_the_settings_a_run_is_live_and_its_children_are_not(people, remote):
     ann = people("ann")
     ann.git("config", "gittrack.live", "2m")

@@ -76,7 +76,7 @@ def list_runs(
         return Listing(found.runs, found.problems)
     checkpoints = checkpoints_here(project)
     catalog = read_catalog(project.repo) if catalog is None else catalog
-    known, problems = _all_runs(project, checkpoints, catalog)
+    known, problems = _all_runs(project, catalog, checkpoints)
     runs = [run for run in known.values() if run.deleted == deleted]
     if experiment is not None:
         from gittrack.api.experiments import find_among, of_runs
@@ -107,7 +107,8 @@ def may_ask_index() -> bool:
 def all_runs(project: Project) -> tuple[dict[RunId, SavedRun], list[Problem]]:
     """Every run, deleted or not, live ones included, by id; and what could not be read."""
     if not may_ask_index():
-        return _all_runs(project, checkpoints_here(project), read_catalog(project.repo))
+        checkpoints = checkpoints_here(project)
+        return _all_runs(project, read_catalog(project.repo), checkpoints)
     from gittrack.api.search import Search, search
 
     found = search(project, Search(deleted=None))
@@ -115,7 +116,7 @@ def all_runs(project: Project) -> tuple[dict[RunId, SavedRun], list[Problem]]:
 
 
 def _all_runs(
-    project: Project, checkpoints: Sequence[Checkpoint], catalog: Catalog
+    project: Project, catalog: Catalog, checkpoints: Sequence[Checkpoint] = ()
 ) -> tuple[dict[RunId, SavedRun], list[Problem]]:
     """Every run, deleted or not, and what could not be read."""
     problems = list(catalog.problems)
@@ -276,7 +277,7 @@ def find_listed(
         events = events_by_subject(catalog)  # full ids: only those runs are read
         known = {id: _listed(project, catalog, events, id) for id in dict.fromkeys(wholes)}
         return [known[id] for id in wholes]
-    runs, _ = _all_runs(project, checkpoints, catalog)
+    runs, _ = _all_runs(project, catalog, checkpoints)
     return [match_address(project, address, ReadRuns(runs), deleted=deleted) for address in parsed]
 
 

@@ -40,8 +40,8 @@ MEANINGS = {
     "ref_prefix": "the namespace of ledgers at the remote, for hosts that take only branches",
     "fetch_since": "the first month (yyyy-mm) whose ledgers `gittrack fetch` brings; empty: all",
     "inbox_limit": "runs and events in the inbox from which on it is rolled up by itself; 0: never",
-    "live": "seconds between two checkpoints of a run that goes on, pushed for others to see (30s, 2m); 0: none",
     "view_seconds": "seconds that the query of a saved view may take, which comes with a repository",
+    "live": "seconds between two checkpoints of a run that goes on, pushed for others to see (30s, 2m); 0: none",
 }
 _NOT_SET = 5
 """How ``git config --unset`` ends when there is nothing to unset."""

@@ -6,17 +6,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
 
-_DETACHED = 'nice -n 19 "$@" &'
-"""What the shell does: it ends at once, so that nobody has a child to wait for; and what it started gets the time that
-nobody else wants."""
+_DETACH = '"$@" &'
+"""The shell ends at once: what it started is nobody's child, so whoever waits for children never meets it."""
+_PROGRAM = "import sys; sys.path.append(sys.argv.pop(1)); from gittrack.cli.main import main; sys.exit(main())"
+"""Gittrack may be on the path by the training's own doing; behind all else there it hides nothing."""
+_NOT_FOR_IT = frozenset({"GITTRACK_RUN_ID", "GITTRACK_PARENT", "GITTRACK_REPO", "GITTRACK_LIVE", "GITTRACK_STRICT"})
 
 
-def start_beside(project: Project, words: Sequence[str]) -> bool:
+def start_beside(project: Project, words: Sequence[str]) -> str:
     """Start a command of ours for a project, and do not wait for it; its output goes nowhere.
 
     Args:
@@ -24,23 +27,28 @@ def start_beside(project: Project, words: Sequence[str]) -> bool:
         words: the command, as after ``gittrack``.
 
     Returns:
-        False when it cannot be started here (no POSIX shell, no interpreter of its own): do it yourself.
+        Why it cannot be started here; empty when it was.
     """
-    if os.name != "posix" or not sys.executable:
-        return False
-    where = str(project.repo.work_tree or project.repo.git_dir)
-    command = [sys.executable, "-m", "gittrack", "-C", where, *words]
+    # A program with Python inside would start itself.
+    if os.name != "posix" or not sys.executable or getattr(sys, "frozen", False):
+        return "there is no shell here, or no Python"
+    place = project.repo.work_tree or project.repo.git_dir
+    # -P, and another directory: a module that lies in the user's is not ours.
+    command = [sys.executable, "-P", "-c", _PROGRAM, str(Path(__file__).parents[2]), "-C", str(place), *words]
+    environment = {name: text for name, text in project.process.environ.items() if name not in _NOT_FOR_IT}
+    environment["SSH_ASKPASS_REQUIRE"] = "never"  # nobody asked for a window in the middle of a training
     nothing = subprocess.DEVNULL
     try:
-        done = subprocess.run(
-            ["/bin/sh", "-c", _DETACHED, "sh", *command],
+        shell = subprocess.Popen(
+            ["/bin/sh", "-c", _DETACH, "sh", *command],
             stdin=nothing,
             stdout=nothing,
             stderr=nothing,
-            cwd=where,
-            start_new_session=True,  # a Ctrl-C at the terminal is not meant for it
-            check=False,
+            env=environment,
+            cwd="/",
+            start_new_session=True,  # Ctrl-C and the end of the terminal are the training's
         )
-    except OSError:
-        return False
-    return done.returncode == 0
+        shell.wait()
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""

@@ -192,7 +192,7 @@ def roll_up_when_crowded(project: Project) -> None:
 def _roll_up(project: Project) -> None:
     from gittrack.api.beside import start_beside
 
-    if not _has_just_been_asked(project) and not start_beside(project, ["roll-up", "--quiet"]):
+    if not _has_just_been_asked(project) and start_beside(project, ["roll-up", "--quiet"]):
         _roll_up_here(project)
 
 

@@ -13,6 +13,7 @@ from gittrack.errors import GittrackError
 from gittrack.index.lookups import events_holding
 from gittrack.index.seen import commits_of
 from gittrack.store.event_store import read_event
+from gittrack.store.expunged_events import expunged_events
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
@@ -45,8 +46,13 @@ def hidden_runs(project: Project) -> dict[RunId, Event]:
 
 
 def _stated(sql: Connection) -> dict[RunId, Event]:
+    return _standing(map(decode_event, events_holding(sql, f'kind = "{EXPUNGED}"')))
+
+
+def _standing(events: Iterable[Event]) -> dict[RunId, Event]:
+    """The runs that some events say to be expunged, and of each the event that does."""
     by_run: dict[RunId, list[Event]] = {}
-    for event in map(decode_event, events_holding(sql, f'kind = "{EXPUNGED}"')):
+    for event in events:
         if event.kind == EXPUNGED and event.subject.kind == "run":
             by_run.setdefault(RunId(event.subject.key), []).append(event)
     found = ((id, expunger(events)) for id, events in by_run.items())
@@ -57,7 +63,8 @@ def without_expunged(project: Project, found: Sequence[Candidate]) -> tuple[list
     """What may be shared, and the runs that stay here since they are expunged."""
     if not found:
         return [], ()
-    expunged = expunged_runs(project)
+    waiting = [candidate.row for candidate in found if candidate.row.kind == "event"]
+    expunged = _standing([*expunged_events(project.repo, project.layout), *_read(project, waiting)])
     if not expunged:
         return list(found), ()
     kept = [candidate for candidate in found if not concerns(project, candidate.row, expunged)]
@@ -79,10 +86,8 @@ def concerns(project: Project, row: BatchRow, expunged: Collection[RunId]) -> bo
 
 def stated_in(project: Project, rows: Iterable[BatchRow]) -> set[RunId]:
     """The runs that events among some rows say to be expunged, for rows that the index does not know yet."""
-    by_run: dict[RunId, list[Event]] = {}
-    for row in rows:
-        if row.kind == "event":
-            event = read_event(project.repo, row.commit)
-            if event.kind == EXPUNGED and event.subject.kind == "run":
-                by_run.setdefault(RunId(event.subject.key), []).append(event)
-    return {id for id, events in by_run.items() if expunger(events) is not None}
+    return set(_standing(_read(project, rows)))
+
+
+def _read(project: Project, rows: Iterable[BatchRow]) -> list[Event]:
+    return [read_event(project.repo, row.commit) for row in rows if row.kind == "event"]

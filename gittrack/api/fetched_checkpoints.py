@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gittrack.core.ids import ObjectId, RefName, RunId
+from gittrack.core.ledger import BatchRow
 from gittrack.core.problem import Problem
 from gittrack.core.refs import FETCHED_PREFIX, remote_checkpoint_ref, shared_checkpoint
 from gittrack.errors import RefMovedError, RefusedTransferError, RemoteError
@@ -61,7 +62,7 @@ def take_checkpoints(
     others = {id: tip for id, tip in there.items() if not project.layout.live_run(id).exists()}
     looked_at = sorted(others, key=lambda id: (id not in known, id))[:MOST]
     refused = read_refused(project.layout)  # those were told when they came
-    wanted = {id: others[id] for id in looked_at if known.get(id) != others[id] and others[id] not in refused}
+    wanted = {id: others[id] for id in looked_at if known.get(id) != others[id] and _row(id, others[id]) not in refused}
     problems = []
     if len(others) > MOST:
         problems.append(Problem("checkpoints", f"of {len(others)} only {MOST} are looked at"))
@@ -99,9 +100,13 @@ def _bring(project: Project, remote: Remote, ids: Sequence[RunId], scratch: str,
     return []
 
 
+def _row(id: RunId, commit: ObjectId) -> BatchRow:
+    return BatchRow("run", id, commit)
+
+
 def _checked(project: Project, arrived: Mapping[RunId, ObjectId]) -> tuple[dict[RunId, ObjectId], list[Problem]]:
     faults = {id: checkpoint_fault(project.repo, id, tip) for id, tip in arrived.items()}
-    refuse(project.layout, {arrived[id]: reason for id, reason in faults.items() if reason})
+    refuse(project.layout, {_row(id, arrived[id]): reason for id, reason in faults.items() if reason})
     problems = [Problem(f"checkpoint {id}", reason) for id, reason in faults.items() if reason]
     return {id: tip for id, tip in arrived.items() if not faults[id]}, problems
 

@@ -178,7 +178,7 @@ class _Refresh:
         if not isinstance(parse_ref(name), RemoteLedgerRef):
             return rows
         refused = read_refused(self._project.layout)
-        return [row for row in rows if row.commit not in refused]
+        return [row for row in rows if row not in refused]
 
     def _walked(self, name: RefName, tip: ObjectId, stop: ObjectId | None) -> _Walked:
         """The batches of a ledger, as far as they can be read, and what of it cannot be."""

@@ -68,7 +68,7 @@ def news(project: Project) -> News:
             continue
         try:
             for row in walk_ledger(project.repo, tip, seen.get(name), told=lambda *_: None):
-                if row.commit in refused or row.commit in runs:
+                if row in refused or row.commit in runs:
                     continue
                 if row.kind == "event":
                     events[row.id] = read_event(project.repo, row.commit)

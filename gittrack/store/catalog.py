@@ -88,13 +88,13 @@ def _add_inbox(repo: Repository, catalog: Catalog, ref: InboxRef, tip: ObjectId)
 
 
 def _add_ledger(
-    repo: Repository, catalog: Catalog, name: RefName, tip: ObjectId, writer: str, refused: Mapping[ObjectId, str]
+    repo: Repository, catalog: Catalog, name: RefName, tip: ObjectId, writer: str, refused: Mapping[BatchRow, str]
 ) -> None:
     def told(commit: ObjectId, error: GittrackError) -> None:
         catalog.problems.append(Problem(f"{name} commit {commit}", error.message))
 
     for row in walk_ledger(repo, tip, told=told):
-        if row.commit in refused:
+        if row in refused:
             continue  # the fetch that brought it said so, and `fsck` does
         if row.kind == "run":
             catalog.add_run(parse_run_id(row.id), row.commit, writer)

@@ -196,15 +196,15 @@ def _checked(
 ) -> Incoming:
     known = read_refused(layout)
     total = sum(len(ledger.rows) for ledger in found.ledgers)
-    bad: dict[ObjectId, str] = {}
+    bad: dict[BatchRow, str] = {}
     ledgers, done = [], 0
     for ledger in found.ledgers:
         sound = []
         for row in ledger.rows:
-            reason = known.get(row.commit) or fault_of(repo, row)
+            reason = known.get(row) or fault_of(repo, row)
             if reason:
-                if row.commit in known or _is_whole(repo, row.commit):  # else it may be mended by fetching what lacks
-                    bad[row.commit] = reason
+                if row in known or _is_whole(repo, row.commit):  # else it may be mended by fetching what lacks
+                    bad[row] = reason
                 found.refused.append(Problem(f"{row.kind} {row.id}", reason))
             else:
                 sound.append(row)
@@ -216,7 +216,7 @@ def _checked(
             found.refused.append(Problem(f"ledger {ledger.ref.removeprefix(REMOTE_PREFIX)}", text))
             continue
         ledgers.append(NewLedger(ledger.ref, ledger.writer, ledger.before, ledger.tip, tuple(sound)))
-    refuse(layout, {commit: reason for commit, reason in bad.items() if commit not in known})
+    refuse(layout, {row: reason for row, reason in bad.items() if row not in known})
     return Incoming(ledgers, found.rewritten, found.refused)
 
 

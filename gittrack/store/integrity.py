@@ -86,8 +86,8 @@ def _checkpoints(repo: Repository) -> Iterable[Finding]:
 
 def _refused(layout: Layout) -> Iterable[Finding]:
     """What came from remotes and is no sound run or event."""
-    for commit, reason in read_refused(layout).items():
-        yield Finding(f"commit {commit}", f"refused when it was fetched: {reason}")
+    for row, reason in read_refused(layout).items():
+        yield Finding(f"{row.kind} {row.id} (commit {row.commit})", f"refused when it was fetched: {reason}")
 
 
 def _objects(repo: Repository, layout: Layout, commits: dict[ObjectId, RunId]) -> dict[ObjectId, Finding]:

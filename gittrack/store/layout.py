@@ -73,6 +73,11 @@ class Layout(NamedTuple):
         return self.root / "doubtful.json"
 
     @property
+    def expunged_file(self) -> Path:
+        """Derived: which ledgers say that runs are expunged."""
+        return self.root / "expunged.json"
+
+    @property
     def dropped_file(self) -> Path:
         """Commits of expunged runs that no ref reaches any more and that are stored still."""
         return self.root / "dropped.json"

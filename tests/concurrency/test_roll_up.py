@@ -237,7 +237,7 @@ def _wait_until(is_so):
 def test_a_roll_up_that_is_under_way_is_not_asked_for_again(repo, monkeypatch):
     monkeypatch.setenv("GITTRACK_INBOX_LIMIT", "1")
     asked = []
-    monkeypatch.setattr("gittrack.api.beside.start_beside", lambda project, words: not asked.append(words))
+    monkeypatch.setattr("gittrack.api.beside.start_beside", lambda project, words: asked.append(words) or "")
     for _ in range(3):
         with gittrack.start_run():
             pass

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+import gittrack
 from gittrack.errors import RemoteError
 from gittrack.store.refused import read_refused
 
@@ -59,7 +60,7 @@ def test_one_hostile_run_is_one_refused_line_and_hides_no_other(people):
         f"run {'d' * 32}": f"'run.toml' in commit '{linked}' is not a file (mode 120000)",
     }
     assert bob.names() == ["good"]
-    assert set(read_refused(bob.project.layout)) == {liar, linked}
+    assert {row.commit for row in read_refused(bob.project.layout)} == {liar, linked}
     assert bob.fetch().refused == ()
 
 
@@ -174,4 +175,20 @@ def test_what_an_accepted_rewriting_brings_is_checked_too(people):
     accepted = bob.fetch(accept_rewrites=True)
     assert [problem.where for problem in accepted.refused] == [f"run {forged}"]
     assert bob.names() == []
-    assert set(read_refused(bob.project.layout)) == {liar}
+    assert {row.commit for row in read_refused(bob.project.layout)} == {liar}
+
+
+def test_a_row_that_gives_a_good_run_another_id_costs_only_itself(people):
+    """Else anybody who can push could make anybody's run vanish for all who fetch."""
+    ann, eve, bob = people("ann"), people("eve"), people("bob")
+    good = ann.run("good")
+    commit = run_commit(ann, good)
+    ann.push()
+    eve.fetch()
+    tip = ledger_with(eve, [("run", "e" * 32, commit)])
+    eve.git("push", "-q", "origin", f"{tip}:refs/runs/{month()}/eve")
+    found = bob.fetch()
+    assert [problem.where for problem in found.refused] == [f"run {'e' * 32}"]
+    with bob.here():
+        assert [run.id for run in gittrack.runs()] == [good]
+    assert bob.fetch().refused == ()

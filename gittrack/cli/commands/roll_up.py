@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import say
 
+_NICEST = 19
+
 
 @click.command("roll-up")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing, and leave it to whoever is at it already.")
+@click.option(
+    "-q", "--quiet", is_flag=True, help="Say nothing, take the time nobody else wants; not if it is done already."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def command(session: Session, quiet: bool, as_json: bool) -> None:
@@ -21,6 +27,8 @@ def command(session: Session, quiet: bool, as_json: bool) -> None:
     from gittrack.cli.render import plural
 
     if quiet:
+        if hasattr(os, "nice"):
+            os.nice(_NICEST)
         roll_up_now(session.project(), wait=False)
         return
     result = roll_up_now(session.recovered())

@@ -266,6 +266,10 @@ def _continued(value: str, more: str) -> str:
     return f"{value} {more[:_LONGEST_VALUE]}"
 
 
+_AS_IT_IS = re.compile(r"\?[^ ]")
+"""Begins with what is special only before a blank."""
+
+
 def _scalar(raw: str) -> str:
     """The text that a value stands for.
 
@@ -280,7 +284,7 @@ def _scalar(raw: str) -> str:
             raise CorruptRecordError(f"the quote of {display(json.dumps(raw), 60)} does not end")
         inner = raw[1:end]
         return inner.replace("''", "'") if raw[0] == "'" else _ESCAPES.sub(_unescaped, inner)
-    if raw[:1] and raw[0] in _SPECIAL:
+    if raw[:1] and raw[0] in _SPECIAL and not _AS_IT_IS.match(raw):
         raise CorruptRecordError(f"'{display(raw, 60)}' is YAML that DVC does not write here")
     return raw.partition(" #")[0].rstrip(" ")
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gittrack.core.dvc_pointers import TrackedOut, parse_folders, parse_lock, parse_pointer
@@ -138,6 +138,7 @@ names = st.text(
 
 
 @given(st.lists(st.tuples(names, st.booleans()), min_size=1, max_size=4), st.sampled_from([None, "'", '"']))
+@example([("?0", False)], None)
 def test_whatever_a_file_is_called_its_name_is_read_as_a_real_yaml_library_wrote_it(files, style):
     digest = {True: MD5 + ".dir", False: MD5}
     outs = [{"md5": digest[folder], "hash": "md5", "path": name} for name, folder in files]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gittrack.api.expunged_runs import hidden_runs, without_expunged
-from gittrack.api.fetch import look_for_news
+from gittrack.api.ledgers_there import look_for_news
 from gittrack.api.live_beside import live_folders
 from gittrack.api.missing_bytes import MissingBytes, missing_bytes
 from gittrack.api.remotes import runs_remote

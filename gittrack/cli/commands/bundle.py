@@ -54,9 +54,9 @@ def apply_command(session: Session, file: str, as_json: bool) -> None:
     with git_progress() as told:
         found = apply_bundle(project, file, told)
     if as_json:
-        from gittrack.cli import shapes
+        from gittrack.cli import shapes, sharing_shapes
 
-        shapes.print_json(fetched=[shapes.fetched(item) for item in found])
+        shapes.print_json(fetched=[sharing_shapes.fetched(item) for item in found])
     news = [item for item in found if item.rows or item.refused or item.rewritten]
     for item in news:
         say_fetched(item)

@@ -79,9 +79,9 @@ def _show(session: Session, address: str, *, as_json: bool, checks: bool) -> Non
     found = threads_of(run)
     signatures = signatures_of(project, run.state.sets.get("comment", ()), check=checks)
     if as_json:
-        from gittrack.cli import shapes
+        from gittrack.cli import shapes, sharing_shapes
 
-        shown = [shapes.thread(item) for item in found]
+        shown = [sharing_shapes.thread(item) for item in found]
         threads = [each | {"comments": with_signatures(each["comments"], signatures)} for each in shown]
         shapes.print_json(run=run.id, threads=threads)
     elif found:

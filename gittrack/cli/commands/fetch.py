@@ -38,9 +38,9 @@ def command(session: Session, remote: str | None, accept_rewrite: bool, since: s
     with fetch_progress() as (told, checked):
         found = fetch(project, remote, accept_rewrites=accept_rewrite, since=since, told=told, checked=checked)
     if as_json:
-        from gittrack.cli import shapes
+        from gittrack.cli import shapes, sharing_shapes
 
-        shapes.print_json(**shapes.fetched(found))
+        shapes.print_json(**sharing_shapes.fetched(found))
     say_fetched(found)
     if code := code_of(found):
         raise SystemExit(code)

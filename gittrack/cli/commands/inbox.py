@@ -31,10 +31,10 @@ def command(session: Session, keep: bool, as_json: bool) -> None:
     project = session.recovered()
     found = news(project)
     if as_json:
-        from gittrack.cli import shapes
+        from gittrack.cli import shapes, sharing_shapes
 
         shapes.print_json(
-            runs=[shapes.new_run(item) for item in found.runs],
+            runs=[sharing_shapes.new_run(item) for item in found.runs],
             events=[shapes.event(item) | {"subject": str(item.subject)} for item in found.events],
             problems=[shapes.problem(item) for item in found.problems],
         )

@@ -101,10 +101,10 @@ def _diary(
     events = [entry.event for entry in entries if entry.event is not None] if as_json or checks else []
     signatures = signatures_of(project, events, check=checks)
     if as_json:
-        from gittrack.cli import shapes
+        from gittrack.cli import shapes, sharing_shapes
         from gittrack.cli.signature_marks import with_signatures
 
-        shown = [shapes.diary_entry(item) for item in entries]
+        shown = [sharing_shapes.diary_entry(item) for item in entries]
         for entry in shown:
             if entry["event"] is not None:
                 (entry["event"],) = with_signatures([entry["event"]], signatures)

@@ -39,9 +39,9 @@ def command(session: Session, remote: str | None, artifacts: str, since: str | N
     with progress_bar("pull") as told_bytes:
         done = pull_wanted(project, artifacts, told_bytes)
     if as_json:
-        from gittrack.cli import shapes
+        from gittrack.cli import shapes, sharing_shapes
 
-        shapes.print_json(**shapes.fetched(found), artifacts=None if done is None else shapes.transfer(done))
+        shapes.print_json(**sharing_shapes.fetched(found), artifacts=None if done is None else shapes.transfer(done))
     if done is None:
         say("no bytes of artifacts were asked for: gittrack pull --artifacts models")
         sys.exit(code_of(found))

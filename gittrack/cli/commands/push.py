@@ -73,9 +73,9 @@ def command(
             done = push(project, plan, told=told, told_bytes=told_bytes)
     planned = _planned(project, plan) if dry_run else None
     if as_json:
-        from gittrack.cli import shapes
+        from gittrack.cli import shapes, sharing_shapes
 
-        shapes.print_json(**shapes.push(plan, done if plan.rows else None, planned))
+        shapes.print_json(**sharing_shapes.push(plan, done if plan.rows else None, planned))
     elif planned:
         session.stdout.show([_planned_line(run) for run in planned], session.environ)
     _say_end(plan, done, dry_run=dry_run)

@@ -27,9 +27,9 @@ def check_command(session: Session, remote: str | None, as_json: bool) -> None:
 
     found = check_remote(session.project(), remote)
     if as_json:
-        from gittrack.cli import shapes
+        from gittrack.cli import shapes, sharing_shapes
 
-        shapes.print_json(**shapes.remote_check(found))
+        shapes.print_json(**sharing_shapes.remote_check(found))
     else:
         lines = [f"remote {display(found.remote)}: {display(found.url, 200)}"]
         for item in found.found:

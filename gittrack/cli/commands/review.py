@@ -87,9 +87,9 @@ def show_command(session: Session, run: str, as_json: bool, checks: bool) -> Non
     said = reviews_of(found)
     signatures = signatures_of(project, found.state.sets.get("approval", ()), check=checks)
     if as_json:
-        from gittrack.cli import shapes
+        from gittrack.cli import shapes, sharing_shapes
 
-        reviews = with_signatures([shapes.review(item) for item in said], signatures)
+        reviews = with_signatures([sharing_shapes.review(item) for item in said], signatures)
         shapes.print_json(run=found.id, standing=standing_of(found) or None, reviews=reviews)
     elif said:
         now = project.now()

@@ -27,9 +27,9 @@ def command(session: Session, remote: str | None, offline: bool, asks_bytes: boo
     project = session.recovered()
     status = sharing_status(project, remote, offline=offline, artifacts=asks_bytes)
     if as_json:
-        from gittrack.cli import shapes
+        from gittrack.cli import shapes, sharing_shapes
 
-        shapes.print_json(**shapes.sharing_status(status))
+        shapes.print_json(**sharing_shapes.sharing_status(status))
     else:
         print_data("\n".join(_lines(status, project.now())))
     if status.expunged:

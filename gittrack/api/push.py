@@ -125,14 +125,15 @@ def plan_push(
     public = _branches(project, remote) if is_known else ()
     listed = SharedRows(project, remote.slug, public)
     found, problems = candidates(project.repo, remote, project.writer, listed, read_doubtful(project.layout))
-    found, expunged = without_expunged(project, found)
+    asked = found
+    found, expunged = without_expunged(project, asked)
     chosen = _chosen(project, runs, query, experiment, everything=everything)
     said = {row.commit: read_event(project.repo, row.commit) for row, _ in found if row.kind == "event"}
     deleted = set() if runs or everything else _deleted(project, found, said.values())
     here = {RunId(row.id) for row, _ in found if row.kind == "run"}
     kept = {id for id in here if id not in deleted and (chosen is None or id in chosen)}
     rows = tuple(row for row, _ in found if _goes(row, said, kept, here - kept))
-    code = _code(project, remote, rows, found, listed, public if is_known else None)
+    code = _code(project, remote, rows, asked, listed, public if is_known else None)
     lacking = tuple(lacks(project.repo, remote, project.writer))
     return PushPlan(remote, rows, code, tuple(problems), listed.tips, expunged, lacking)
 
@@ -205,19 +206,19 @@ def _code(
     project: Project,
     remote: Remote,
     rows: Sequence[BatchRow],
-    found: Sequence[Candidate],
+    asked: Sequence[Candidate],
     listed: SharedRows,
     public: Sequence[ObjectId] | None,
 ) -> tuple[CodeCommit, ...]:
     """The user's own commits that would become public; snapshots and runs are not theirs.
 
     What a remote that was never asked has is not what ``refs/remotes`` says: its URL may have been changed.
-    ``public`` is None then.
+    ``public`` is None then. ``asked`` are all that ``listed`` was asked about, with those that stay here.
     """
     runs = [row.commit for row in rows if row.kind == "run"]
-    ours = {row.commit for row, _ in found}
+    ours = {row.commit for row, _ in asked}
     commits: Iterable[CodeCommit]
-    if public is not None and len(rows) == len(found) and ours <= listed.beyond.keys():
+    if public is not None and len(rows) == len(asked) and ours <= listed.beyond.keys():
         commits = listed.beyond.values()  # that was found out when it was asked what is there
     else:
         if public is None:

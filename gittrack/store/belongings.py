@@ -9,7 +9,7 @@ from pathlib import Path
 from gittrack.core.expunged import EXPUNGED, expunger
 from gittrack.core.ids import ObjectId, RefName, RunId
 from gittrack.core.ledger import BatchKind
-from gittrack.core.parsed_refs import InboxRef, LocalLedgerRef, RemoteLedgerRef, parse_ref
+from gittrack.core.parsed_refs import InboxRef, LocalLedgerRef, RemoteCheckpointRef, RemoteLedgerRef, parse_ref
 from gittrack.core.records import Event, Subject
 from gittrack.core.refs import REMOTE_PREFIX, RUNS_PREFIX
 from gittrack.errors import GittrackError
@@ -30,7 +30,7 @@ class Belongings:
 
     Attributes:
         id: the run's.
-        commits: run commits: its own, those that it continued, those in conflict with it.
+        commits: run commits: its own, those that it continued, those in conflict with it, fetched checkpoints.
         events: commits of what was said of it, but for its expunging.
         ledgers: those that carry any of these, with their tips.
         refs: others of ours that are there for it alone.
@@ -97,7 +97,7 @@ def find_belongings(
     Raises:
         CorruptRecordError: a ledger cannot be read to its end.
     """
-    rows, refs = _Rows(repo), []
+    rows, refs, checkpoints = _Rows(repo), [], []
     tips = repo.refs.list(RUNS_PREFIX, REMOTE_PREFIX)
     for name, tip in tips:
         ref = parse_ref(name)
@@ -107,9 +107,13 @@ def find_belongings(
             rows.read_ledger((name, tip))
         if name.endswith(f"/{id}"):  # inbox, hold, checkpoints
             refs.append((name, tip))
+        if isinstance(ref, RemoteCheckpointRef) and ref.id == id:
+            checkpoints.append(tip)
     for tip_of in more:
         rows.read_ledger(tip_of)
+    listed = rows.ids["run"]
     commits = _commits(repo, id, rows) | set(known)
+    commits |= {commit for commit in checkpoints if _is_of(repo, commit, id, alone=commit not in listed)}
     events, said = _events(repo, id, rows)
     refs += [(name, tip) for name, tip in tips if isinstance(parse_ref(name), InboxRef) and tip in events | commits]
     gone = commits | events
@@ -122,7 +126,7 @@ def find_belongings(
         copies=tuple(_copies(layout, id)),
         said=said,
         carriers=frozenset(rows.carriers),
-        listed=rows.ids["run"],
+        listed=listed,
     )
 
 
@@ -174,9 +178,14 @@ def _names(repo: Repository, commit: ObjectId, id: RunId) -> bool:
 
 
 def _copies(layout: Layout, id: RunId) -> Sequence[Path]:
-    """Journals of the run beside git: copies, whole or half written, and folders on their way in or out."""
+    """Journals of the run beside git, copies, whole or half written, folders on their way; and of its checkpoints."""
     found = []
-    for folder, starts in ((layout.done, (f"{id}-",)), (layout.live, (f"{id}.", f".new-{id}-"))):
+    places = (
+        (layout.done, (f"{id}-",)),
+        (layout.live, (f"{id}.", f".new-{id}-")),
+        (layout.checkpoints, (f"{id}.",)),
+    )
+    for folder, starts in places:
         try:
             found += [folder / name for name in sorted(os.listdir(folder)) if name.startswith(starts)]
         except FileNotFoundError:

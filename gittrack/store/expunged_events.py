@@ -7,10 +7,12 @@ derived: deleted, it is found anew.
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from gittrack.core.expunged import EXPUNGED
 from gittrack.core.ids import ObjectId, RefName
+from gittrack.core.ledger import BatchRow
 from gittrack.core.parsed_refs import LocalLedgerRef, RemoteLedgerRef, parse_ref
 from gittrack.core.records import Event
 from gittrack.core.refs import LOCAL_PREFIX, REMOTE_PREFIX
@@ -32,6 +34,13 @@ class _Seen:
     events: tuple[ObjectId, ...]
 
 
+class _Found(NamedTuple):
+    """The commits of such events in a ledger, and whether all of it could be read that was not looked at before."""
+
+    events: list[ObjectId]
+    is_all: bool = True
+
+
 def expunged_events(repo: Repository, layout: Layout) -> list[Event]:
     """Every event of this kind that a ledger lists; those of the inbox are left to whoever reads that.
 
@@ -40,38 +49,61 @@ def expunged_events(repo: Repository, layout: Layout) -> list[Event]:
     """
     known = _known(layout)
     now: dict[RefName, _Seen] = {}
+    commits: list[ObjectId] = []
     for name, tip in repo.refs.list(LOCAL_PREFIX, REMOTE_PREFIX):
-        if isinstance(parse_ref(name), LocalLedgerRef | RemoteLedgerRef):
-            seen = known.get(name)
-            now[name] = seen if seen is not None and seen.tip == tip else _look(repo, layout, tip, seen)
+        if not isinstance(parse_ref(name), LocalLedgerRef | RemoteLedgerRef):
+            continue
+        seen = known.get(name)
+        found = _Found(list(seen.events)) if seen is not None and seen.tip == tip else _look(repo, layout, tip, seen)
+        commits += found.events
+        if found.is_all:
+            now[name] = _Seen(tip, tuple(found.events))
+        elif seen is not None:
+            now[name] = seen  # what is above it is looked at again
     if now != known:
         with contextlib.suppress(StorageError):  # it is found anew then
             write_notes(layout.expunged_file, {name: [seen.tip, *seen.events] for name, seen in now.items()})
-    found = []
-    for commit in dict.fromkeys(commit for seen in now.values() for commit in seen.events):
+    events = []
+    for commit in dict.fromkeys(commits):
         with contextlib.suppress(GittrackError):  # damaged: `fsck` names it, and it says nothing
-            found.append(read_event(repo, commit))
-    return found
+            events.append(read_event(repo, commit))
+    return events
 
 
-def _look(repo: Repository, layout: Layout, tip: ObjectId, seen: _Seen | None) -> _Seen:
-    refused = read_refused(layout)
-    events: list[ObjectId] = []
-    end: ObjectId | None = None
-    with contextlib.suppress(GittrackError):  # what cannot be walked lists nothing that can be pushed
-        for before, rows in walk_batches(repo, tip, None if seen is None else seen.tip, told=lambda *_: None):
-            events += [row.commit for row in rows if row.kind == "event" and row not in refused]
-            end = before
-    found = tuple(commit for commit in events if _says_so(repo, commit))
-    goes_on = seen is not None and seen.tip in (tip, end)
-    return _Seen(tip, (*seen.events, *found) if seen is not None and goes_on else found)
-
-
-def _says_so(repo: Repository, commit: ObjectId) -> bool:
+def _look(repo: Repository, layout: Layout, tip: ObjectId, seen: _Seen | None) -> _Found:
+    """What is new in a ledger, and what was known of it, unless it is sure that it was rewritten since."""
+    known: Sequence[ObjectId] = () if seen is None else seen.events
+    rows: list[BatchRow] = []
+    unread: list[ObjectId] = []
+    walked = [tip]
+    is_to_end = True
     try:
-        return repo.objects.read_commit(commit).message.startswith(EXPUNGED)
-    except GittrackError:
-        return False
+        for before, batch in walk_batches(
+            repo, tip, None if seen is None else seen.tip, told=lambda commit, _: unread.append(commit)
+        ):
+            rows += batch
+            walked += [before] if before is not None else []
+        walked += [parent for commit in unread for parent in repo.objects.read_commit(commit).parents[:1]]
+    except GittrackError:  # what lies below is not known
+        is_to_end = False
+    refused = read_refused(layout)
+    found, is_all = _saying_so(repo, [row for row in rows if row.kind == "event" and row not in refused])
+    is_to_end = is_to_end and repo.cut_off().isdisjoint(walked)
+    if is_to_end and seen is not None and seen.tip not in walked:  # surely rewritten
+        known = ()
+    return _Found([*known, *found], is_all and is_to_end and not unread)
+
+
+def _saying_so(repo: Repository, rows: Sequence[BatchRow]) -> tuple[list[ObjectId], bool]:
+    """The commits of events of this kind, and whether all could be read."""
+    found, is_all = [], True
+    for row in rows:
+        try:
+            if repo.objects.read_commit(row.commit).message.startswith(EXPUNGED):
+                found.append(row.commit)
+        except GittrackError:
+            is_all = False
+    return found, is_all
 
 
 def _known(layout: Layout) -> dict[RefName, _Seen]:

@@ -18,6 +18,7 @@ import gittrack
 from gittrack.api.comments import comment_run
 from gittrack.api.expunge import ExpungePlan, plan_expunge
 from gittrack.api.expunging import Expunged, expunge
+from gittrack.api.push import plan_push
 from gittrack.errors import ConflictError, RemoteError, RunActiveError, RunExpungedError, RunNotFoundError
 from gittrack.store.catalog import read_catalog
 
@@ -498,6 +499,95 @@ def test_ledgers_of_a_bundle_are_rebuilt_here_and_the_bundle_does_not_bring_it_b
     assert bob.names() == ["good"]
 
 
+# -- what is said in ledgers
+
+
+def expunged_by(person: Person) -> list[str]:
+    """The runs that ledgers say to be expunged, as a push reads it."""
+    from gittrack.store.expunged_events import expunged_events
+
+    project = person.project
+    return [event.subject.key for event in expunged_events(project.repo, project.layout)]
+
+
+def test_that_a_run_is_expunged_stays_known_when_a_later_batch_cannot_be_read(trio):
+    from .test_hostile_and_rewritten import put, tree_of
+
+    ann, bob, _ = trio
+    bad = leak(ann)
+    ann.push()
+    gone(ann, bad)
+    bob.fetch()
+    name = f"refs/runs-remote/origin/{month()}/ann"
+    tip = bob.git("rev-parse", name)
+    blob = put(bob, "gittrack-batch\t99\n")
+    newer = bob.git("commit-tree", tree_of(bob, f"100644 blob {blob}\tbatch.tsv\n"), "-p", tip, "-m", "newer")
+    assert expunged_by(bob) == [bad]
+    for above in (newer, bob.git("commit-tree", f"{newer}^{{tree}}", "-p", newer, "-m", "newer still")):
+        bob.git("update-ref", name, above)
+        for _ in ("looked at", "remembered"):
+            assert expunged_by(bob) == [bad]
+    (bob.folder / ".git/gittrack/expunged.json").unlink()
+    assert expunged_by(bob) == [bad]
+    bob.git("update-ref", name, bob.git("rev-list", "--max-parents=0", name).splitlines()[-1])
+    assert expunged_by(bob) == []
+
+
+def test_an_event_that_could_not_be_read_is_looked_at_again(trio):
+    ann, _, _ = trio
+    bad = leak(ann)
+    ann.push()
+    gone(ann, bad)
+    lines = ann.git("log", "--all", "--format=%H %s").splitlines()
+    (commit,) = [line.split()[0] for line in lines if line.split()[1].startswith("expunged")]
+    loose = ann.folder / ".git/objects" / commit[:2] / commit[2:]
+    loose.rename(ann.folder / "aside")
+    assert expunged_by(ann) == []
+    (ann.folder / "aside").rename(loose)
+    assert expunged_by(ann) == [bad]
+
+
+def test_code_of_an_expunged_run_that_stays_here_is_not_told_to_become_public(trio):
+    ann, bob, _ = trio
+    bad = leak(ann)
+    ann.push()
+    bob.fetch()
+    bob.git("commit", "-q", "--allow-empty", "-m", "mine alone")
+    bob.git("checkout", "-q", "-b", "private")
+    bob.git("commit", "-q", "--allow-empty", "-m", "never to be seen")
+    mine = leak(bob)
+    bob.git("checkout", "-q", "main")
+    with bob.here():
+        from gittrack.api.annotate import write_fact
+        from gittrack.core.records import Subject
+
+        write_fact(bob.project, Subject("run", mine), "expunged", "gone")
+        bob.run("good")
+        planned = plan_push(bob.project)
+    assert planned.expunged == (mine,)
+    assert [commit.subject for commit in planned.commits] == ["mine alone"]
+    assert bad
+
+
+def test_checkpoints_of_it_and_what_is_known_of_them_go(trio, remote):
+    ann, bob, _ = trio
+    bad = leak(ann)
+    commit = commits(ann)["leaky"]
+    ann.git("push", "-q", "origin", f"{commit}:refs/runs/live/{bad}")
+    bob.git("fetch", "-q", "origin", f"refs/runs/live/{bad}:refs/runs-remote/origin/live/{bad}")
+    assert plan(bob, bad).there.commits == {commit}
+    assert gone(bob, bad, here=True).stored == [commit]
+    notes = ann.folder / ".git/gittrack/checkpoints"
+    notes.mkdir(exist_ok=True)
+    for end in ("json", "log", "lock"):
+        (notes / f"{bad}.{end}").write_text(SECRET)
+    other = notes / f"{'a' * 32}.json"
+    other.write_text("{}")
+    assert gone(ann, bad, remotes=["origin"]).failed == []
+    assert list(notes.iterdir()) == [other]
+    assert SECRET not in reachable(remote)
+
+
 # -- killed
 
 
@@ -668,3 +758,17 @@ def test_nothing_but_the_dropped_commits_differs_before_the_first_batch_that_cha
     assert len(chain) == len(old)
     assert new[1] == old[0]
     assert new[2:] == old[2:]
+
+
+def test_the_command_can_be_told_not_to_sign(trio, cli):
+    ann, _, _ = trio
+    bad = leak(ann)
+    ann.git("config", "commit.gpgSign", "true")
+    ann.git("config", "gpg.program", "false")
+    with ann.here():
+        signing = cli("expunge", bad, "--id", bad)
+        assert signing.returncode != 0
+        assert "--no-sign" in signing.stderr
+        assert ann.names() == ["leaky"]
+        assert cli("expunge", bad, "--id", bad, "--no-sign").returncode == 0
+    assert ann.names() == []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gittrack.cli.arguments import no_sign
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import print_data, say
 from gittrack.core.names import display
@@ -33,6 +34,7 @@ _LASTING = (
 @click.option("--prune", is_flag=True, help="Then drop every unreachable object of this clone: git gc --prune=now.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only say what would go, what would stay, what is in the way.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@no_sign
 @click.pass_obj
 def command(
     session: Session,

@@ -196,7 +196,7 @@ def test_what_is_said_of_a_live_run_shows_at_once_and_stands_whatever_its_progra
     saved = gittrack.get_run(run.id)
     assert (saved.name, saved.note, saved.status.value) == ("best", "looks good", "finished")
     assert saved.tags == {"stage": "prod", "size": "m", "new": "1"}
-    assert [word in cli("log", run.id).out for word in ("stage: prod", "looks good", "best")] == [True] * 3
+    assert [word in cli("log", run.id).out for word in ("stage=prod", "looks good", "best")] == [True] * 3
 
 
 def test_the_log_says_what_was_changed_oldest_first(cli, record):
@@ -208,10 +208,10 @@ def test_the_log_says_what_was_changed_oldest_first(cli, record):
     cli("rm", "--yes", "other")
     assert settled(cli("log", id).out) == (
         "TIME    WHO                           WHAT\n".replace("TIME    ", "TIME                     ")
-        + "<time>  Test User <test@example.com>  tag stage: dev\n"
-        "<time>  Test User <test@example.com>  tag stage removed\n"
-        "<time>  Test User <test@example.com>  name: other\n"
-        "<time>  Test User <test@example.com>  lifecycle: deleted\n"
+        + "<time>  Test User <test@example.com>  tagged it stage=dev\n"
+        "<time>  Test User <test@example.com>  removed the tag stage\n"
+        "<time>  Test User <test@example.com>  named it 'other'\n"
+        "<time>  Test User <test@example.com>  deleted it\n"
     )
     document = json.loads(cli("log", id, "--json").out)
     assert list(document) == ["schema", "run", "events"]

@@ -9,6 +9,7 @@ import click
 
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import say
+from gittrack.core.expunged import EXPUNGED, expunge_hint
 from gittrack.core.ids import RunId
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def command(session: Session, keep: bool, as_json: bool) -> None:
 
     It looks at what was fetched: gittrack fetch.
     """
-    from gittrack.api.news import mark_as_seen, names_of_subjects, news
+    from gittrack.api.news import mark_as_seen, news, present_names
 
     project = session.recovered()
     found = news(project)
@@ -39,7 +40,7 @@ def command(session: Session, keep: bool, as_json: bool) -> None:
             problems=[shapes.problem(item) for item in found.problems],
         )
     elif found.runs or found.events:
-        session.stdout.show(_lines(session, found, names_of_subjects(project, found.events)), session.environ)
+        session.stdout.show(_lines(session, found, present_names(project, found)), session.environ)
     else:
         say("nothing new from others; what is at the remote: gittrack fetch")
     for problem in found.problems:
@@ -54,17 +55,21 @@ def _lines(session: Session, found: News, names: Mapping[RunId, str]) -> list[st
     rows: list[tuple[int, list[Cell]]] = []
     for run in found.runs:
         record = run.record
-        what = f"run {record.id[:8]} '{record.name}' in {record.experiment.name}, {record.status.value}"
+        name = names.get(record.id, record.name)
+        what = f"run {record.id[:8]} '{name}' in {record.experiment.name}, {record.status.value}"
         rows.append((record.end_time or record.start_time, [Cell(record.author.name or run.writer), Cell(what)]))
-    rows += [(event.time, [Cell(event.author.name), Cell(_said(event, names))]) for event in found.events]
+    rows += [(event.time, [Cell(event.author.name), Cell(_about(event, found, names))]) for event in found.events]
     rows.sort(key=lambda row: row[0], reverse=True)
     columns = [Column("TIME"), Column("WHO", least=8), Column("WHAT", least=20)]
     return table(columns, [[Cell(time_text(time), "faint"), *cells] for time, cells in rows], session.stdout)
 
 
-def _said(event: Event, names: Mapping[RunId, str]) -> str:
+def _about(event: Event, found: News, names: Mapping[RunId, str]) -> str:
+    from gittrack.cli.said import said
+
     key = event.subject.key
     name = names.get(RunId(key))
     about = f"{event.subject.kind} {key[:8]}" + (f" '{name}'" if name else "")
-    what = f"{event.kind} {event.key}".rstrip() if event.kind == "tag" else event.kind
-    return f"{about}: {what} removed" if event.value is None else f"{about}: {what}: {event.value}"
+    is_hidden = event.subject.kind == "run" and key in found.hidden and event.kind == EXPUNGED
+    left = f"; what lies here is hidden: {expunge_hint(key)}" if is_hidden else ""
+    return f"{about}: {said(event)}{left}"

@@ -9,7 +9,6 @@ import click
 from gittrack.cli.arguments import signatures_option
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import Terminal, say
-from gittrack.core.records import Event
 from gittrack.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,13 +58,14 @@ def command(
         shapes.print_json(run=found.id, events=with_signatures([shapes.event(item) for item in events], signatures))
     elif events:
         from gittrack.cli.render import Cell, Column, time_text
+        from gittrack.cli.said import said
         from gittrack.cli.signature_marks import cell
 
         rows = [
             [
                 Cell(time_text(item.time), "faint"),
                 Cell(f"{item.author.name} <{item.author.email}>"),
-                Cell(_said(item)),
+                Cell(said(item)),
                 cell(signatures, item.id, item.author),
             ]
             for item in events
@@ -83,11 +83,6 @@ def _table(columns: list[Column], rows: list[list[Cell]], terminal: Terminal) ->
     if any(row[-1].text for row in rows):
         return table([*columns, Column("SIGNATURE", least=12)], rows, terminal)
     return table(columns, [row[:-1] for row in rows], terminal)
-
-
-def _said(event: Event) -> str:
-    what = f"{event.kind} {event.key}".rstrip() if event.kind == "tag" else event.kind
-    return f"{what} removed" if event.value is None else f"{what}: {event.value}"
 
 
 def _diary(
@@ -129,9 +124,11 @@ def _diary(
 
 
 def _what(entry: Entry) -> str:
+    from gittrack.cli.said import said
+
     run, event = entry.run, entry.event
     if event is None:
         assert run is not None
         return f"run {run.id[:8]} '{run.name}' in {run.experiment}: {run.status.value}"
     about = f"{event.subject.kind} {event.subject.key[:8]}" + (f" '{run.name}'" if run is not None else "")
-    return f"{about}: {_said(event)}"
+    return f"{about}: {said(event)}"

@@ -29,22 +29,16 @@ def start_beside(project: Project, words: Sequence[str]) -> str:
     Returns:
         Why it cannot be started here; empty when it was.
     """
-    # A program with Python inside would start itself.
-    if os.name != "posix" or not sys.executable or getattr(sys, "frozen", False):
+    if not _can_start():
         return "there is no shell here, or no Python"
-    place = project.repo.work_tree or project.repo.git_dir
-    # -P, and another directory: a module that lies in the user's is not ours.
-    command = [sys.executable, "-P", "-c", _PROGRAM, str(Path(__file__).parents[2]), "-C", str(place), *words]
-    environment = {name: text for name, text in project.process.environ.items() if name not in _NOT_FOR_IT}
-    environment["SSH_ASKPASS_REQUIRE"] = "never"  # nobody asked for a window in the middle of a training
     nothing = subprocess.DEVNULL
     try:
         shell = subprocess.Popen(
-            ["/bin/sh", "-c", _DETACH, "sh", *command],
+            ["/bin/sh", "-c", _DETACH, "sh", *_command(project, words)],
             stdin=nothing,
             stdout=nothing,
             stderr=nothing,
-            env=environment,
+            env=_environment(project),
             cwd="/",
             start_new_session=True,  # Ctrl-C and the end of the terminal are the training's
         )
@@ -52,3 +46,46 @@ def start_beside(project: Project, words: Sequence[str]) -> str:
     except OSError as error:
         return error.strerror or type(error).__name__
     return ""
+
+
+def start_child(project: Project, words: Sequence[str]) -> subprocess.Popen[bytes] | None:
+    """Start a command of ours for a project as a child that asks nobody anything; None where that cannot be done.
+
+    Args:
+        project: for which.
+        words: the command, as after ``gittrack``.
+
+    Returns:
+        The process; what it says on stderr can be read when it has ended.
+    """
+    if not _can_start():
+        return None
+    try:
+        return subprocess.Popen(
+            _command(project, words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=_environment(project),
+            cwd="/",
+            start_new_session=True,  # without a terminal git can ask for no password in the middle of a page
+        )
+    except OSError:
+        return None
+
+
+def _can_start() -> bool:
+    # A program with Python inside would start itself.
+    return os.name == "posix" and bool(sys.executable) and not getattr(sys, "frozen", False)
+
+
+def _command(project: Project, words: Sequence[str]) -> list[str]:
+    place = project.repo.work_tree or project.repo.git_dir
+    # -P, and another directory: a module that lies in the user's is not ours.
+    return [sys.executable, "-P", "-c", _PROGRAM, str(Path(__file__).parents[2]), "-C", str(place), *words]
+
+
+def _environment(project: Project) -> dict[str, str]:
+    environment = {name: text for name, text in project.process.environ.items() if name not in _NOT_FOR_IT}
+    environment["SSH_ASKPASS_REQUIRE"] = "never"  # nobody asked for a window in the middle of a training
+    return environment

@@ -135,10 +135,10 @@ def test_what_was_said_is_told_in_words(people, gittrack_cli):
         "deleted it",
         "restored it",
     ]
-    shown = gittrack_cli("inbox", cwd=bob.folder).stdout
-    for shown in (shown, gittrack_cli("log", "foo", cwd=bob.folder).stdout, gittrack_cli("log", cwd=bob.folder).stdout):
+    for command in (["inbox"], ["log", "foo"], ["log"]):
+        shown = gittrack_cli(*command, cwd=bob.folder).stdout
         for words in wanted:
-            assert words in shown
+            assert words in shown, command
     with bob.here():
         review_run(bob.project, id, "accepted", "good")
         withdraw_review(bob.project, id)

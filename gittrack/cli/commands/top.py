@@ -99,7 +99,7 @@ def _table(project: Project, runs: Sequence[SavedRun], terminal: Terminal) -> li
             Cell(ids[run.id], "warning" if terminal.colour else ""),
             Cell(run.name),
             Cell(run.record.experiment.name),
-            Cell(run.status.value, status_role(run.status)),
+            Cell(run.status.value + _seen(run, now), status_role(run.status)),
             Cell(format_duration(duration_of(run.record, now))),
         ]
         for run in runs
@@ -108,6 +108,13 @@ def _table(project: Project, runs: Sequence[SavedRun], terminal: Terminal) -> li
     # Names are cut rather than numbers.
     columns.append(Column("METRICS", least=max(map(cell_width, cells), default=0)))
     return table(columns, [[*row, Cell(text)] for row, text in zip(rows, cells, strict=True)], terminal)
+
+
+def _seen(run: SavedRun, now: int) -> str:
+    """How old what is known of a run that goes on elsewhere is."""
+    from gittrack.core.sparkline import format_age
+
+    return "" if run.seen is None else f", seen {format_age(now - run.seen)}"
 
 
 _LEAST_NAME, _LEAST_EXPERIMENT = 12, 8

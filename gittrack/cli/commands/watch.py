@@ -13,6 +13,7 @@ from gittrack.core.records import RunStatus
 from gittrack.frozen import dataclass
 
 if TYPE_CHECKING:
+    from gittrack.api.followed_elsewhere import Followed
     from gittrack.api.live_runs import LiveRuns
     from gittrack.api.plot import View
     from gittrack.api.project import Project
@@ -74,9 +75,14 @@ def command(
 ) -> None:
     """Follow a run in progress, with its curves, until it ends.
 
+    A run that goes on elsewhere is fetched every 10 s; it ends with 1 when nothing was heard of it for long.
+
     Ends with 0 when the run finished, with 1 when it failed, crashed or was stopped; q or Ctrl-C end it with 130, and
     the run goes on. Where nothing can be drawn in place (a pipe, TERM=dumb) it waits, and prints the last page.
     """
+    from dataclasses import replace
+
+    from gittrack.api.followed_elsewhere import Followed
     from gittrack.api.histories import missing_metric
     from gittrack.api.live_runs import LiveRuns, has_ended
     from gittrack.api.plot import View, check_view
@@ -92,8 +98,10 @@ def command(
     if has_ended(found) and metrics and not page.names(found):
         raise missing_metric([found], metrics[0])
     if not once and not has_ended(found):
-        in_place = has_cursor_control(session.environ)
-        ended = _followed(session, live, found, page, seconds) if in_place else _awaited(live, found, seconds)
+        with Followed.watched(project, found) as elsewhere:
+            page = replace(page, elsewhere=elsewhere)
+            in_place = has_cursor_control(session.environ)
+            ended = _followed(session, live, found, page, seconds) if in_place else _awaited(live, found, page, seconds)
         if ended is None:
             say(f"run {found.id[:8]} goes on; next: gittrack watch {found.id[:8]}")
             context.exit(INTERRUPTED)
@@ -102,13 +110,16 @@ def command(
         "\n".join(page.lines(found, session.stdout))
     )  # no pager: what follows in a script must not wait for a key
     if not has_ended(found):
+        if not once:
+            say(f"nothing was heard of it for long, it may be dead: gittrack recover {found.id[:8]}", role="warning")
+            context.exit(1)
         return
     say(f"next: gittrack show {found.id[:8]}")
     context.exit(0 if found.status is RunStatus.FINISHED else 1)
 
 
 def _followed(session: Session, live: LiveRuns, run: SavedRun, page: _Page, seconds: float) -> SavedRun | None:
-    """The run when it has ended; None when the user left before."""
+    """The run when it has ended, or is lost; None when the user left before."""
     from gittrack.api.live_runs import has_ended
     from gittrack.cli.screen import Screen, refresh
 
@@ -116,27 +127,32 @@ def _followed(session: Session, live: LiveRuns, run: SavedRun, page: _Page, seco
 
     def drawn(terminal: Terminal) -> tuple[Sequence[str], bool]:
         nonlocal latest
-        latest = live.one(run.id)
-        return page.lines(latest, terminal, fit=True), has_ended(latest)
+        latest = page.latest(live, run)
+        return page.lines(latest, terminal, fit=True), has_ended(latest) or page.is_lost(latest)
 
     try:
         with Screen.held(session.environ) as screen:
             refresh(screen, seconds, drawn)
     except KeyboardInterrupt:
         return None
-    return latest if has_ended(latest) else None
+    return latest if has_ended(latest) or page.is_lost(latest) else None
 
 
-def _awaited(live: LiveRuns, run: SavedRun, seconds: float) -> SavedRun | None:
+def _awaited(live: LiveRuns, run: SavedRun, page: _Page, seconds: float) -> SavedRun | None:
     from time import monotonic, sleep
 
     from gittrack.api.live_runs import has_ended
 
     say(f"waiting until run {run.id[:8]} ends")
+    failed = ""
     try:
-        while not has_ended(run):
+        while not has_ended(run) and not page.is_lost(run):
             began = monotonic()
-            run = live.one(run.id)
+            run = page.latest(live, run)
+            if page.failed != failed:
+                failed = page.failed
+                if failed:
+                    say(f"warning: {failed}; it is asked again", role="warning")
             if not has_ended(run):
                 sleep(max(seconds, 4 * (monotonic() - began)))
     except KeyboardInterrupt:
@@ -152,6 +168,22 @@ class _Page:
     metrics: Sequence[str]
     view: View
     ascii_only: bool
+    elsewhere: Followed | None = None
+
+    @property
+    def failed(self) -> str:
+        """Why the last fetch of a run that goes on elsewhere failed; mostly empty."""
+        return "" if self.elsewhere is None else self.elsewhere.failed
+
+    def latest(self, live: LiveRuns, run: SavedRun) -> SavedRun:
+        """The run as it is known now; of one elsewhere what is new is on its way."""
+        if self.elsewhere is not None:
+            self.elsewhere.look()
+        return live.one(run.id)
+
+    def is_lost(self, run: SavedRun) -> bool:
+        """Whether nothing was heard of a run elsewhere for long."""
+        return self.elsewhere is not None and self.elsewhere.is_lost(run)
 
     def lines(self, run: SavedRun, terminal: Terminal, *, fit: bool = False) -> list[str]:
         """The lines; with ``fit`` as many as the terminal has, where that is possible at all."""
@@ -187,10 +219,12 @@ class _Page:
         """The head in one line, where a terminal has no room for more."""
         from gittrack.api.farewell import duration_of
         from gittrack.core.names import display
-        from gittrack.core.sparkline import format_duration
+        from gittrack.core.sparkline import format_age, format_duration
 
         steps = [summary.last_step for summary in run.record.metrics.values()]
-        parts = [run.status.value, format_duration(duration_of(run.record, self.project.now()))]
+        now = self.project.now()
+        parts = [run.status.value, format_duration(duration_of(run.record, now))]
+        parts += [f"seen {format_age(now - run.seen)}"] if run.seen is not None else []
         facts = "  ".join([*parts, *([f"step {max(steps)}"] if steps else [])])
         width = terminal.width or 80
         name = display(run.name, max(width - len(facts) - 2, 8))
@@ -213,9 +247,19 @@ class _Page:
             "status": status_text(run),
             "error": display(record.error, 200),
             "started": time_text(record.start_time),
+            "seen": self._seen(run, now),
+            "not fetched": display(self.failed, 200),
             "elapsed": format_duration(duration_of(record, now)),
             "step": str(max(steps)) if steps else "",
             "not logged": ", ".join(missing),
         }
         title = terminal.paint(display(run.name), "title")
         return [f"{title}  {terminal.paint(run.status.value, status_role(run.status))}", *facts_lines(facts, terminal)]
+
+    def _seen(self, run: SavedRun, now: int) -> str:
+        if run.seen is None:
+            return ""
+        from gittrack.api.elsewhere import last_seen
+        from gittrack.cli.run_page import seen_text
+
+        return seen_text(run, last_seen(self.project, run), now)

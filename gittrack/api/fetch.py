@@ -25,6 +25,7 @@ from gittrack.errors import RemoteError
 from gittrack.frozen import dataclass
 from gittrack.git.network import Told, list_remote
 from gittrack.git.reachable import unreachable
+from gittrack.store.dead_locks import clear_dead_locks
 from gittrack.store.doubtful import write_doubtful
 from gittrack.store.incoming import (
     FetchedLedger,
@@ -145,6 +146,7 @@ def _fetched(
     writer: str | None = None,
     since: str = "",
 ) -> Fetched:
+    clear_dead_locks(project.repo, project.layout, [project.layout.sharing_lock])
     scratch = f"{FETCHED_PREFIX}{remote.slug}/"
     refs = project.repo.refs.list(RUNS_PREFIX, REMOTE_PREFIX, scratch)
     if any(name.startswith(scratch) for name, _ in refs):

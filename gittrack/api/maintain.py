@@ -9,6 +9,7 @@ from gittrack.api.recovering import recover
 from gittrack.core.records import ArtifactEntry
 from gittrack.errors import AmbiguousError, GittrackError, RunActiveError, RunNotFoundError
 from gittrack.frozen import dataclass
+from gittrack.git.ref_locks import format_seconds, gits_at_work, lock_hint, ref_locks
 from gittrack.store.catalog import read_catalog
 from gittrack.store.integrity import Finding, check
 from gittrack.store.leftovers import Leftover, find_leftovers, remove_leftovers
@@ -20,12 +21,14 @@ from gittrack.store.run_reader import read_record
 
 __all__ = [
     "Finding",
+    "HeldLock",
     "Inspection",
     "Recovery",
     "Repair",
     "RollUp",
     "doctor",
     "fsck",
+    "held_locks",
     "inspect",
     "recover",
     "recover_one",
@@ -33,6 +36,8 @@ __all__ = [
 ]
 
 COPYING_SECONDS = 86_400
+_LASTING_SECONDS = 1.0
+"""A lock is held for milliseconds: a younger one is nothing to tell."""
 
 
 def recover_one(project: Project, address: str, *, force: bool = False) -> Recovery:
@@ -62,6 +67,33 @@ def recover_one(project: Project, address: str, *, force: bool = False) -> Recov
 
 
 @dataclass(frozen=True, slots=True)
+class HeldLock:
+    """A lock on refs that stands in the way of pushes, fetches and roll-ups: ``advice`` says what helps.
+
+    Attributes:
+        path: of the file.
+        age: seconds since it was made.
+        advice: a command, with the words around it.
+    """
+
+    path: str
+    age: float
+    advice: str
+
+    @property
+    def shown_age(self) -> str:
+        """``8 s``, ``10 min``."""
+        return format_seconds(self.age)
+
+
+def held_locks(project: Project) -> list[HeldLock]:
+    """The locks on refs that are there for longer than any git needs one."""
+    found = [lock for lock in ref_locks(project.repo.common_dir) if lock.age >= _LASTING_SECONDS]
+    gits = gits_at_work(project.repo.common_dir) if found else None
+    return [HeldLock(str(lock.path), lock.age, lock_hint(lock, gits)) for lock in found]
+
+
+@dataclass(frozen=True, slots=True)
 class Inspection:
     """What a check of everything found.
 
@@ -70,12 +102,14 @@ class Inspection:
         not_here: how many artifacts have bytes that are not here, which is no fault: a remote may have them.
         given_up: how many artifacts have bytes that ``gittrack gc`` took by rules.
         expunged: ids of runs that are expunged and still lie here, which is no fault of what is stored.
+        locks: locks on refs, which are no fault either, and stand in the way when their makers were killed.
     """
 
     findings: list[Finding]
     not_here: int = 0
     given_up: int = 0
     expunged: tuple[str, ...] = ()
+    locks: tuple[HeldLock, ...] = ()
 
 
 def fsck(project: Project) -> list[Finding]:
@@ -101,7 +135,8 @@ def inspect(project: Project) -> Inspection:
         elif state.absent:
             away[entry.digest] = state.absent <= given_up
     gone = sum(away.values())
-    return Inspection(findings, len(away) - gone, gone, tuple(read_catalog(project.repo).expunged()))
+    expunged = tuple(read_catalog(project.repo).expunged())
+    return Inspection(findings, len(away) - gone, gone, expunged, tuple(held_locks(project)))
 
 
 def _stored_artifacts(project: Project) -> Iterator[tuple[str, ArtifactEntry]]:

@@ -22,11 +22,12 @@ from gittrack.errors import RemoteError, UsageError
 from gittrack.frozen import dataclass
 from gittrack.git.network import Told, list_remote
 from gittrack.git.reachable import CodeCommit, published
+from gittrack.store.dead_locks import clear_dead_locks
 from gittrack.store.doubtful import read_doubtful
 from gittrack.store.event_store import read_event
 from gittrack.store.incoming import remembered
 from gittrack.store.locks import exclusive
-from gittrack.store.outgoing import Candidate, Shared, candidates, settle, share
+from gittrack.store.outgoing import Candidate, Shared, candidates, drop_held, settle, share
 from gittrack.store.places import Lack, bring, lacks
 from gittrack.store.remotes import Remote, remember, speaks_of
 from gittrack.store.rollup import drop_copies
@@ -246,11 +247,13 @@ def push(
         ConflictError: a ref moved here meanwhile.
     """
     if not plan.rows and not plan.lacking:
-        settle(project.repo, SharedRows(project, plan.remote.slug))  # what a push that was killed left to do
+        _finish_killed(project, plan.remote, told)
         return Pushed(plan, Shared(()), left=clear_checkpoints(project, plan.remote))
     moved, without = _push_bytes(project, plan, told_bytes)
     project.layout.root.mkdir(exist_ok=True)
     with exclusive(project.layout.sharing_lock, waiting=waiting(told)):
+        clear_dead_locks(project.repo, project.layout, [project.layout.sharing_lock])
+        drop_held(project.repo, plan.remote)
         remember(project.layout, plan.remote)
         caught = catch_up(project, plan.remote, told)
         listed = SharedRows(project, plan.remote.slug)
@@ -261,6 +264,15 @@ def push(
         drop_copies(project.repo, project.layout, {row.commit: row.id for row in plan.rows if row.kind == "run"})
         bring(project.repo, plan.remote, project.writer, told)
     return Pushed(plan, shared, moved, without, clear_checkpoints(project, plan.remote))
+
+
+def _finish_killed(project: Project, remote: Remote, told: Told | None) -> None:
+    """Do what a push left to do that was killed when all was there."""
+    project.layout.root.mkdir(exist_ok=True)
+    with exclusive(project.layout.sharing_lock, waiting=waiting(told)):
+        clear_dead_locks(project.repo, project.layout, [project.layout.sharing_lock])
+        drop_held(project.repo, remote)
+        settle(project.repo, SharedRows(project, remote.slug))
 
 
 def _push_bytes(project: Project, plan: PushPlan, told: ToldProgress | None) -> tuple[Transfer | None, str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gittrack.api.disk_usage import DiskUsage
     from gittrack.api.experiments import Experiment
     from gittrack.api.gc import Collected, GcPlan
-    from gittrack.api.maintain import Finding, Recovery, Repair
+    from gittrack.api.maintain import Finding, HeldLock, Recovery, Repair
     from gittrack.api.read import SavedRun
     from gittrack.api.settings import Setting
     from gittrack.api.whence import Whence
@@ -133,6 +133,11 @@ def problem(item: Problem) -> dict[str, Any]:
 def finding(item: Finding) -> dict[str, Any]:
     """A finding of ``fsck``."""
     return {"where": item.where, "reason": item.reason, "mend": item.mend}
+
+
+def held_lock(item: HeldLock) -> dict[str, Any]:
+    """A lock on refs that is there for longer than any git needs one; its age in seconds."""
+    return {"path": item.path, "age": item.age, "advice": item.advice}
 
 
 def repair(item: Repair) -> dict[str, Any]:

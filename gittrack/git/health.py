@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from gittrack.core.ids import ObjectId
 from gittrack.errors import CorruptRecordError, GittrackError, StorageError
 from gittrack.git.objects import ObjectStore
+from gittrack.git.ref_locks import OUR_NAMESPACES
 
 if TYPE_CHECKING:
     from gittrack.git.repository import Repository
@@ -22,10 +22,6 @@ _SECURED = 1 << 40
 """Bytes: no limit on what ``fsck`` reads, the objects are in the repository already."""
 
 
-OUR_NAMESPACES = ("refs/runs", "refs/runs-remote", "refs/runs-fetched")
-"""Below these all refs are ours."""
-
-
 def zero_length_refs(repo: Repository) -> list[Path]:
     """Files of our refs that a power loss left empty or full of NULs.
 
@@ -33,19 +29,6 @@ def zero_length_refs(repo: Repository) -> list[Path]:
     into place complete, so such a file is never one being written.
     """
     return [path for path in _ref_files(repo) if path.suffix != ".lock" and _is_blank(path)]
-
-
-def stale_locks(repo: Repository, older_than_s: float) -> list[Path]:
-    """Locks on our refs untouched for ``older_than_s`` seconds: git holds one for milliseconds."""
-    newest = time.time() - older_than_s
-    locks = []
-    for path in _ref_files(repo):
-        try:
-            if path.suffix == ".lock" and path.lstat().st_mtime < newest:
-                locks.append(path)
-        except FileNotFoundError:  # its owner has just finished
-            continue
-    return locks
 
 
 def empty_loose_objects(repo: Repository) -> list[Path]:

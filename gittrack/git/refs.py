@@ -26,6 +26,7 @@ from gittrack.git.failures import pygit2_errors, storage_error
 from gittrack.git.loose import check_sha1
 from gittrack.git.loose_refs import create_loose, read_ref
 from gittrack.git.program import run_git
+from gittrack.git.ref_locks import PACKED, locked
 
 if TYPE_CHECKING:
     import pygit2
@@ -159,8 +160,12 @@ class RefStore:
             if self.get(update.name) != update.old:
                 return RefMovedError(f"ref '{update.name}' is not where it was expected")
         for update in updates:
-            if self._is_locked(update.name):
-                return StorageError(f"ref '{update.name}' is locked", hint=_DOCTOR)
+            if found := self._lock_error(update.name):
+                return found
+        if PACKED in error.message:
+            found = locked(self._location.common_dir, self._location.common_dir / PACKED, "refs cannot be changed")
+            if found is not None:
+                return found
         return StorageError(f"refs could not be changed: {error.message}")
 
     def _look_up(self, name: RefName) -> pygit2.Reference | None:
@@ -189,12 +194,13 @@ class RefStore:
             return InvalidNameError(f"'{name}' is not a ref name")
         if "doesn't exist" in said:
             return StorageError(f"ref '{name}' would name an object that is not stored; is the disk full?")
-        if "failed to lock" in said and self._is_locked(name):
-            return StorageError(f"ref '{name}' is locked", hint=_DOCTOR)
+        if "failed to lock" in said and (found := self._lock_error(name)):
+            return found
         return storage_error(error, f"ref '{name}'", self._location.common_dir)
 
-    def _is_locked(self, name: RefName) -> bool:
-        return os.path.exists(self._location.common_dir / f"{name}.lock")
+    def _lock_error(self, name: RefName) -> StorageError | None:
+        common = self._location.common_dir
+        return locked(common, common / f"{name}.lock", f"ref '{name}' is locked")
 
 
 def _command(update: RefUpdate) -> str:

@@ -10,12 +10,13 @@ from pathlib import Path
 from gittrack.errors import StorageError
 from gittrack.frozen import dataclass
 from gittrack.git import health
+from gittrack.git.ref_locks import STALE_LOCK_SECONDS
 from gittrack.git.repository import Repository
+from gittrack.store.dead_locks import dead_locks
 from gittrack.store.done import unfinished_copies
 from gittrack.store.layout import Layout
 from gittrack.store.recovery import unfinished_folders
 
-STALE_LOCK_SECONDS = 600
 STALE_SCRATCH_SECONDS = 86_400
 OLD_CHECKPOINT_SECONDS = 30 * 86_400
 _KEEP_MARK = b"gittrack\n"
@@ -33,8 +34,7 @@ def find_leftovers(repo: Repository, layout: Layout) -> list[Leftover]:
     """Everything that may go; what a running process may still need is too young to be among it."""
     return [
         *(Leftover("an empty ref file", path) for path in health.zero_length_refs(repo)),
-        *(Leftover("a stale lock", path) for path in health.stale_locks(repo, STALE_LOCK_SECONDS)),
-        *(Leftover("a stale lock", path) for path in _older([repo.common_dir / "packed-refs.lock"])),
+        *(Leftover("a stale lock", lock.path) for lock in dead_locks(repo, layout)),
         *(Leftover("an empty object", path) for path in health.empty_loose_objects(repo)),
         *(Leftover("a run that never began", Path(folder)) for folder in unfinished_folders(layout)),
         *(Leftover("a copy that was not finished", path) for path in _older(unfinished_copies(layout))),

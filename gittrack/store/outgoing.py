@@ -169,8 +169,8 @@ def _held(repo: Repository, remote: Remote, tip: ObjectId) -> Iterator[Callable[
 
     Gives what lets go of it when it was taken: in the same transaction that makes another ref name it.
     """
-    name = RefName(f"{FETCHED_PREFIX}{remote.slug}/push/{tip[:12]}")
-    if repo.refs.get(name) != tip:  # a push that was killed left it
+    name = RefName(f"{_scratch(remote)}{tip[:12]}")
+    if repo.refs.get(name) != tip:  # an attempt before this one left it
         repo.refs.create(name, tip)
     is_held = True
 
@@ -181,9 +181,22 @@ def _held(repo: Repository, remote: Remote, tip: ObjectId) -> Iterator[Callable[
 
     try:
         yield let_go
-    finally:
+    except BaseException:
         if is_held:
-            repo.refs.transaction([RefUpdate(name, None, tip)])
+            with contextlib.suppress(GittrackError):  # why the push failed is told; the next one drops it
+                repo.refs.transaction([RefUpdate(name, None, tip)])
+        raise
+    if is_held:
+        repo.refs.transaction([RefUpdate(name, None, tip)])
+
+
+def _scratch(remote: Remote) -> str:
+    return f"{FETCHED_PREFIX}{remote.slug}/push/"
+
+
+def drop_held(repo: Repository, remote: Remote) -> None:
+    """Let go of the ledgers that pushes held which were killed; for whoever holds the lock of sharing."""
+    repo.refs.transaction([RefUpdate(name, None, tip) for name, tip in repo.refs.list(_scratch(remote))])
 
 
 def grown(

@@ -41,6 +41,7 @@ from gittrack.git.program import run_git
 from gittrack.git.refs import RefUpdate
 from gittrack.git.repository import Repository
 from gittrack.store.catalog import walk_ledger, with_earlier
+from gittrack.store.dead_locks import clear_dead_locks
 from gittrack.store.done import done_runs, drop_done
 from gittrack.store.layout import Layout
 from gittrack.store.locks import exclusive
@@ -93,6 +94,7 @@ def roll_up(repo: Repository, layout: Layout, author: Writer, now: int, *, wait:
         result = RollUp()
         if not ours:
             return result
+        clear_dead_locks(repo, layout, [layout.rollup_lock])
         members = _members(repo, layout, result)
         rolled = _rolled_up(repo)
         _forget_moved(repo, [member for member in members if member.row.commit in rolled])

@@ -77,6 +77,7 @@ class TestFsck:
             "schema": 1,
             "findings": [],
             "artifacts": {"not_here": 0, "given_up": 0},
+            "locks": [],
         }
 
     def test_damage_is_found_with_exit_code_6_and_the_command_that_mends_it(self, cli, record, repo):

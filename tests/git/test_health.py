@@ -12,6 +12,7 @@ import pytest
 
 from gittrack.core.records import Person
 from gittrack.git import health
+from gittrack.git.ref_locks import ref_locks
 from gittrack.git.repository import Repository
 
 ME = Person("a", "a@b")
@@ -83,13 +84,16 @@ def test_empty_refs_are_found_and_git_works_again_without_them(runs, git, repo):
     git("fsck", "--strict")
 
 
-def test_only_old_locks_are_stale(runs, repo):
+def test_locks_are_found_with_their_age_and_are_no_refs(runs, repo):
     found, _ = runs
     old, young = (repo / ".git" / "refs" / "runs" / "inbox" / name for name in ("old.lock", "young.lock"))
-    for path in (old, young):
+    packed = repo / ".git" / "packed-refs.lock"
+    for path in (old, young, packed):
         path.touch()
     os.utime(old, (time.time() - 3600,) * 2)
-    assert health.stale_locks(found, 600) == [old]
+    locks = {lock.path: lock for lock in ref_locks(found.common_dir)}
+    assert {path: lock.is_own for path, lock in locks.items()} == {old: True, young: True, packed: False}
+    assert locks[old].age >= 3600 > locks[young].age
     assert health.zero_length_refs(found) == [], "a lock is empty while it is held"
 
 

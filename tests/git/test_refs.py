@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -114,13 +116,42 @@ def test_a_stale_lock_is_named_with_its_remedy(refs, commits, repo):
     lock.touch()
     with pytest.raises(StorageError, match="is locked") as caught:
         refs.create(A, commits[0])
-    assert caught.value.hint == "gittrack doctor"
+    assert re.search(rf"'{re.escape(str(lock))}', \d s old", caught.value.message)
+    assert re.search(r"in \d+ s this removes the lock: gittrack doctor", caught.value.hint)
     assert is_transient(caught.value)
+    os.utime(lock, (time.time() - 16,) * 2)
+    with pytest.raises(StorageError, match=r"(1[6-9]|2[0-9]) s old") as caught:
+        refs.create(A, commits[0])
+    assert caught.value.hint == "gittrack doctor"
     with pytest.raises(StorageError, match="is locked"):
         refs.transaction([RefUpdate(A, commits[0], None), RefUpdate(B, commits[0], None)])
     assert refs.get(B) is None
     lock.unlink()
     refs.create(A, commits[0])
+
+
+def test_a_lock_of_packed_refs_is_named_with_its_age_and_what_helps(refs, commits, repo):
+    refs.create(A, commits[0])
+    lock = repo / ".git" / "packed-refs.lock"
+    lock.touch()
+    with pytest.raises(StorageError, match="refs cannot be changed: a lock is in the way") as caught:
+        refs.transaction([RefUpdate(A, None, commits[0])])
+    assert f"'{lock}', " in caught.value.message
+    assert f"in 10 min this removes the lock: gittrack doctor; at once: rm '{lock}'" in caught.value.hint
+    assert is_transient(caught.value)
+
+
+def test_a_git_at_work_here_is_who_may_hold_a_lock(refs, commits, repo):
+    lock = repo / ".git" / (A + ".lock")
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    reader = subprocess.Popen(["git", "cat-file", "--batch"], cwd=repo, stdin=subprocess.PIPE)
+    try:
+        with pytest.raises(StorageError, match="is locked") as caught:
+            refs.create(A, commits[0])
+        assert caught.value.hint.startswith(f"git is at work here, wait for it: ps -fp {reader.pid};")
+    finally:
+        reader.communicate()
 
 
 def test_broken_refs_hide_no_other(refs, commits, repo):

@@ -20,10 +20,12 @@ def command(session: Session, dry_run: bool, as_json: bool) -> None:
     Removes only what holds nothing: empty ref files, stale locks, empty objects, runs that never began.
     """
     from gittrack.api.expunged_runs import hidden_runs
-    from gittrack.api.maintain import doctor
+    from gittrack.api.maintain import doctor, held_locks
+    from gittrack.cli.commands.fsck import say_locks
 
     project = session.project()
     repairs = doctor(project, dry_run=dry_run)
+    locks = [lock for lock in held_locks(project) if lock.path not in {repair.where for repair in repairs}]
     if as_json:
         from gittrack.cli import shapes
 
@@ -31,8 +33,9 @@ def command(session: Session, dry_run: bool, as_json: bool) -> None:
     elif repairs:
         session.stdout.show([f"{display(item.what)}: {display(item.where)}" for item in repairs], session.environ)
         say(_next(dry_run, sum(not item.done for item in repairs)))
-    else:
+    elif not locks:
         say("nothing to clear; to check what is stored: gittrack fsck")
+    say_locks(locks)
     if expunged := hidden_runs(project):
         from gittrack.cli.commands.expunge import say_hidden
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import say
 from gittrack.core.names import display
 from gittrack.errors import FormatError
+
+if TYPE_CHECKING:
+    from gittrack.api.maintain import HeldLock
 
 
 @click.command("fsck")
@@ -27,8 +33,9 @@ def command(context: click.Context, as_json: bool) -> None:
     if as_json:
         from gittrack.cli import shapes
 
+        locks = [shapes.held_lock(item) for item in found.locks]
         counts = {"not_here": found.not_here, "given_up": found.given_up}
-        shapes.print_json(findings=[shapes.finding(item) for item in findings], artifacts=counts)
+        shapes.print_json(findings=[shapes.finding(item) for item in findings], artifacts=counts, locks=locks)
     elif findings:
         session.stdout.show([f"{display(item.where)}: {display(item.reason)}" for item in findings], session.environ)
         for mend in sorted({item.mend for item in findings if item.mend}):
@@ -38,6 +45,7 @@ def command(context: click.Context, as_json: bool) -> None:
             say(f"no command here mends {lasting} of these; another clone or a backup may hold what is lost")
     else:
         say("everything that is stored is sound")
+    say_locks(found.locks)
     if found.expunged:
         from gittrack.cli.commands.expunge import say_hidden
 
@@ -47,3 +55,10 @@ def command(context: click.Context, as_json: bool) -> None:
     if found.not_here:
         say(f"the bytes of {plural(found.not_here, 'artifact')} are not here: gittrack artifact pull")
     context.exit(FormatError.exit_code if findings else 0)
+
+
+def say_locks(locks: Sequence[HeldLock]) -> None:
+    """Say which locks on refs there are, and what helps."""
+    for lock in locks:
+        say(f"warning: locked for {lock.shown_age}: {display(lock.path)}", role="warning")
+        say(f"next: {lock.advice}")

@@ -102,4 +102,6 @@ def test_fsck_and_doctor_name_a_lock_that_is_too_young_to_go(people, gittrack_cl
         assert done.returncode == 0, "a lock is no damage"
         assert re.search(rf"warning: locked for \d+ s: {re.escape(str(lock))}", done.stderr)
         assert "nothing to clear" not in done.stderr
-        assert re.search(r"next: no git is at work here any more; in \d+ s .*: gittrack doctor; at once: rm", done.stderr)
+        assert re.search(
+            r"next: no git is at work here any more; in \d+ s .*: gittrack doctor; at once: rm", done.stderr
+        )

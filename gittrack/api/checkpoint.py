@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from gittrack.api.finished_live import clear_checkpoint, push_finished
 from gittrack.api.read import find_run
 from gittrack.core.ids import ObjectId, RunId
-from gittrack.core.refs import remote_checkpoint_ref, shared_checkpoint
-from gittrack.errors import ConflictError, GittrackError, RefMovedError, StorageError, UsageError
-from gittrack.git.network import list_remote, push_ref
+from gittrack.core.refs import remote_checkpoint_ref
+from gittrack.errors import ConflictError, GittrackError, RefMovedError, RunNotFoundError, StorageError, UsageError
 from gittrack.git.refs import RefUpdate
+from gittrack.store.checkpoint_there import CheckpointThere, is_told
 from gittrack.store.checkpoints import journals_state, write_checkpoint
 from gittrack.store.live import is_alive, live_ids, read_live
 from gittrack.store.outgoing import refusal
@@ -111,36 +111,43 @@ class CheckpointPusher:
         return commit
 
     def _send(self, commit: ObjectId) -> None:
-        layout = self.project.layout
-        noted = read_pushed(layout, self.id)
-        if noted is None or noted.repository != self.remote.repository:
-            noted = PushedCheckpoints(self.id, self.remote.repository)
+        layout, ref = self.project.layout, self._ref
+        noted = self._noted()
         # Before the push: killed after it, what is there is known for one's own.
         write_pushed(layout, replace(noted, tried=(*noted.tried, commit)))
-        if not self._pushed(commit, noted.there or ""):
-            there = self._there()
-            is_ours = there in noted.tried if there is not None else noted.there is None
-            if there != commit and not (is_ours and self._pushed(commit, there or "")):
-                raise self._lost(there)
+        answer = ref.move(commit, noted.there)
+        if not answer.accepted:
+            if is_told(answer):
+                write_pushed(layout, noted)
+            if answer.behind:
+                self._looked_up(noted)  # if what is there is one's own, something only held it for a moment
+            raise refusal(self.remote, answer)
         write_pushed(layout, PushedCheckpoints(self.id, self.remote.repository, commit, (), noted.problem))
         self._remember(commit)
 
-    def _pushed(self, commit: ObjectId, expected: str) -> bool:
-        """Whether the remote took it; False when the ref there is not what was expected."""
-        name = shared_checkpoint(self.remote.prefix, self.id)
-        answer = push_ref(self.project.repo, self.remote.name, commit, name, lease=expected)
-        if not answer.accepted and not answer.behind:
-            raise refusal(self.remote, answer)
-        return answer.accepted
+    @property
+    def _ref(self) -> CheckpointThere:
+        return CheckpointThere(self.project.repo, self.remote, self.id)
 
-    def _there(self) -> ObjectId | None:
-        name = shared_checkpoint(self.remote.prefix, self.id)
-        return next((ref.tip for ref in list_remote(self.project.repo, self.remote.name, [name])), None)
+    def _noted(self) -> PushedCheckpoints:
+        """What was pushed from here; where nobody knows whether the remote took it, the remote is asked first."""
+        noted = read_pushed(self.project.layout, self.id)
+        if noted is None or noted.repository != self.remote.repository:
+            return PushedCheckpoints(self.id, self.remote.repository)
+        return self._looked_up(noted) if noted.tried else noted
 
-    def _lost(self, there: ObjectId | None) -> ConflictError:
-        what = "was removed" if there is None else "was replaced"
-        text = f"the checkpoint of run '{self.id[:8]}' at remote '{self.remote.shown}' {what} by somebody else"
-        return ConflictError(text, hint="gittrack push, when the run has ended")
+    def _looked_up(self, noted: PushedCheckpoints) -> PushedCheckpoints:
+        """What is noted, with what the remote has; a checkpoint of somebody else, or a removed one, is a conflict."""
+        there = self._ref.tip()
+        if there == noted.there:
+            return noted
+        if there is None or there not in noted.tried:
+            what = "was removed" if there is None else "was replaced"
+            text = f"the checkpoint of run '{self.id[:8]}' at remote '{self.remote.shown}' {what} by somebody else"
+            raise ConflictError(text, hint="gittrack push, when the run has ended")
+        found = replace(noted, there=there, tried=())
+        write_pushed(self.project.layout, found)
+        return found
 
     def _remember(self, commit: ObjectId) -> None:
         refs = self.project.repo.refs
@@ -189,7 +196,8 @@ def push_checkpoint(project: Project, id: RunId, remote: Remote) -> ObjectId:
 def keep_pushing(project: Project, id: RunId, remote: Remote, every: float) -> str:
     """Push checkpoints until the run ends, then the finished run itself; a run whose process dies is finished first.
 
-    What fails is logged beside git and tried again.
+    What fails is logged beside git and tried again, but never against somebody else's checkpoint; the finished run is
+    pushed all the same.
 
     Args:
         project: where the run is.
@@ -198,14 +206,15 @@ def keep_pushing(project: Project, id: RunId, remote: Remote, every: float) -> s
         every: seconds between two checkpoints.
 
     Returns:
-        Why it stopped early; empty when all is done.
+        What is left undone, or why the checkpoints ended before the run did; empty when all is done.
     """
     with alone(project.layout, id) as is_alone:
         if not is_alone:
             return f"another process pushes the checkpoints of run '{id[:8]}'"
         told = _Log(project, id, remote)
         stopped = _until_it_ends(project, CheckpointPusher(project, id, remote), every, told)
-        return stopped or _finished(project, id, remote, every, told)
+        # Whatever ended the checkpoints, the run is shared at its end.
+        return _finished(project, id, remote, every, told) or stopped
 
 
 @dataclass(slots=True)
@@ -219,19 +228,18 @@ class _Log:
 
     def failed(self, error: Exception) -> str:
         """Note a failure."""
-        text = error.message if isinstance(error, GittrackError) else f"{type(error).__name__}: {error}"
-        self._say(text)
-        return text
+        return self.say(error.message if isinstance(error, GittrackError) else f"{type(error).__name__}: {error}")
 
     def worked(self) -> None:
         """Note that it works, after it did not."""
         if self.last:
-            self._say("")
+            self.say("")
             log_checkpoint(self.project.layout, self.id, self.project.now(), "works again")
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> str:
+        """Note what is wrong (empty: nothing any more), and give it back."""
         if text == self.last:
-            return
+            return text
         self.last = text
         if text:
             log_checkpoint(self.project.layout, self.id, self.project.now(), text)
@@ -239,30 +247,31 @@ class _Log:
         try:
             write_pushed(self.project.layout, replace(noted, problem=text))
         except StorageError:
-            return  # the log has said it, as far as anything can be written
+            pass  # the log has said it, as far as anything can be written
+        return text
 
 
 def _until_it_ends(project: Project, pusher: CheckpointPusher, every: float, told: _Log) -> str:
-    """Rounds until the run is no live one any more; why no more are pushed before."""
+    """Rounds until the run is no live one any more; why no more were pushed before."""
     folder = project.layout.live_run(pusher.id)
-    failures = 0
+    failures, stopped = 0, ""
     while folder.exists():
         before = _cpu_time()
         try:
             if not is_alive(str(folder)) and not _goes_on(project, pusher.id):
-                return ""
-            if pusher.push() is not None:
+                return stopped
+            if not stopped and pusher.push() is not None:
                 told.worked()
             failures = 0
         except ConflictError as error:
-            return told.failed(error)
+            stopped = told.failed(error)
         except (GittrackError, OSError) as error:
             told.failed(error)
             failures += 1
         end = time.monotonic() + pause(every, _cpu_time() - before, failures)
         while folder.exists() and (left := end - time.monotonic()) > 0:
             time.sleep(min(_STEP, left))
-    return ""
+    return stopped
 
 
 def _cpu_time() -> float:
@@ -285,8 +294,10 @@ def _finished(project: Project, id: RunId, remote: Remote, every: float, told: _
     for attempt in range(_LAST_ATTEMPTS):
         try:
             push_finished(project, id, remote)
-            clear_checkpoint(project, id, remote)
-            return ""
+            left = clear_checkpoint(project, id, remote)
+            return told.say(left) if left else ""
+        except RunNotFoundError as error:  # it stays so
+            return told.failed(error)
         except (GittrackError, OSError) as error:
             text = told.failed(error)
         time.sleep(pause(min(every, 10.0), 0, attempt + 1))

@@ -22,6 +22,7 @@ from gittrack.store.notes_file import read_notes, write_notes
 
 _NOTE, _LOG, _LOCK = ".json", ".log", ".lock"
 _MOST_TRIED = 20
+"""The remote is asked before more are tried: what is left out was not there that many times."""
 _MOST_LINES, _LONGEST_LINE = 200, 500
 
 
@@ -33,7 +34,8 @@ class PushedCheckpoints:
         id: the run.
         repository: tells the repository they went to from others (:attr:`Remote.repository`).
         there: the last one that the remote is known to have taken; None: none yet.
-        tried: those pushed since of which that is not known.
+        tried: those pushed since of which nobody knows whether it took them, since the connection broke, or this did;
+            what it refused is none of them.
         problem: what went wrong last, and nobody has mended; empty when nothing did.
     """
 

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from threading import Thread
 
 import pytest
 
@@ -49,6 +51,22 @@ def ended(person, run):
 def seen(person, id):
     with person.here():
         return gittrack.get_run(id)
+
+
+@contextmanager
+def pushing(person, id):
+    """Has a thread push checkpoints until the run ends; gives what asks it how that ended."""
+    project, found = person.project, []
+    thread = Thread(target=lambda: found.append(keep_pushing(project, id, runs_remote(project), 1.0)), daemon=True)
+    thread.start()
+    yield lambda: thread.join(60) or found[0]
+
+
+def script(path, text):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
 
 
 def live_refs(remote):
@@ -267,14 +285,133 @@ def test_a_checkpoint_that_somebody_else_touched_is_left_alone(people, remote, c
     run.log_metric("loss", 0.5)
     with pytest.raises(ConflictError, match=f"was {change} by somebody else"):
         checkpoint(ann, run.id)
-    with ann.here():
-        stopped = keep_pushing(ann.project, run.id, runs_remote(ann.project), 1.0)
-    assert change in stopped
-    assert ann.git("ls-remote", "origin", name) == before
-    assert stopped in gittrack_cli("status", cwd=ann.folder).stderr
+    with pushing(ann, run.id) as pushed:
+        assert change in until(lambda: (noted := read_pushed(ann.project.layout, run.id)) and noted.problem)
+        assert change in gittrack_cli("status", cwd=ann.folder).stderr
+        assert ann.git("ls-remote", "origin", name) == before
+        ended(ann, run)
+    assert "somebody else" in pushed()
+    assert ann.git("ls-remote", "origin", name) == before, "only one's own is removed"
+    assert ann.push().plan.rows == (), "the finished run is there, whatever ended the checkpoints"
+    left = [problem.reason for problem in ann.push().left]
+    assert len(left) == (change == "replaced"), "as long as it is there it is said"
+    assert (read_pushed(ann.project.layout, run.id) is None) == (change == "removed")
+    if change == "replaced":
+        assert f"somebody else's now, and stays: git push origin --delete {name}" in left[0]
+        ann.git("push", "-q", "origin", "--delete", name)
+        assert ann.push().left == ()
+    assert read_pushed(ann.project.layout, run.id) is None
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_lock_at_the_server_that_passes_is_waited_for(people, remote, is_first):
+    ann, bob = people("ann"), people("bob")
+    run = begun(ann, name="long")
+    if not is_first:
+        checkpoint(ann, run.id)
+        run.log_metric("loss", 0.5, 0)
+    lock = remote / f"refs/runs/live/{run.id}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    with pytest.raises(RemoteError, match="refuses 'refs/runs/live/"):
+        checkpoint(ann, run.id)
+    assert read_pushed(ann.project.layout, run.id).tried == (), "what is refused is not there"
+    with pushing(ann, run.id) as pushed:
+        until(lambda: read_pushed(ann.project.layout, run.id).problem)
+        lock.unlink()
+        run.log_metric("loss", 0.25, 1)
+        until(lambda: not read_pushed(ann.project.layout, run.id).problem)
+        bob.fetch()
+        assert seen(bob, run.id).history("loss").values[-1] == 0.25
+        ended(ann, run)
+    assert pushed() == ""
+    assert live_refs(remote) == []
+    assert ann.push().plan.rows == ()
+
+
+def test_a_checkpoint_whose_push_nobody_knows_the_end_of_stays_known_for_ones_own(people, remote):
+    ann = people("ann")
+    run = begun(ann, name="long")
+    script(remote / "hooks/post-receive", "kill -9 $PPID")  # it has taken it, and says nothing any more
+    with pytest.raises(RemoteError):
+        checkpoint(ann, run.id)
+    (taken,) = ann.git("ls-remote", "origin", "refs/runs/live/*").split()[:1]
+    assert read_pushed(ann.project.layout, run.id).tips == (taken,)
+    (remote / "hooks/post-receive").unlink()
+    for away in (True, False):
+        hook = script(remote / "hooks/pre-receive", "exit 1")
+        if away:
+            remote.rename(remote.parent / "away")
+        for step in range(25):
+            run.log_metric("loss", 0.5, 25 * away + step)
+            with pytest.raises(RemoteError):
+                checkpoint(ann, run.id)
+        if away:
+            (remote.parent / "away").rename(remote)
+    assert read_pushed(ann.project.layout, run.id).tips == (taken,)
+    hook.unlink()
+    run.log_metric("loss", 0.5, 99)
+    last = checkpoint(ann, run.id)
+    assert read_pushed(ann.project.layout, run.id).tips == (last,)
     ended(ann, run)
     ann.push()
-    assert ann.git("ls-remote", "origin", name) == before, "only one's own is removed"
+    assert live_refs(remote) == []
+
+
+def test_of_several_places_to_push_to_the_first_alone_gets_checkpoints(people, remote, git, tmp_path):
+    ann, bob = people("ann"), people("bob")
+    second = tmp_path / "second.git"
+    git("init", "-q", "--bare", str(second))
+    ann.git("remote", "set-url", "--add", "origin", str(second))
+    run = begun(ann, name="long")
+    checkpoint(ann, run.id)
+    second.rename(tmp_path / "away")
+    run.log_metric("loss", 0.5)
+    checkpoint(ann, run.id)
+    (tmp_path / "away").rename(second)
+    remote.rename(tmp_path / "remote-away")
+    run.log_metric("loss", 0.25)
+    with pytest.raises(RemoteError):
+        checkpoint(ann, run.id)
+    (tmp_path / "remote-away").rename(remote)
+    checkpoint(ann, run.id)
+    assert live_refs(second) == []
+    bob.fetch()
+    assert len(seen(bob, run.id).history("loss")) == 2
+    ended(ann, run)
+    ann.push()
+    assert (live_refs(remote), live_refs(second)) == ([], [])
+    assert ann.git("ls-remote", str(second), "refs/runs/*") == ann.git("ls-remote", str(remote), "refs/runs/*") != ""
+
+
+def test_checkpoints_go_where_pushes_go_and_not_where_fetches_come_from(people, remote, git, tmp_path):
+    ann = people("ann")
+    main = tmp_path / "main.git"
+    git("clone", "-q", "--mirror", str(remote), str(main))
+    ann.git("config", "remote.origin.pushurl", str(main))
+    run = begun(ann, name="long")
+    first = checkpoint(ann, run.id)
+    repository = runs_remote(ann.project).repository
+    write_pushed(ann.project.layout, PushedCheckpoints(run.id, repository, None, (first,)))  # killed before the note
+    run.log_metric("loss", 0.5)
+    checkpoint(ann, run.id)
+    assert (live_refs(main), live_refs(remote)) == ([f"refs/runs/live/{run.id}"], [])
+    ended(ann, run)
+    ann.push()
+    assert live_refs(main) == []
+
+
+def test_a_run_that_was_deleted_at_its_end_is_not_shared_and_its_checkpoint_goes(people, remote, gittrack_cli):
+    ann = people("ann")
+    run = begun(ann, name="long")
+    checkpoint(ann, run.id)
+    ended(ann, run)
+    assert gittrack_cli("rm", "-y", run.id[:8], cwd=ann.folder).returncode == 0
+    with ann.here():
+        assert keep_pushing(ann.project, run.id, runs_remote(ann.project), 1.0) == ""
+    assert ann.git("ls-remote", "origin", "refs/runs/*") == ""
+    assert read_pushed(ann.project.layout, run.id) is None
+    assert ann.push().plan.rows == ()
 
 
 def test_while_the_remote_is_away_it_is_said_and_afterwards_all_is_made_up_for(people, remote, gittrack_cli):

@@ -80,11 +80,11 @@ def _list_own(project: Project) -> list[Problem]:
     repo, now = project.repo, project.now()
     slug = _slug_of_clone(project)
     found, problems = candidates(repo, Remote(slug, slug, "", ""), project.writer, SharedRows(project, slug))
-    found, _ = without_expunged(project, found)
+    found, _ = without_expunged(project, [each for each in found if each.is_own])
     if found:
         ref = remote_ledger_ref(slug, month_of(now), project.writer)
         before = repo.refs.get(ref)
-        tip = grown(repo, ref, before, [row for row, _ in found], project.author, now)
+        tip = grown(repo, ref, before, [row for row, *_ in found], project.author, now)
         repo.refs.transaction([RefUpdate(ref, tip, before)])
     return problems
 

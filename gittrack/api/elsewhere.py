@@ -54,7 +54,7 @@ def runs_elsewhere(
     problems = []
     for each in checkpoints:
         try:
-            if each.id in here or _is_over(project, each, listed.get(each.id, {})):
+            if each.id in here or is_over(project, each, listed.get(each.id, {})):
                 continue
             run = _run(project, each, events)
             if each.id not in found or (run.seen or 0) > (found[each.id].seen or 0):
@@ -64,7 +64,8 @@ def runs_elsewhere(
     return found, problems
 
 
-def _is_over(project: Project, checkpoint: Checkpoint, commits: Mapping[ObjectId, set[str]]) -> bool:
+def is_over(project: Project, checkpoint: Checkpoint, commits: Mapping[ObjectId, set[str]]) -> bool:
+    """Whether a run with a checkpoint has ended, as its finished commits tell; a resumption goes on beside one."""
     if not commits:
         return False
     return current_commits(project.repo, dict(commits)) != [continued_commit(project.repo, checkpoint.commit)]

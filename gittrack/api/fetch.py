@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gittrack.api.fetched_checkpoints import FetchedCheckpoints, take_checkpoints
 from gittrack.api.ledgers_there import LedgerTip, bring_ledgers, drop_scratch, wanted_from
-from gittrack.api.own_rows import keep_own, lost_for_good
+from gittrack.api.own_rows import keep_own, kept_hidden, lost_for_good
 from gittrack.api.remotes import EVERY_MONTH, first_month, runs_remote
 from gittrack.api.shared_rows import SharedRows
 from gittrack.core.ids import RefName, RunId
@@ -26,7 +26,7 @@ from gittrack.frozen import dataclass
 from gittrack.git.network import Told, list_remote
 from gittrack.git.reachable import unreachable
 from gittrack.store.dead_locks import clear_dead_locks
-from gittrack.store.doubtful import write_doubtful
+from gittrack.store.doubtful import write_behind, write_doubtful
 from gittrack.store.incoming import (
     FetchedLedger,
     Incoming,
@@ -38,7 +38,8 @@ from gittrack.store.incoming import (
 )
 from gittrack.store.locks import exclusive
 from gittrack.store.outgoing import settle
-from gittrack.store.remotes import Remote, remember
+from gittrack.store.remotes import Remote, remember, speaks_of
+from gittrack.store.rollup import month_of
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
@@ -48,6 +49,8 @@ __all__ = ["Fetched", "Rewritten", "catch_up", "fetch", "fetch_bundle"]
 WAITS = "gittrack: waiting for another push or fetch of this clone"
 """What is told, among git's lines."""
 
+_ROUNDS = 60
+"""Months that are fetched one by one."""
 Checked = Callable[[int, int], None]
 """Told how many runs and events are checked, of how many."""
 
@@ -66,6 +69,8 @@ class Fetched:
         running: runs that go on elsewhere, whose checkpoints are there.
         moved: how many of these are further than they were here.
         expunged: runs that are no longer here since their expunging was accepted.
+        behind: ledgers, as remembered here, of which the remote has an earlier state.
+        hidden: runs that stay here, hidden, though their expunging was accepted: one's own.
     """
 
     remote: str
@@ -77,6 +82,8 @@ class Fetched:
     running: tuple[RunId, ...] = ()
     moved: int = 0
     expunged: tuple[RunId, ...] = ()
+    behind: tuple[RefName, ...] = ()
+    hidden: tuple[RunId, ...] = ()
 
     @property
     def runs(self) -> int:
@@ -153,15 +160,13 @@ def _fetched(
         drop_scratch(project, scratch)  # of a fetch that was killed: nobody else fetches now
     known = [tip for name, tip in refs if not name.startswith(scratch)]
     prefix = f"{REMOTE_PREFIX}{remote.slug}/"
-    wanted = wanted_from(project, remote, {name: tip for name, tip in refs if name.startswith(prefix)}).of(
-        writer, since
-    )
+    before = {name: tip for name, tip in refs if name.startswith(prefix)}
+    wanted = wanted_from(project, remote, before).of(writer, since)
     incoming = []
-    months = sorted({tip.month for tip in wanted.new}, reverse=True)
-    for month in months:
-        tips = [tip for tip in wanted.new if tip.month == month]
+    rounds = _rounds(wanted.new, month_of(project.now()))
+    for month, tips in rounds:
         incoming.append(_take_month(project, remote, tips, told, checked, may_be_older=not whole))
-        if told is not None and len(months) > 1:
+        if told is not None and len(rounds) > 1:
             told(f"gittrack: {month} is here: {sum(len(new.rows) for new in incoming[-1].ledgers):,} runs and events")
     if whole:
         gone = [FetchedLedger(ref.month, ref.writer, None) for ref in wanted.gone]
@@ -172,10 +177,10 @@ def _fetched(
     rewritten = [found for part in incoming for found in part.rewritten]
     if accept_rewrites and rewritten:
         incoming.append(_accept(project, remote, rewritten, told, checked))
+    behind = [ref for part in incoming for ref in part.earlier]
     if whole:
-        write_doubtful(project.layout, remote.slug, () if accept_rewrites else [ledger.ref for ledger in rewritten])
-        if accept_rewrites or not rewritten:  # else the next push must ask again
-            remember(project.layout, remote)
+        doubtful = [] if accept_rewrites else [ledger.ref for ledger in rewritten]
+        _note(project, remote, _Scope(writer, since), doubtful, behind, is_new=not before)
     rows = tuple(row for part in incoming for ledger in part.ledgers for row in ledger.rows)
     others = [tip for name, tip in refs if not name.startswith((scratch, prefix))]
     # Only where something is known from elsewhere, or from before, must it be found out what was known.
@@ -194,7 +199,50 @@ def _fetched(
         live.running,
         live.moved,
         lost_for_good(project, rewritten) if accept_rewrites else (),
+        tuple(behind),
+        kept_hidden(project, rewritten) if accept_rewrites else (),
     )
+
+
+def _note(
+    project: Project,
+    remote: Remote,
+    scope: _Scope,
+    doubtful: Sequence[RefName],
+    behind: Sequence[RefName],
+    *,
+    is_new: bool,
+) -> None:
+    """Remember how the ledgers that were looked at stand."""
+    write_doubtful(project.layout, remote.slug, doubtful, scope.holds)
+    if remote.first == remote.name:  # else what is fetched from may lag behind what is pushed to
+        write_behind(project.layout, remote.slug, behind, scope.holds)
+    is_sure = scope == _Scope(None, "") or is_new or speaks_of(project.layout, remote)
+    if is_sure and not doubtful:  # else the next push must ask again
+        remember(project.layout, remote)
+
+
+def _rounds(tips: Sequence[LedgerTip], now: str) -> list[tuple[str, list[LedgerTip]]]:
+    """What is fetched at once: a month, newest first; what is older than the newest years all in one.
+
+    A month that has not begun is somebody's wrong clock, or malice, and comes last.
+    """
+    months = sorted({tip.month for tip in tips}, key=lambda month: (month <= now, month), reverse=True)
+    rounds = [(month, [tip for tip in tips if tip.month == month]) for month in months[:_ROUNDS]]
+    rest = [tip for tip in tips if tip.month in set(months[_ROUNDS:])]
+    return [*rounds, ("all before", rest)] if rest else rounds
+
+
+class _Scope(NamedTuple):
+    """Which ledgers a fetch looks at: one writer's, or everybody's; of all months, or from one on."""
+
+    writer: str | None
+    since: str
+
+    def holds(self, name: RefName) -> bool:
+        """Whether it looks at one."""
+        ref = parse_ref(name)
+        return not isinstance(ref, RemoteLedgerRef) or (ref.month >= self.since and self.writer in (None, ref.writer))
 
 
 def fetch_held(project: Project, remote: Remote, told: Told | None = None) -> Fetched:
@@ -216,14 +264,17 @@ def _take_month(
     try:
         arrived, failed = bring_ledgers(project, remote, tips, scratch, told)
         refs = [(RefName(f"{scratch}{ledger.month}/{ledger.writer}"), ledger.tip) for ledger in arrived]
+        is_all = len(refs) == len(tips)
         if may_be_older:
             arrived = [ledger for ledger in arrived if not is_known(project.repo, remote, ledger)]
         found = looked_at(project.repo, project.layout, remote, arrived, checked)
         make_visible(project.repo, found.ledgers, [(name, tip) for name, tip in refs if tip is not None])
+        if not is_all:
+            drop_scratch(project, scratch)
     except BaseException:
         drop_scratch(project, scratch)
         raise
-    return Incoming(found.ledgers, found.rewritten, [*failed, *found.refused])
+    return Incoming(found.ledgers, found.rewritten, [*failed, *found.refused], found.earlier)
 
 
 def _accept(
@@ -233,7 +284,7 @@ def _accept(
     found = Incoming()
     for ledger in rewritten:
         if ledger.tip is None:
-            keep_own(project, ledger, ())
+            keep_own(project, ledger)
             forget(project.repo, ledger)
             continue
         ref = parse_ref(ledger.ref)
@@ -244,7 +295,7 @@ def _accept(
             tip = LedgerTip(name, ref.month, ref.writer, ledger.tip)
             arrived, failed = bring_ledgers(project, remote, [tip], scratch, told)
             anew = looked_at(project.repo, project.layout, remote, arrived, checked, anew=True)
-            keep_own(project, ledger, [row for new in anew.ledgers for row in new.rows])
+            keep_own(project, ledger)
             make_visible(project.repo, anew.ledgers)
         finally:
             drop_scratch(project, scratch)

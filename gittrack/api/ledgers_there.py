@@ -15,7 +15,8 @@ from gittrack.errors import RefusedTransferError
 from gittrack.frozen import dataclass
 from gittrack.git.network import Told, fetch_refs, list_remote
 from gittrack.git.refs import RefUpdate
-from gittrack.store.incoming import FetchedLedger, remembered
+from gittrack.store.doubtful import read_refused_ledgers, refuse_ledgers
+from gittrack.store.incoming import FetchedLedger, is_known, remembered
 from gittrack.store.remotes import Remote
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class Wanted:
 
 def wanted_from(project: Project, remote: Remote, known: Mapping[RefName, ObjectId]) -> Wanted:
     """The ledgers there that are not as they are remembered, and those that are gone."""
-    there, live = [], {}
+    there: list[LedgerTip] = []
+    live: dict[RunId, ObjectId] = {}
     for ref in list_remote(project.repo, remote.name, [f"{remote.prefix}*"]):
         ledger = parse_shared_ledger(remote.prefix, ref.name)
         run = None if ledger is not None else parse_shared_checkpoint(remote.prefix, ref.name)
@@ -58,6 +60,8 @@ def wanted_from(project: Project, remote: Remote, known: Mapping[RefName, Object
         elif run is not None:
             live[run] = ref.tip
     names = {remote_ledger_ref(remote.slug, tip.month, tip.writer) for tip in there}
+    refused = read_refused_ledgers(project.layout)  # those were told when they came
+    there = [tip for tip in there if refused.get(remote_ledger_ref(remote.slug, tip.month, tip.writer)) != tip.tip]
     new = [tip for tip in there if known.get(remote_ledger_ref(remote.slug, tip.month, tip.writer)) != tip.tip]
     parsed = (parse_ref(ref) for ref in known if ref not in names)
     return Wanted(new, [ref for ref in parsed if isinstance(ref, RemoteLedgerRef)], live)
@@ -68,19 +72,30 @@ class News(NamedTuple):
 
     Attributes:
         ledgers: their names, ``month/writer``.
+        behind: one's own of which the remote has an earlier state; the others' are theirs to mend.
         running: the runs that go on, whose checkpoints are there.
     """
 
     ledgers: tuple[str, ...]
+    behind: tuple[str, ...]
     running: tuple[RunId, ...]
 
 
 def look_for_news(project: Project, remote: Remote) -> News:
     """What is new at a remote, of the months that are meant; nothing is fetched."""
     wanted = wanted_from(project, remote, remembered(project.repo, remote)).of(None, first_month(project, None))
-    names = {f"{tip.month}/{tip.writer}" for tip in wanted.new}
+    earlier = [tip for tip in wanted.new if _is_earlier(project, remote, tip)]
+    names = {f"{tip.month}/{tip.writer}" for tip in wanted.new if tip not in earlier}
     ledgers = tuple(sorted(names | {f"{ref.month}/{ref.writer}" for ref in wanted.gone}, reverse=True))
-    return News(ledgers, tuple(sorted(wanted.live)))
+    own = [f"{tip.month}/{tip.writer}" for tip in earlier if tip.writer == project.writer]
+    return News(ledgers, tuple(own), tuple(sorted(wanted.live)))
+
+
+def _is_earlier(project: Project, remote: Remote, tip: LedgerTip) -> bool:
+    """Whether the remote has an earlier state of a ledger than is remembered: that is here, then."""
+    if remote.first != remote.name or not project.repo.objects.exists(tip.tip):
+        return False
+    return is_known(project.repo, remote, FetchedLedger(tip.month, tip.writer, tip.tip))
 
 
 def bring_ledgers(
@@ -89,6 +104,7 @@ def bring_ledgers(
     """Fetch ledgers into scratch refs: all at once; when git refuses what one holds, each for itself."""
     pairs = {tip: (tip.name, f"{scratch}{tip.month}/{tip.writer}") for tip in tips}
     failed: list[Problem] = []
+    bad: dict[RefName, ObjectId] = {}
     for depth, some in _by_depth(project, remote, tips):
         try:
             fetch_refs(project.repo, remote.name, [pairs[tip] for tip in some], depth=depth, told=told)
@@ -98,9 +114,18 @@ def bring_ledgers(
                     fetch_refs(project.repo, remote.name, [pairs[tip]], depth=depth, told=told)
                 except RefusedTransferError as error:
                     failed.append(Problem(f"ledger {tip.month}/{tip.writer}", error.message))
+                    bad[remote_ledger_ref(remote.slug, tip.month, tip.writer)] = tip.tip
     here = dict(project.repo.refs.list(scratch))
-    arrived = ((tip, here.get(RefName(pair[1]))) for tip, pair in pairs.items())
-    return [FetchedLedger(tip.month, tip.writer, id) for tip, id in arrived if id is not None], failed
+    arrived = []
+    for tip, pair in pairs.items():
+        id = here.get(RefName(pair[1]))
+        if id is not None and not project.repo.objects.is_commit(id):
+            failed.append(Problem(f"ledger {tip.month}/{tip.writer}", "it is no commit"))
+            bad[remote_ledger_ref(remote.slug, tip.month, tip.writer)] = tip.tip
+        elif id is not None:
+            arrived.append(FetchedLedger(tip.month, tip.writer, id))
+    refuse_ledgers(project.layout, bad)
+    return arrived, failed
 
 
 def _by_depth(project: Project, remote: Remote, tips: Sequence[LedgerTip]) -> list[tuple[int | None, list[LedgerTip]]]:

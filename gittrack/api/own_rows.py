@@ -1,11 +1,11 @@
-"""What of a ledger that was rewritten stays here once that is accepted: one's own, but for runs that are expunged."""
+"""What of a ledger that was rewritten stays here once that is accepted: one's own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gittrack.api.expunged_runs import concerns, expunged_runs, stated_in
+from gittrack.api.expunged_runs import expunged_runs, hidden_runs
 from gittrack.core.ids import RunId
 from gittrack.errors import GittrackError
 from gittrack.store.event_store import read_event
@@ -20,16 +20,28 @@ if TYPE_CHECKING:
 
 def lost_for_good(project: Project, accepted: Sequence[Rewritten]) -> tuple[RunId, ...]:
     """The expunged runs among what ledgers lost."""
-    lost = {RunId(row.id) for ledger in accepted for row in ledger.lost if row.kind == "run"}
-    return tuple(sorted(lost & expunged_runs(project).keys())) if lost else ()
+    gone = _lost(accepted) & expunged_runs(project).keys() if _lost(accepted) else set()
+    return tuple(sorted(gone - hidden_runs(project).keys())) if gone else ()
 
 
-def keep_own(project: Project, old: Rewritten, news: Sequence[BatchRow]) -> None:
-    """Keep here what is one's own in a ledger that was rewritten, but for runs that somebody expunged."""
-    expunged = {*expunged_runs(project), *stated_in(project, news)}
+def kept_hidden(project: Project, accepted: Sequence[Rewritten]) -> tuple[RunId, ...]:
+    """The expunged runs among what ledgers lost that stay here, hidden: one's own."""
+    lost = _lost(accepted)
+    return tuple(sorted(lost & hidden_runs(project).keys())) if lost else ()
+
+
+def _lost(accepted: Sequence[Rewritten]) -> set[RunId]:
+    return {RunId(row.id) for ledger in accepted for row in ledger.lost if row.kind == "run"}
+
+
+def keep_own(project: Project, old: Rewritten) -> None:
+    """Keep here what is one's own in a ledger that was rewritten, what somebody expunged included.
+
+    Who expunged it is written by whoever wrote the ledger, so that a forged statement would delete. What is expunged
+    stays hidden and is pushed no more; its owner drops it, or takes the statement back.
+    """
     own = [row for row in old.lost if old.writer == project.writer or _is_own(project, row)]
-    kept = [row for row in own if not concerns(project, row, expunged)]
-    keep_here(project.repo, project.layout, kept, project.author, project.now())
+    keep_here(project.repo, project.layout, own, project.author, project.now())
 
 
 def _is_own(project: Project, row: BatchRow) -> bool:

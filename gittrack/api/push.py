@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gittrack.api.expunged_runs import without_expunged
 from gittrack.api.fetch import catch_up, fetch, waiting
 from gittrack.api.finished_live import clear_checkpoints
-from gittrack.api.remotes import runs_remote
+from gittrack.api.remotes import EVERY_MONTH, runs_remote
 from gittrack.api.saved_run import SavedRun
 from gittrack.api.shared_rows import SharedRows
 from gittrack.core.events import fold
@@ -28,10 +28,11 @@ from gittrack.store.event_store import read_event
 from gittrack.store.incoming import remembered
 from gittrack.store.locks import exclusive
 from gittrack.store.outgoing import Candidate, Shared, candidates, drop_held, settle, share
-from gittrack.store.places import Lack, bring, lacks
+from gittrack.store.places import Lack, behind, bring, bring_on, lacks
 from gittrack.store.remotes import Remote, remember, speaks_of
 from gittrack.store.rollup import drop_copies
 from gittrack.store.run_reader import read_record
+from gittrack.store.waiting_bytes import read_waiting, write_waiting
 
 if TYPE_CHECKING:
     from gittrack.api.artifact_transfer import ToldProgress
@@ -52,7 +53,12 @@ class PushPlan:
         problems: what cannot be shared because it cannot be read.
         there: the ledgers of the remote, as they were remembered when this was planned.
         expunged: runs that stay here since somebody expunged them.
-        lacking: what other places that the remote pushes to lack of what is shared.
+        lacking: what other places that the remote pushes to lack of what is shared, and what the remote itself does, as
+            an earlier state of it was played back.
+        away: other places that cannot be reached.
+        theirs: runs of others, known from elsewhere, that the remote does not have; named or with ``--all`` they go.
+        waiting: how many runs were shared before whose artifact bytes had nowhere to go.
+        is_usual: whether it is the remote that is meant where none is named.
     """
 
     remote: Remote
@@ -62,6 +68,10 @@ class PushPlan:
     there: Mapping[RefName, ObjectId] = field(default_factory=dict)
     expunged: tuple[RunId, ...] = ()
     lacking: tuple[Lack, ...] = ()
+    away: tuple[Problem, ...] = ()
+    theirs: tuple[RunId, ...] = ()
+    waiting: int = 0
+    is_usual: bool = True
 
     @property
     def runs(self) -> tuple[RunId, ...]:
@@ -125,18 +135,33 @@ def plan_push(
         _catch_up_first(project, remote, told, is_new=not known)
     public = _branches(project, remote) if is_known else ()
     listed = SharedRows(project, remote.slug, public)
-    found, problems = candidates(project.repo, remote, project.writer, listed, read_doubtful(project.layout))
-    asked = found
-    found, expunged = without_expunged(project, asked)
+    every, problems = candidates(project.repo, remote, project.writer, listed, read_doubtful(project.layout))
+    # Others' runs are handed on when they are asked for, not by the way.
+    is_asked = bool(runs or query or everything) or experiment is not None
+    found, expunged = without_expunged(project, [each for each in every if each.is_own or is_asked])
     chosen = _chosen(project, runs, query, experiment, everything=everything)
-    said = {row.commit: read_event(project.repo, row.commit) for row, _ in found if row.kind == "event"}
+    said = {row.commit: read_event(project.repo, row.commit) for row, *_ in found if row.kind == "event"}
     deleted = set() if runs or everything else _deleted(project, found, said.values())
-    here = {RunId(row.id) for row, _ in found if row.kind == "run"}
+    here = {RunId(row.id) for row, *_ in found if row.kind == "run"}
     kept = {id for id in here if id not in deleted and (chosen is None or id in chosen)}
-    rows = tuple(row for row, _ in found if _goes(row, said, kept, here - kept))
-    code = _code(project, remote, rows, asked, listed, public if is_known else None)
-    lacking = tuple(lacks(project.repo, remote, project.writer))
-    return PushPlan(remote, rows, code, tuple(problems), listed.tips, expunged, lacking)
+    rows = tuple(each.row for each in found if _goes(each, said, kept, here - kept))
+    code = _code(project, remote, rows, every, listed, public if is_known else None)
+    lacking, away = lacks(project.repo, remote, project.writer)
+    lacking += behind(project.repo, project.layout, remote, project.writer)
+    theirs = {RunId(each.row.id) for each in every if each.row.kind == "run" and not each.is_own and not is_asked}
+    return PushPlan(
+        remote,
+        rows,
+        code,
+        tuple(problems),
+        listed.tips,
+        expunged,
+        tuple(lacking),
+        tuple(away),
+        tuple(sorted(theirs)),
+        len(read_waiting(project.layout)),
+        remote_name is None,
+    )
 
 
 def _branches(project: Project, remote: Remote) -> tuple[ObjectId, ...]:
@@ -160,19 +185,26 @@ def _deleted(project: Project, found: Sequence[Candidate], said: Iterable[Event]
     return {id for id, events in about.items() if fold({}, events).deleted}
 
 
-def _goes(row: BatchRow, said: Mapping[ObjectId, Event], kept: Collection[RunId], private: Collection[RunId]) -> bool:
-    """Whether a row is pushed: chosen runs, and what was said of anything but runs that stay here."""
+def _goes(
+    candidate: Candidate, said: Mapping[ObjectId, Event], kept: Collection[RunId], private: Collection[RunId]
+) -> bool:
+    """Whether it is pushed: chosen runs, and what was said of anything but runs that stay here; by others, of these."""
+    row = candidate.row
     if row.kind == "run":
         return RunId(row.id) in kept
     subject = said[row.commit].subject
+    if not candidate.is_own:
+        return subject.kind == "run" and RunId(subject.key) in kept
     return subject.kind != "run" or RunId(subject.key) not in private
 
 
 def _catch_up_first(project: Project, remote: Remote, told: Told | None, *, is_new: bool) -> None:
     """The remote was never asked, or is another repository than it was: ask what it has of one's own."""
-    found = fetch(project, remote.name, told=told, writer=project.writer if is_new else None)
+    found = fetch(project, remote.name, told=told, writer=project.writer if is_new else None, since=EVERY_MONTH)
     if found.rewritten:
-        text = f"remote '{remote.shown}' is another repository now: {len(found.rewritten)} ledgers are not there"
+        known = "1 ledger" if len(found.rewritten) == 1 else f"{len(found.rewritten)} ledgers"
+        why = "its URL or gittrack.refPrefix was changed, or it was made anew"
+        text = f"remote '{remote.shown}' has not {known} that it was known to have: {why}"
         raise RemoteError(text, hint=f"gittrack fetch {remote.shown} --accept-rewrite")
 
 
@@ -217,7 +249,7 @@ def _code(
     ``public`` is None then. ``asked`` are all that ``listed`` was asked about, with those that stay here.
     """
     runs = [row.commit for row in rows if row.kind == "run"]
-    ours = {row.commit for row, _ in asked}
+    ours = {row.commit for row, *_ in asked}
     commits: Iterable[CodeCommit]
     if public is not None and len(rows) == len(asked) and ours <= listed.beyond.keys():
         commits = listed.beyond.values()  # that was found out when it was asked what is there
@@ -246,9 +278,10 @@ def push(
         NoRemoteError, AuthenticationError, RemoteError: the remote cannot be reached, or refuses.
         ConflictError: a ref moved here meanwhile.
     """
-    if not plan.rows and not plan.lacking:
+    if not plan.rows and not plan.lacking and not plan.away:
+        moved, without = _push_bytes(project, plan, told_bytes)
         _finish_killed(project, plan.remote, told)
-        return Pushed(plan, Shared(()), left=clear_checkpoints(project, plan.remote))
+        return Pushed(plan, Shared(()), moved, without, clear_checkpoints(project, plan.remote))
     moved, without = _push_bytes(project, plan, told_bytes)
     project.layout.root.mkdir(exist_ok=True)
     with exclusive(project.layout.sharing_lock, waiting=waiting(told)):
@@ -262,6 +295,7 @@ def push(
         listed.note(plan.rows)
         settle(project.repo, listed)
         drop_copies(project.repo, project.layout, {row.commit: row.id for row in plan.rows if row.kind == "run"})
+        bring_on(project.repo, project.layout, plan.remote, project.writer, told)
         bring(project.repo, plan.remote, project.writer, told)
     return Pushed(plan, shared, moved, without, clear_checkpoints(project, plan.remote))
 
@@ -281,29 +315,34 @@ def _push_bytes(project: Project, plan: PushPlan, told: ToldProgress | None) -> 
     Raises:
         RemoteError: some of them did not get there; the runs are not pushed then.
     """
-    runs = _with_bytes(project, plan.rows)
-    if not runs:
+    runs = _with_bytes(project, [row.commit for row in plan.rows if row.kind == "run"])
+    waiting = [commit for commit in read_waiting(project.layout) if project.repo.objects.exists(commit)]
+    late = _with_bytes(project, waiting)
+    if not runs and not late:
         return None, ""
     from gittrack.api.artifact_transfer import push_bytes
     from gittrack.errors import MissingDependencyError, NoRemoteError
 
     try:
-        done = push_bytes(project, runs, None, told)
+        done = push_bytes(project, [*runs, *late], None, told)
     except (NoRemoteError, MissingDependencyError) as error:
-        return None, f"{error.message}: {error.hint}" if error.hint else error.message
-    if done.failures:
+        write_waiting(project.layout, [*waiting, *(run.commit for run in runs if run.commit is not None)])
+        return None, f"{error.message}: {error.hint}, then: gittrack push" if error.hint else error.message
+    if not done.failures:
+        write_waiting(project.layout, ())
+    elif runs:
         first = done.failures[0]
         text = f"{len(done.failures)} artifacts did not get to their remote, so their runs stay here: {first.what}: "
         raise RemoteError(text + first.error.message, hint=first.error.hint or "gittrack artifact push")
     return done, ""
 
 
-def _with_bytes(project: Project, rows: Sequence[BatchRow]) -> list[SavedRun]:
+def _with_bytes(project: Project, commits: Sequence[ObjectId]) -> list[SavedRun]:
     """The runs whose artifacts do not all lie in git."""
     found = []
-    for row in rows:
-        if row.kind == "run" and project.repo.objects.entry_at(row.commit, ARTIFACTS_FILE) is not None:
-            record = read_record(project.repo, row.commit)
+    for commit in commits:
+        if project.repo.objects.entry_at(commit, ARTIFACTS_FILE) is not None:
+            record = read_record(project.repo, commit)
             if any(entry.storage == "pointer" for entry in record.artifacts):
-                found.append(SavedRun(record, row.commit, _project=project))
+                found.append(SavedRun(record, commit, _project=project))
     return found

@@ -84,7 +84,12 @@ def check_remote(project: Project, name: str | None = None) -> RemoteCheck:
     )
     if not speaks_of(project.layout, remote):
         found.append(
-            Checked("it is the repository it was", False, "its URL was changed", f"gittrack fetch {remote.shown}")
+            Checked(
+                "it is the repository it was",
+                False,
+                "its URL or gittrack.refPrefix was changed",
+                f"gittrack fetch {remote.shown}",
+            )
         )
     bytes_remote = remote_name(project)
     advice = "" if bytes_remote else "dvc remote add --default NAME URL, or: git config gittrack.artifactRemote URL"

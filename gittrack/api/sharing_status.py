@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gittrack.api.elsewhere import is_over
 from gittrack.api.expunged_runs import hidden_runs, without_expunged
 from gittrack.api.ledgers_there import look_for_news
 from gittrack.api.live_beside import live_folders
 from gittrack.api.missing_bytes import MissingBytes, missing_bytes
 from gittrack.api.remotes import runs_remote
+from gittrack.api.run_index import ask
 from gittrack.api.shared_rows import SharedRows
-from gittrack.core.ids import RunId
+from gittrack.core.ids import ObjectId, RunId
 from gittrack.core.problem import Problem
 from gittrack.errors import NoRemoteError, RemoteError
 from gittrack.frozen import dataclass
+from gittrack.index.seen import commits_of
 from gittrack.store.checkpoints import fetched_checkpoints
 from gittrack.store.doubtful import read_doubtful
 from gittrack.store.outgoing import candidates
+from gittrack.store.places import behind
 from gittrack.store.pushed_checkpoints import pushed_checkpoints
-from gittrack.store.remotes import last_asked
+from gittrack.store.refused import read_refused
+from gittrack.store.remotes import Remote, last_asked
+from gittrack.store.waiting_bytes import read_waiting
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
+    from gittrack.index.database import IndexDatabase
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,10 @@ class SharingStatus:
         problems: what cannot be shared because it cannot be read.
         bytes: what of the artifacts is missing where; None: that would have taken long, and nobody asked for it.
         expunged: ids of runs that are expunged and still lie here.
+        lacking: one's own ledgers of which the remote has an earlier state than is here.
+        none: why there is no remote; empty when there is one.
+        is_usual: whether it is the one that commands mean which name none.
+        waiting: how many runs are shared whose artifact bytes stayed here, as there was nowhere to bring them.
     """
 
     remote: str
@@ -55,6 +67,10 @@ class SharingStatus:
     elsewhere: tuple[RunId, ...] = ()
     checkpoints: tuple[Problem, ...] = ()
     expunged: tuple[RunId, ...] = ()
+    lacking: tuple[str, ...] = ()
+    none: str = ""
+    is_usual: bool = True
+    waiting: int = 0
 
 
 def sharing_status(
@@ -75,37 +91,65 @@ def sharing_status(
     running = tuple(run.id for run in live_folders(project))
     try:
         remote = runs_remote(project, name)
-    except NoRemoteError:
+    except NoRemoteError as error:
         if name is not None:
             raise
-        return SharingStatus("", (), 0, None, running, None, "", (), missing, expunged=tuple(hidden_runs(project)))
+        hidden = tuple(hidden_runs(project))
+        return SharingStatus("", (), 0, None, running, None, "", (), missing, expunged=hidden, none=_none(error))
     found, problems = candidates(
         project.repo, remote, project.writer, SharedRows(project, remote.slug), read_doubtful(project.layout)
     )
-    found, _ = without_expunged(project, found)
+    found, _ = without_expunged(project, [each for each in found if each.is_own])
     news, unreachable = None, ""
+    lacking = tuple(lack.name for lack in behind(project.repo, project.layout, remote, project.writer))
     elsewhere = tuple(each.id for each in fetched_checkpoints(project.repo, remote.slug))
     if not offline:
         try:
             there = look_for_news(project, remote)
-            news, elsewhere = there.ledgers, there.running
+            news, lacking = there.ledgers, there.behind
+            elsewhere = there.running
         except RemoteError as error:
             unreachable = error.message
     return SharingStatus(
         remote=remote.shown,
-        runs=tuple(dict.fromkeys(RunId(row.id) for row, _ in found if row.kind == "run")),
-        events=sum(row.kind == "event" for row, _ in found),
+        runs=tuple(dict.fromkeys(RunId(row.id) for row, *_ in found if row.kind == "run")),
+        events=sum(row.kind == "event" for row, *_ in found),
         news=news,
         running=running,
         seen=last_asked(project.layout, remote),
         unreachable=unreachable,
         problems=tuple(problems),
         bytes=missing,
-        elsewhere=tuple(id for id in elsewhere if id not in running),
+        elsewhere=_going_on(project, remote, [id for id in elsewhere if id not in running]),
         checkpoints=tuple(
             Problem(f"checkpoints of run {noted.id}", noted.problem)
             for noted in pushed_checkpoints(project.layout)
             if noted.problem
         ),
         expunged=tuple(hidden_runs(project)),
+        lacking=lacking,
+        is_usual=name is None,
+        waiting=len(read_waiting(project.layout)),
+    )
+
+
+def _none(error: NoRemoteError) -> str:
+    return f"{error.message}: {error.hint}" if error.hint else error.message
+
+
+def _going_on(project: Project, remote: Remote, ids: Sequence[RunId]) -> tuple[RunId, ...]:
+    """Those of some runs with checkpoints there that nobody here knows to be over, nor were they refused."""
+    refused = {row.id for row in read_refused(project.layout)}
+    meant = [id for id in ids if id not in refused]
+    if not meant:
+        return ()
+
+    def listed(index: IndexDatabase) -> dict[RunId, dict[ObjectId, set[str]]]:
+        with index.reading() as sql:
+            return dict(commits_of(sql, meant))
+
+    commits = ask(project, listed)
+    fetched = {each.id: each for each in fetched_checkpoints(project.repo, remote.slug)}
+    return tuple(
+        id for id in meant if not commits.get(id) or (id in fetched and not is_over(project, fetched[id], commits[id]))
     )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 
 from gittrack.capture.ci import ci_job
 from gittrack.capture.redaction import storable
 from gittrack.core.records import Person
+from gittrack.core.writer_slugs import mail_slug, slug
 
-_SLUG_LIMIT = 40
 _IDENT_LIMIT = 250
 _NOT_IN_AN_IDENT = dict.fromkeys([*range(32), 127, ord("<"), ord(">")])
 
@@ -58,22 +57,12 @@ def writer_slug(config_writer: str | None, person: Person, environ: Mapping[str,
     >>> writer_slug(None, Person("Zoé", "Zoe.Martin@example.com"), {})
     'zoe-martin'
     """
-    chosen = _slug(config_writer or "")
+    chosen = slug(config_writer or "")
     if chosen:
         return chosen
     if ci_job(environ):
         return "ci"
-    local, _, domain = person.email.partition("@")
-    if domain.endswith("users.noreply.github.com"):
-        local = local.partition("+")[2] or local
-    return _slug(local) or _slug(person.name) or _digest_slug(person)
-
-
-def _slug(text: str) -> str:
-    import unicodedata
-
-    plain = unicodedata.normalize("NFKD", text[:1000]).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_SLUG_LIMIT].rstrip("-")
+    return mail_slug(person.email) or slug(person.name) or _digest_slug(person)
 
 
 def _digest_slug(person: Person) -> str:

@@ -89,6 +89,8 @@ def push(plan: PushPlan, done: Pushed | None, planned: Sequence[PlannedRun] | No
         "planned": None if planned is None else [run._asdict() for run in planned],
         "checkpoints_left": [] if done is None else [problem(item) for item in done.left],
         "expunged": list(plan.expunged),
+        "theirs": list(plan.theirs),
+        "away": [problem(item) for item in plan.away],
         "problems": [problem(item) for item in plan.problems],
         "lacking": [{"place": item.shown, "ledger": item.name} for item in plan.lacking],
     }
@@ -110,6 +112,8 @@ def fetched(found: Fetched) -> dict[str, Any]:
         "accepted": ledgers(found.accepted),
         "running": list(found.running),
         "expunged": list(found.expunged),
+        "behind": list(found.behind),
+        "hidden": list(found.hidden),
     }
 
 
@@ -125,6 +129,8 @@ def sharing_status(status: SharingStatus) -> dict[str, Any]:
         "last_asked": status.seen,
         "artifacts": None if status.bytes is None else missing_bytes(status.bytes),
         "expunged": list(status.expunged),
+        "lacking": list(status.lacking),
+        "bytes_waiting": status.waiting,
         "problems": [problem(item) for item in status.problems],
     }
 

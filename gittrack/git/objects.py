@@ -204,6 +204,10 @@ class ObjectStore:
         """The same as it is stored, signatures included."""
         return self._read_as("commit", id, _COMMIT_LIMIT)
 
+    def is_commit(self, id: ObjectId) -> bool:
+        """Whether an object is a commit, and no tree, file or tag; raises CorruptRecordError when it is not here."""
+        return self._read(id, _COMMIT_LIMIT).kind == "commit"
+
     def read_blob(self, id: ObjectId, limit: int = BLOB_LIMIT) -> bytes:
         """The bytes of a blob; raises CorruptRecordError when missing, damaged, no blob, or above ``limit`` bytes."""
         return self._read_as("blob", id, limit)

@@ -19,6 +19,7 @@ from gittrack.core.problem import Problem
 from gittrack.core.records import Event
 from gittrack.core.refs import REMOTE_PREFIX, RUNS_PREFIX
 from gittrack.core.run_toml import strip_version
+from gittrack.core.writer_slugs import mail_slug
 from gittrack.errors import CorruptRecordError, FormatError, GittrackError
 from gittrack.git.repository import Repository
 from gittrack.store.event_store import read_event
@@ -190,7 +191,8 @@ def current_commits(repo: Repository, commits: dict[ObjectId, set[str]]) -> list
         commits: a run's commits and their writers, as the catalog has them.
 
     Returns:
-        Those that lie here first, then by id: a commit that somebody else gave a run's id is never shown before it.
+        Those that lie here first, then those in a ledger of their author, then by id: a commit that somebody else gave
+        a run's id is never shown before it.
     """
     if len(commits) == 1:
         return list(commits)
@@ -199,4 +201,16 @@ def current_commits(repo: Repository, commits: dict[ObjectId, set[str]]) -> list
         # One in between may be listed nowhere: a second resumption took its place in the inbox.
         earlier = [found for found in with_earlier(repo, [commit]) if found != commit and found in commits]
         replaced.update(found for found in earlier if LOCAL in writers or writers & commits[found])
-    return sorted(commits.keys() - replaced, key=lambda commit: (LOCAL not in commits[commit], commit))
+    left = commits.keys() - replaced
+    if len(left) == 1:
+        return list(left)
+    return sorted(left, key=lambda commit: (LOCAL not in commits[commit], not _is_by(repo, commit, commits), commit))
+
+
+def _is_by(repo: Repository, commit: ObjectId, commits: Mapping[ObjectId, set[str]]) -> bool:
+    """Whether a ledger that lists a run is called as its author's is, unless they chose another name."""
+    try:
+        author = repo.objects.read_commit(commit).author
+    except CorruptRecordError:
+        return False
+    return mail_slug(author.email) in commits[commit]

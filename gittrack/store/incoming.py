@@ -89,11 +89,13 @@ class Incoming:
         ledgers: that grew.
         rewritten: those that are not as they were.
         refused: runs, events and ledgers that are not what they should be.
+        earlier: ledgers of which the remote has an earlier state than is remembered.
     """
 
     ledgers: list[NewLedger] = field(default_factory=list)
     rewritten: list[Rewritten] = field(default_factory=list)
     refused: list[Problem] = field(default_factory=list)
+    earlier: list[RefName] = field(default_factory=list)
 
 
 def remembered(repo: Repository, remote: Remote) -> dict[RefName, ObjectId]:
@@ -153,7 +155,8 @@ def _look_at(
         found.refused.append(Problem(f"ledger {ledger.month}/{ledger.writer} commit {commit}", error.message))
 
     if before is not None and ledger.tip != before and not anew and _was(repo, before, ledger.tip):
-        return  # an earlier state: a mirror that lags, or a backup that was played back; the next push brings it on
+        found.earlier.append(ref)  # a mirror that lags, or a backup that was played back: a push brings it on
+        return
     batches = list(walk_batches(repo, ledger.tip, before, told=told))
     rows = tuple(row for _, batch in reversed(batches) for row in batch)
     if before is not None and not anew and not _goes_on(repo, ledger.tip, before):
@@ -217,7 +220,7 @@ def _checked(
             continue
         ledgers.append(NewLedger(ledger.ref, ledger.writer, ledger.before, ledger.tip, tuple(sound)))
     refuse(layout, {row: reason for row, reason in bad.items() if row not in known})
-    return Incoming(ledgers, found.rewritten, found.refused)
+    return Incoming(ledgers, found.rewritten, found.refused, found.earlier)
 
 
 def _is_whole(repo: Repository, commit: ObjectId) -> bool:

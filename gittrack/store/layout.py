@@ -73,6 +73,21 @@ class Layout(NamedTuple):
         return self.root / "doubtful.json"
 
     @property
+    def waiting_bytes_file(self) -> Path:
+        """Shared runs whose artifact bytes stayed behind."""
+        return self.root / "waiting-bytes.json"
+
+    @property
+    def behind_file(self) -> Path:
+        """Remembered ledgers of which their remotes have an earlier state."""
+        return self.root / "behind.json"
+
+    @property
+    def refused_ledgers_file(self) -> Path:
+        """Refs at the places of ledgers that are none."""
+        return self.root / "refused-ledgers.json"
+
+    @property
     def expunged_file(self) -> Path:
         """Derived: which ledgers say that runs are expunged."""
         return self.root / "expunged.json"

@@ -51,10 +51,12 @@ class Candidate(NamedTuple):
     Attributes:
         row: as a ledger lists it.
         was_shared: it is known from a remote's ledger, so others may have said something of it.
+        is_own: it lies here, or in one's own ledger; else somebody else shared it elsewhere.
     """
 
     row: BatchRow
     was_shared: bool
+    is_own: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,8 @@ def candidates(
 ) -> tuple[list[Candidate], list[Problem]]:
     """What is here and not at a remote; and what cannot be shared because it cannot be read.
 
-    Looked at are the inbox, the local ledgers, one's own ledgers at other remotes, and those of one's own that the
-    remote no longer has.
+    Looked at are the inbox, the local ledgers, all ledgers at other remotes and in bundles, and those of one's own that
+    the remote no longer has.
 
     Args:
         repo: where.
@@ -95,10 +97,14 @@ def candidates(
             if isinstance(ref, InboxRef):
                 kind: BatchKind = "event" if is_event_message(repo.objects.read_commit(tip).message) else "run"
                 found[tip] = Candidate(BatchRow(kind, ref.id, tip), was_shared=False)
-            elif isinstance(ref, LocalLedgerRef) or _is_own(ref, remote, writer, is_doubtful=name in doubtful):
-                is_remote = isinstance(ref, RemoteLedgerRef)
+            elif isinstance(ref, LocalLedgerRef):
                 for row in walk_ledger(repo, tip, told=lambda *_: None):
-                    found.setdefault(row.commit, Candidate(row, is_remote))
+                    found[row.commit] = Candidate(row, was_shared=False)
+            elif isinstance(ref, RemoteLedgerRef) and _is_elsewhere(ref, remote, writer, is_doubtful=name in doubtful):
+                is_own = ref.writer == writer
+                for row in walk_ledger(repo, tip, told=lambda *_: None):
+                    if row.commit not in found or (is_own and not found[row.commit].is_own):
+                        found[row.commit] = Candidate(row, was_shared=True, is_own=is_own)
         except GittrackError as error:
             problems.append(Problem(name, error.message))
     missing = set(repo.objects.missing(found))
@@ -108,11 +114,9 @@ def candidates(
     return [candidate for commit, candidate in found.items() if commit in left], problems
 
 
-def _is_own(ref: object, remote: Remote, writer: str, *, is_doubtful: bool) -> bool:
-    """Whether a remembered ledger is one's own and not at the remote that is meant."""
-    if not isinstance(ref, RemoteLedgerRef) or ref.writer != writer:
-        return False
-    return is_doubtful or ref.remote != remote.slug
+def _is_elsewhere(ref: RemoteLedgerRef, remote: Remote, writer: str, *, is_doubtful: bool) -> bool:
+    """Whether a remembered ledger is not at the remote that is meant: of another one, or one's own that it lost."""
+    return ref.remote != remote.slug or (is_doubtful and ref.writer == writer)
 
 
 def share(

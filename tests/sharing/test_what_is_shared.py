@@ -80,7 +80,7 @@ def test_a_push_to_another_repository_than_was_asked_stops(people, git, tmp_path
     ann.push()
     new_remote(ann, git, tmp_path)
     assert len(ann.fetch().rewritten) == 1
-    with pytest.raises(RemoteError, match="another repository now"):
+    with pytest.raises(RemoteError, match=r"its URL or gittrack\.refPrefix was changed"):
         ann.push()
 
 

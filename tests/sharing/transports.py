@@ -175,7 +175,7 @@ def ssh_command(folder: Path) -> Path:
     """A program that takes ssh's arguments and runs the command here; what takes a push lives ``$DIES_AFTER`` s."""
     script = folder / "ssh"
     script.write_text(
-        '#!/bin/sh\nfor last; do :; done\n'
+        "#!/bin/sh\nfor last; do :; done\n"
         'case "$last" in git-receive-pack*) exec timeout -s KILL "${DIES_AFTER:-1000}" sh -c "$last";; esac\n'
         'exec sh -c "$last"\n'
     )

@@ -68,6 +68,17 @@ def say_fetched(found: Fetched) -> None:
         what = "is gone from" if ledger.tip is None else "was rewritten at"
         text = f"the ledger {ledger.ref.removeprefix('refs/runs-remote/')} {what} the remote; {lost} would vanish"
         say(f"warning: {text}: gittrack fetch {found.remote} --accept-rewrite", role="warning")
+    if found.behind:
+        what = plural(len(found.behind), "ledger")
+        say(
+            f"{found.remote} has an earlier state of {what} than you; yours are mended by: gittrack push {found.remote}"
+        )
+    if found.hidden:
+        ids = ", ".join(id[:8] for id in found.hidden[:10])
+        say(f"{plural(len(found.hidden), 'run')} that somebody expunged stay here, hidden: {ids}")
+        say(
+            f"yours again: gittrack restore {found.hidden[0]}; gone for good: gittrack expunge {found.hidden[0]} --here"
+        )
     if found.expunged:
         ids = ", ".join(id[:8] for id in found.expunged[:10])
         say(f"{plural(len(found.expunged), 'run')} expunged and no longer listed by {found.remote}: {ids}")

@@ -134,23 +134,36 @@ def _confirmed(plan: PushPlan) -> bool:
         from gittrack.cli.render import plural
 
         text = f"nobody is there to be asked about {plural(len(plan.commits), 'commit')} of code"
-        raise UsageError(text, hint="gittrack push --yes, or push the branch first: git push")
+        name = "" if plan.is_usual else f" {plan.remote.shown}"
+        hint = f"gittrack push{name} --yes, or push the branch first: git push{name}"
+        raise UsageError(text, hint=hint)
     return click.confirm(f"push {_what(plan)} to {plan.remote.shown}?", err=True)
 
 
 def _say_end(plan: PushPlan, done: Pushed | None, *, dry_run: bool) -> None:
+    from gittrack.cli.render import plural
+
+    name = "" if plan.is_usual else f" {plan.remote.shown}"
+    if plan.theirs:
+        what = f"{plural(len(plan.theirs), 'run')} of others, which {plan.remote.shown} has not"
+        say(f"here you also have {what}; to hand on what others made: gittrack push{name} --all")
+    for place in plan.away:
+        say(f"warning: {place.where} cannot be reached and gets nothing now: {place.reason}", role="warning")
     for lack in plan.lacking if dry_run or done is not None else ():
         say(f"{'would bring' if dry_run else 'brought'} {lack.name} to {lack.shown}, which lacked it")
+    if done is not None and done.without_bytes:
+        say(f"warning: the bytes of artifacts stay here: {done.without_bytes}", role="warning")
+    if done is not None and not plan.rows and done.bytes_moved is not None and done.bytes_moved.moved:
+        say(f"brought the bytes of {plural(done.bytes_moved.moved, 'artifact')} that had stayed here")
     if not plan.rows and not plan.lacking:
-        say(f"nothing to push: {plan.remote.shown} has it all, as far as is known here; what is there: gittrack fetch")
+        known = f"{plan.remote.shown} has all of yours, as far as is known here"
+        say(f"nothing to push: {known}; what is there: gittrack fetch{name}")
         return
     if done is None or not plan.rows:
         if dry_run and plan.rows:
             say(f"would push {_what(plan)} to {plan.remote.shown}")
         return
-    if done.without_bytes:
-        say(f"warning: the bytes of artifacts stay here: {done.without_bytes}", role="warning")
     if done.shared.rows:
-        say(f"pushed {_what(plan)} to {plan.remote.shown}; others get them by: gittrack fetch")
+        say(f"pushed {_what(plan)} to {plan.remote.shown}; others get them by: gittrack fetch{name}")
     else:
         say(f"{plan.remote.shown} had it all already")

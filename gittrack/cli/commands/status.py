@@ -50,8 +50,8 @@ def _lines(status: SharingStatus, now: int) -> list[str]:
 
     running = f"{plural(len(status.running), 'run')} in progress: gittrack top" if status.running else ""
     if not status.remote:
-        first = "no remote to share runs with: git remote add origin URL"
-        return [line for line in (first, *_bytes(status), running) if line]
+        return [line for line in (display(status.none, 400), *_bytes(status), running) if line]
+    name = "" if status.is_usual else f" {display(status.remote, 200)}"
     seen = "never asked" if status.seen is None else f"last asked {format_age(now - status.seen)}"
     if status.news is not None:
         seen = "asked just now"
@@ -59,16 +59,22 @@ def _lines(status: SharingStatus, now: int) -> list[str]:
     if status.runs or status.events:
         parts = [plural(len(status.runs), "run")] * bool(status.runs)
         parts += [plural(status.events, "event")] * bool(status.events)
-        lines.append(f"not shared: {' and '.join(parts)}: gittrack push")
-    else:
+        lines.append(f"not shared: {' and '.join(parts)}: gittrack push{name}")
+    elif not status.lacking:
         lines.append("everything here is shared")
+    if status.waiting:
+        what = f"artifact bytes of {plural(status.waiting, 'shared run')}"
+        lines.append(f"only here: {what}: gittrack config artifact_remote URL-OR-DIRECTORY, then: gittrack push{name}")
+    if status.lacking:
+        what = plural(len(status.lacking), "ledger")
+        lines.append(f"an earlier state is there of {what} of yours: gittrack fetch{name} && gittrack push{name}")
     if status.news:
-        lines.append(f"news there: {', '.join(status.news[:10])}: gittrack fetch")
+        lines.append(f"news there: {', '.join(status.news[:10])}: gittrack fetch{name}")
     elif status.news is not None:
         lines.append("nothing new there")
     if status.elsewhere:
         latest = "" if status.news is not None else ", as of then"
-        lines.append(f"{plural(len(status.elsewhere), 'run')} in progress elsewhere{latest}: gittrack fetch")
+        lines.append(f"{plural(len(status.elsewhere), 'run')} in progress elsewhere{latest}: gittrack fetch{name}")
     return [*lines, *_bytes(status), *([running] if running else [])]
 
 

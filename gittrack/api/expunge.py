@@ -26,12 +26,13 @@ from gittrack.core.refs import (
     RUNS_PREFIX,
     parse_shared_ledger,
 )
-from gittrack.errors import AmbiguousError, FormatError, RunActiveError, RunNotFoundError
+from gittrack.errors import AmbiguousError, ConflictError, FormatError, RunActiveError, RunNotFoundError
 from gittrack.frozen import dataclass
 from gittrack.git.configured_remotes import remote_names
 from gittrack.git.reached import children_of, heads_reaching, refs_reaching
 from gittrack.index.lookups import children_of as runs_inside
 from gittrack.store.belongings import Belongings, find_belongings, known_ids
+from gittrack.store.rebuilt_ledgers import is_cut_off
 from gittrack.store.remotes import Remote
 
 if TYPE_CHECKING:
@@ -98,17 +99,19 @@ def plan_expunge(project: Project, address: str, *, here: bool = False, remotes:
         RunNotFoundError: there is nothing of it here.
         AmbiguousError: several.
         RunActiveError: it has not ended.
+        ConflictError: the clone is shallow, so that nobody can tell here what its ledgers list.
         NoRemoteError: a remote is none.
         CorruptRecordError: a ledger cannot be read.
     """
     id, name = _meant(project, address)
-    if project.layout.live_run(id).exists():
-        raise RunActiveError(f"run {id[:8]} has not ended", hint="end it first; one that is dead: gittrack recover")
+    _check_ended(project, id)
     there = find_belongings(project.repo, project.layout, id)
+    if not here:
+        _check_whole(project, id)
     if not there.is_there and there.said is None and not remotes:
         raise RunNotFoundError(f"there is nothing of run '{display(address, 80)}' here", hint="gittrack fetch")
-    slugs = _slugs(there)
     known = _configured(project)
+    slugs = _slugs(there) | _slugs_to_look_at(there, known.values())
     chosen = [runs_remote(project, remote) for remote in remotes]
     if not remotes and not here:
         chosen = [known[slug] for slug in sorted(slugs & known.keys())]
@@ -127,6 +130,40 @@ def plan_expunge(project: Project, address: str, *, here: bool = False, remotes:
         children=tuple(_children(project, id)),
         code=tuple(_code(project, there)),
     )
+
+
+def check_still(project: Project, plan: ExpungePlan) -> Belongings:
+    """What there is of the run by now; to be asked right before anything goes, as time passes until somebody says yes.
+
+    Raises:
+        RunActiveError: it goes on again.
+        ConflictError: something of the user's needs it.
+    """
+    _check_ended(project, plan.id)
+    there = find_belongings(project.repo, project.layout, plan.id, known=plan.there.commits)
+    for obstacle in _obstacles(project, there):
+        raise ConflictError(f"run {plan.id[:8]} is needed: {obstacle.what}", hint=obstacle.command)
+    return there
+
+
+def _check_ended(project: Project, id: RunId) -> None:
+    if project.layout.live_run(id).exists():
+        raise RunActiveError(f"run {id[:8]} has not ended", hint="end it first; one that is dead: gittrack recover")
+
+
+def _check_whole(project: Project, id: RunId) -> None:
+    """In a shallow clone a run may be in batches that are not here, nor what is listed there."""
+    for name, tip in project.repo.refs.list(REMOTE_PREFIX):
+        if _remembered(name) is not None and is_cut_off(project.repo, tip):
+            text = f"this clone is shallow, and does not know all that '{name.removeprefix(REMOTE_PREFIX)}' lists"
+            hint = f"git fetch --unshallow, or do it in a whole clone; only here: gittrack expunge {id} --here"
+            raise ConflictError(text, hint=hint)
+
+
+def _slugs_to_look_at(there: Belongings, remotes: Iterable[Remote]) -> set[str]:
+    """The remotes that are told already, of which another place that they push to may still have it."""
+    told = {ref.remote for name, _ in there.telling if (ref := _remembered(name)) is not None}
+    return {remote.slug for remote in remotes if remote.push_urls and remote.slug in told}
 
 
 def _meant(project: Project, address: str) -> tuple[RunId, str]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, NamedTuple
 
 from gittrack.api.byte_storage import open_bytes_store
 from gittrack.api.bytes_in_use import RunNeeds, of_history, of_lost_runs, of_runs, of_unfinished_runs, with_members
 from gittrack.errors import ConflictError, GittrackError
 from gittrack.frozen import dataclass
 from gittrack.store.catalog import read_catalog
+from gittrack.store.live import live_ids
 from gittrack.store.locks import exclusive
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from gittrack.api.project import Project
     from gittrack.core.ids import ObjectId, RunId
@@ -91,27 +93,51 @@ def _elsewhere(project: Project, digests: Collection[str]) -> tuple[str, ...]:
         return ()  # there is none, or nothing can be sent there or be there
 
 
-def drop_bytes(project: Project, found: RunBytes) -> int:
+class DroppedBytes(NamedTuple):
+    """How many files of artifacts went from this clone, and how many stay after all, as another run may need them."""
+
+    gone: int = 0
+    kept: int = 0
+
+
+def drop_bytes(
+    project: Project, found: RunBytes, id: RunId, commits: Collection[ObjectId], clock: Callable[[], float] = time.time
+) -> DroppedBytes:
     """Remove the bytes from this clone's store, and our names for them from DVC's cache.
 
-    Returns:
-        How many files are gone.
+    Who else needs them is found out anew: since the plan was made another run may have logged the same. While a run is
+    being written, it may have stored what it has not named yet, so that then only what is old goes, as in ``gc``.
+
+    Args:
+        project: where.
+        found: of the plan; nothing else goes.
+        id: the run.
+        commits: all that it has.
+        clock: seconds since the epoch, as file times are.
 
     Raises:
         ConflictError: a 'gittrack gc' is running.
+        CorruptRecordError: it is not known what others need; nothing is removed.
         StorageError: one cannot be removed.
     """
-    from gittrack.artifacts.usage import drop
+    from gittrack.artifacts.usage import YOUNG_SECONDS, drop, put_back
 
     if not found.here:
-        return 0
+        return DroppedBytes()
     store = open_bytes_store(project)
     with exclusive(project.layout.root / "gc.lock", wait=False) as ours:
         if not ours:
             raise ConflictError("a 'gittrack gc' is running", hint="wait for its end, then repeat this")
-        gone = 0
-        for digest in sorted(found.digests):
-            if store.path(digest).exists():
-                store.forget_in_dvc(digest)
-                gone += drop(store, digest, math.inf)
-    return gone
+        put_back(store)
+        free = _only_its_own(project, id, commits)
+        here = [digest for digest in found.digests if store.path(digest).exists()]
+        kept = {digest for digest in here if digest not in free}
+        for digest in sorted(free.intersection(here), key=lambda digest: (not digest.endswith(".dir"), digest)):
+            youngest = clock() - YOUNG_SECONDS if live_ids(project.layout) else math.inf
+            if digest in kept or store.path(digest).stat().st_mtime >= youngest:
+                kept |= with_members(store, [digest])[0]  # the files of a folder stay with it
+                continue
+            store.forget_in_dvc(digest)
+            if not drop(store, digest, youngest):
+                kept.add(digest)
+    return DroppedBytes(len(set(here) - kept), len(kept.intersection(here)))

@@ -36,6 +36,7 @@ class Belongings:
         refs: others of ours that are there for it alone.
         copies: files and folders beside git.
         said: the event by which it is expunged; None when there is none, or it was taken back.
+        telling: the ledgers that carry that event, with their tips.
         carriers: the commits of all ledgers.
         listed: every run commit that is listed anywhere, and the ids that it is listed by.
     """
@@ -47,6 +48,7 @@ class Belongings:
     refs: tuple[Tip, ...]
     copies: tuple[Path, ...]
     said: Statement | None
+    telling: tuple[Tip, ...]
     carriers: frozenset[ObjectId]
     listed: Mapping[ObjectId, set[str]]
 
@@ -125,6 +127,7 @@ def find_belongings(
         refs=tuple(dict.fromkeys(refs)),
         copies=tuple(_copies(layout, id)),
         said=said,
+        telling=tuple(tip for tip, carried in rows.carried.items() if said is not None and said.commit in carried),
         carriers=frozenset(rows.carriers),
         listed=listed,
     )

@@ -120,12 +120,26 @@ def with_statement(repo: Repository, old: ObjectId, new: ObjectId, said: Stateme
         new: its tip without what is gone.
         said: the event; its author and time are those of the batch, so that it is the same when made again.
     """
-    carried = {parent for commit in ledger_commits(repo, new) for parent in commit.parents[1:]}
-    if said.commit in carried and all(commit.id != new for commit in ledger_commits(repo, old)):
+    if said.commit in _carried(repo, new) and all(commit.id != new for commit in ledger_commits(repo, old)):
         return new
     tree = repo.objects.write_tree({BATCH_FILE: encode_batch([BatchRow("event", said.event.id, said.commit)])})
     author, time = said.event.author, said.event.time // 1000
     return repo.objects.write_commit(tree, [new, said.commit], batch_subject([], 1) + "\n", author, time)
+
+
+def is_cut_off(repo: Repository, tip: ObjectId) -> bool:
+    """Whether the beginning of a ledger is not here, as in a shallow clone."""
+    cut_off = repo.cut_off()
+    return bool(cut_off) and any(commit.id in cut_off for commit in ledger_commits(repo, tip))
+
+
+def carries_all(repo: Repository, tip: ObjectId, other: ObjectId) -> bool:
+    """Whether a ledger carries every run and event that another one does."""
+    return _carried(repo, other) <= _carried(repo, tip)
+
+
+def _carried(repo: Repository, tip: ObjectId) -> set[ObjectId]:
+    return {parent for commit in ledger_commits(repo, tip) for parent in commit.parents[1:]}
 
 
 def is_empty(repo: Repository, tip: ObjectId) -> bool:

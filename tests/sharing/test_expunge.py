@@ -414,7 +414,7 @@ def test_bytes_that_only_it_needs_go_and_shared_ones_stay(trio):
             ids.append(str(run.id))
     (ann.folder / "own.bin").unlink()
     assert plan(ann, ids[0]).bytes.here == 1
-    assert gone(ann, ids[0]).files == 1
+    assert gone(ann, ids[0]).bytes == (1, 0)
     assert files_with(ann.folder, SECRET) == []
     assert len(files_with(ann.folder, "sharedshared")) == 1
 
@@ -494,8 +494,14 @@ def test_ledgers_of_a_bundle_are_rebuilt_here_and_the_bundle_does_not_bring_it_b
     with bob.here():
         apply_bundle(bob.project, tmp_path / "runs.bundle")
         assert bob.names() == ["good", "leaky"]
+        commit, (ledger,) = commits(bob)["leaky"], [name for name in bob.refs() if name.endswith("/ann")]
         gone(bob, bad, prune=True)
+        assert not is_stored(bob, commit)
+        rebuilt = bob.git("rev-parse", ledger)
         apply_bundle(bob.project, tmp_path / "runs.bundle")
+    assert bob.git("rev-parse", ledger) == rebuilt
+    assert commit not in reachable(bob.folder)
+    assert SECRET not in reachable(bob.folder)
     assert bob.names() == ["good"]
 
 
@@ -647,10 +653,8 @@ def test_killed_at_any_moment_it_is_repeated_and_ends_right(trio, remote, tmp_pa
     for lock in ann.folder.rglob("*.lock"):
         if "refs" in str(lock):
             os.unlink(lock)
-    try:
-        assert gone(ann, bad, prune=True).failed == []
-    except RunNotFoundError:
-        assert plan(ann, bad) is None
+    done = gone(ann, bad, prune=True)
+    assert (done.failed, done.stored) == ([], [])
     assert SECRET not in reachable(remote)
     assert SECRET not in reachable(ann.folder)
     assert ann.names() == ["good", "unshared"]

@@ -141,6 +141,9 @@ def _say_end(done: Expunged) -> None:
         say(f"warning: {failed.where} still has it: {failed.reason}{hint}", role="warning")
     for reason in done.unread:
         say(f"warning: not taken in: {reason}: gittrack fetch", role="warning")
+    if done.bytes.kept:
+        text = "stays: another run uses it, or one is being written that may; what none needs: gittrack gc"
+        say(f"warning: {_plural(done.bytes.kept, 'file')} of artifacts {text}", role="warning")
     id = done.plan.id
     if done.failed:
         say(f"the rest is done; when that is mended: gittrack expunge {id}")
@@ -180,7 +183,8 @@ def _outcome(done: Expunged) -> dict[str, Any]:
         "failed": [item._asdict() for item in done.failed],
         "left": done.left,
         "unread": done.unread,
-        "files": done.files,
+        "files": done.bytes.gone,
+        "files_kept": done.bytes.kept,
         "pruned": done.pruned,
         "stored": done.stored,
     }

@@ -47,6 +47,11 @@ def is_remote(project: Project, word: str) -> bool:
     return word in remote_names(project.git_config) or is_place(word)
 
 
+def names_of_remotes(project: Project) -> list[str]:
+    """What git calls the remotes of a repository."""
+    return remote_names(project.git_config)
+
+
 def first_month(project: Project, since: str | None) -> str:
     """The first month whose ledgers are fetched, ``yyyy-mm``; empty: all.
 

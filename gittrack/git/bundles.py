@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gittrack.core.ids import RefName
+from gittrack.core.ids import ObjectId, RefName
 from gittrack.errors import CorruptRecordError, GitProgramError, StorageError, UsageError
 from gittrack.git.failures import disk_hint
 from gittrack.git.program import run_git
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from gittrack.git.repository import Repository
 
 
+_BASIS = re.compile(rb"-([0-9a-f]{40})(?![0-9a-f])")
+_LONGEST = 4096
+"""Bytes of a line of a bundle's head that is understood: an id, and a commit's subject."""
 _FIRST_LINES = (b"# v2 git bundle\n", b"# v3 git bundle\n")
 
 
@@ -33,6 +37,24 @@ def check_bundle(file: Path) -> None:
         raise StorageError(f"cannot read '{file}': {error.strerror}", hint=f"ls -l {file}") from error
     if line not in _FIRST_LINES:
         raise CorruptRecordError(f"'{file}' is no bundle", hint="gittrack bundle create FILE")
+
+
+def lacking(repo: Repository, file: Path) -> list[ObjectId]:
+    """The commits that a bundle builds on, as whoever wrote it said that they are there, and that are not here.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    basis = []
+    try:
+        with open(file, "rb") as opened:
+            opened.readline(32)
+            while (line := opened.readline(_LONGEST)).startswith((b"-", b"@")):
+                if found := _BASIS.match(line):
+                    basis.append(ObjectId(found[1].decode("ascii")))
+    except OSError as error:
+        raise StorageError(f"cannot read '{file}': {error.strerror}", hint=f"ls -l {file}") from error
+    return [commit for commit in basis if not repo.objects.exists(commit)]
 
 
 def write_bundle(repo: Repository, file: Path, names: Sequence[RefName], without: Sequence[str] = ()) -> None:

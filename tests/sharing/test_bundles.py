@@ -6,7 +6,7 @@ import pytest
 
 from gittrack.api.annotate import tag_run
 from gittrack.api.bundle import apply_bundle, create_bundle
-from gittrack.errors import CorruptRecordError, NotFoundError, UsageError
+from gittrack.errors import ConflictError, CorruptRecordError, NotFoundError, UsageError
 
 
 def create(person, file, **more):
@@ -32,7 +32,9 @@ def test_runs_go_both_ways_in_files(people, tmp_path):
     ann.run("third")
     create(bob, tmp_path / "back.bundle")
     assert apply(ann, tmp_path / "back.bundle") == 2
-    create(ann, file)
+    with pytest.raises(ConflictError, match="is there already"):
+        create(ann, file)
+    assert create(ann, file, replace=True).runs == 3
     apply(bob, file)
     assert ann.names() == bob.names() == ["first", "second", "third"]
     ann.push()
@@ -98,3 +100,25 @@ def test_a_bundle_that_waits_for_a_fetch_says_so(people, gittrack_cli, tmp_path)
     for done in said:
         assert "gittrack: waiting for another push or fetch of this clone\n" in done.stderr
         assert done.returncode == 0
+
+
+def test_a_bundle_that_builds_on_code_that_is_not_here_says_what_to_fetch(people, tmp_path, gittrack_cli):
+    ann, bob = people("ann"), people("bob")
+    (ann.folder / "new.py").write_text("1\n")
+    ann.git("add", ".")
+    ann.git("commit", "-qm", "new")
+    ann.run("first")
+    file = str(tmp_path / "since.bundle")
+    written = gittrack_cli("bundle", "create", file, "--without", "HEAD", cwd=ann.folder)
+    assert "wrote 1 run, " in written.stderr
+    refused = gittrack_cli("bundle", "apply", file, cwd=bob.folder)
+    assert refused.returncode == 3
+    assert f"builds on commits of code that are not here: {ann.git('rev-parse', 'HEAD')}" in refused.stderr
+    assert "hint: git fetch, and repeat it" in refused.stderr
+    again = gittrack_cli("bundle", "create", file, cwd=ann.folder)
+    assert (again.returncode, "hint: --force replaces it" in again.stderr) == (5, True)
+    ann.git("push", "-q", "origin", "HEAD")
+    bob.git("fetch", "-q")
+    assert gittrack_cli("bundle", "apply", file, cwd=bob.folder).returncode == 0
+    assert bob.names() == ["first"]
+    assert gittrack_cli("bundle", "create", file, "--force", cwd=ann.folder).returncode == 0

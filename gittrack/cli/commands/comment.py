@@ -45,18 +45,20 @@ def command(
     Comments travel with `gittrack push` and `gittrack fetch`; `gittrack ls "text('word')"` finds their runs.
     """
     from gittrack.api import comments
+    from gittrack.cli.sharing_hint import share_hint
 
     _check(text, reply, [resolve, reopen, delete], shows=as_json or checks, run=run)
     project = session.recovered()
     if text is not None:
         said = comments.comment_run(project, run, sys.stdin.read() if text == "-" else text, answers=reply)
-        say(f"comment {said.handle} is kept; share it: gittrack push")
+        say(f"comment {said.handle} is kept{share_hint(project)}")
     elif resolve or reopen:
         comments.resolve_thread(project, run, resolve or reopen or "", resolved=resolve is not None)
-        say(f"the thread of comment {resolve or reopen} is {'settled' if resolve else 'open again'}")
+        done = "settled" if resolve else "open again"
+        say(f"the thread of comment {resolve or reopen} is {done}{share_hint(project)}")
     elif delete:
         comments.take_back(project, run, delete)
-        say(f"comment {delete} is taken back; who fetched it before can still find it in git")
+        say(f"comment {delete} is taken back{share_hint(project)}; who fetched it before can still find it in git")
     else:
         _show(session, run, as_json=as_json, checks=checks)
 

@@ -47,7 +47,7 @@ def command(session: Session, name: str | None, value: str | None, unset: bool, 
 
             shapes.print_json(setting=shapes.setting(found))
         else:
-            print_data(display(_text(found.value)))
+            print_data(display(_value(found)))
 
 
 def _print_all(session: Session, settings: list[Setting], *, as_json: bool) -> None:
@@ -60,7 +60,7 @@ def _print_all(session: Session, settings: list[Setting], *, as_json: bool) -> N
 
     from gittrack.cli.render import Cell, Column, table
 
-    facts = [(item.name, _text(item.value), item.source) for item in settings]
+    facts = [(item.name, _value(item), item.source) for item in settings]
     room = _room(facts, session.stdout.width)
     rows = []
     for fact, item in zip(facts, settings, strict=True):
@@ -83,7 +83,7 @@ def _room(facts: list[tuple[str, str, str]], width: int | None) -> int:
 
 
 def _say_changed(setting: Setting) -> None:
-    say(f"{setting.name} is '{_text(setting.value)}' now, from {setting.source}")
+    say(f"{setting.name} is '{_value(setting)}' now, from {setting.source}")
     if setting.source == "environment":
         from gittrack.config import variable
 
@@ -91,9 +91,17 @@ def _say_changed(setting: Setting) -> None:
     say("next: gittrack config")
 
 
+def _value(setting: Setting) -> str:
+    """The value as one types it."""
+    text = _text(setting.value)
+    return f"{text}s" if setting.name == "live" and setting.value else text
+
+
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
     if isinstance(value, int):
         return _size_text(value)
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -27,6 +27,7 @@ def command(session: Session, run: str, text: str | None, edit: bool, as_json: b
     """
     from gittrack.api.annotate import note_run
     from gittrack.api.read import find_run
+    from gittrack.cli.sharing_hint import share_hint
 
     if (text is not None) + edit + as_json > 1:
         raise UsageError("TEXT, --edit and --json exclude each other", hint=f"gittrack note {run} --edit")
@@ -45,7 +46,7 @@ def command(session: Session, run: str, text: str | None, edit: bool, as_json: b
         text = sys.stdin.read()
     noted = note_run(project, run, text.strip("\n") or None)
     say(f"the note of run '{noted.name}' is {'changed' if noted.note else 'removed'}")
-    say(f"next: gittrack show {noted.id[:8]}")
+    say(f"next: gittrack show {noted.id[:8]}{share_hint(project)}")
 
 
 def _edited(note: str, editor: str | None) -> str | None:

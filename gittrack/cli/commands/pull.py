@@ -43,8 +43,15 @@ def command(session: Session, remote: str | None, artifacts: str, since: str | N
 
         shapes.print_json(**sharing_shapes.fetched(found), artifacts=None if done is None else shapes.transfer(done))
     if done is None:
-        say("no bytes of artifacts were asked for: gittrack pull --artifacts models")
+        say(_nothing(artifacts))
         sys.exit(code_of(found))
     report(done, "pulled", "")
     if code := exit_code(done) or code_of(found):
         sys.exit(code)
+
+
+def _nothing(which: str) -> str:
+    if which == "none":
+        return "no bytes of artifacts were asked for: gittrack pull --artifacts models"
+    what = {"models": "no run here has a model", "all": "there is no run here"}
+    return f"{what.get(which, f'no run here is meant by {which}')}, so there are no bytes to bring: gittrack ls"

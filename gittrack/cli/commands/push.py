@@ -10,7 +10,7 @@ import click
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import say
 from gittrack.core.names import display
-from gittrack.errors import UsageError
+from gittrack.errors import RunExpungedError, RunNotFoundError, UsageError
 
 if TYPE_CHECKING:
     from gittrack.api.planned_push import PlannedRun
@@ -85,10 +85,24 @@ def command(
 
 def _remote_and_runs(project: Project, words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
     """The first word is a remote when git has one of that name, or when it is a URL or a path."""
-    from gittrack.api.remotes import is_remote
+    from gittrack.api.read import find_listed
+    from gittrack.api.remotes import is_remote, names_of_remotes
 
-    if words and is_remote(project, words[0]):
+    if not words:
+        return None, ()
+    if is_remote(project, words[0]):
         return words[0], words[1:]
+    try:
+        find_listed(project, words[:1])
+    except RunExpungedError:
+        raise
+    except RunNotFoundError as error:
+        from difflib import get_close_matches
+
+        near = get_close_matches(words[0], names_of_remotes(project), 1)
+        hint = f"gittrack push {near[0]}" if near else "git remote -v, or for runs: gittrack ls"
+        text = f"no remote is called '{display(words[0], 80)}', and {error.message}"
+        raise RunNotFoundError(text, hint=hint) from error
     return None, words
 
 

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 def command(session: Session, run: str, name: str) -> None:
     """Give a run another name. Its id stays."""
     from gittrack.api.annotate import rename_run
+    from gittrack.cli.sharing_hint import share_hint
 
     project = session.recovered()
     renamed = rename_run(project, run, name)
     say(f"run {renamed.id[:8]} is '{renamed.name}' now")
     if not _addresses(project, renamed):
         say("warning: that name does not address this run, or not it alone: its id does", role="warning")
-    say(f"next: gittrack show {renamed.id[:8]}")
+    say(f"next: gittrack show {renamed.id[:8]}{share_hint(project)}")
 
 
 def _addresses(project: Project, run: SavedRun) -> bool:

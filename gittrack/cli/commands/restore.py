@@ -16,8 +16,9 @@ from gittrack.cli.terminal import say
 def command(session: Session, runs: tuple[str, ...]) -> None:
     """Bring deleted runs back. `gittrack ls --deleted` lists them."""
     from gittrack.api.annotate import restore_run
+    from gittrack.cli.sharing_hint import share_hint
 
     project = session.recovered()
     for address in runs:
         run = restore_run(project, address)
-        say(f"run '{run.name}' is back: gittrack show {run.id[:8]}")
+        say(f"run '{run.name}' is back: gittrack show {run.id[:8]}{share_hint(project)}")

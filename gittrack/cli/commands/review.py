@@ -65,9 +65,11 @@ def reject_command(session: Session, run: str, text: str) -> None:
 def withdraw_command(session: Session, run: str) -> None:
     """Take back what you said of a run."""
     from gittrack.api.reviews import withdraw_review
+    from gittrack.cli.sharing_hint import share_hint
 
-    found = withdraw_review(session.recovered(), run)
-    say(f"what you said of run '{found.name}' is withdrawn; share it: gittrack push")
+    project = session.recovered()
+    found = withdraw_review(project, run)
+    say(f"what you said of run '{found.name}' is withdrawn{share_hint(project)}")
 
 
 @command.command("show")
@@ -101,10 +103,12 @@ def show_command(session: Session, run: str, as_json: bool, checks: bool) -> Non
 
 def _say_it(session: Session, address: str, verdict: str, text: str, asked: str = "") -> None:
     from gittrack.api.reviews import review_run
+    from gittrack.cli.sharing_hint import share_hint
 
-    run = review_run(session.recovered(), address, verdict, text, asked=asked)
+    project = session.recovered()
+    run = review_run(project, address, verdict, text, asked=asked)
     what = f"a review of run '{run.name}' is requested" if verdict == "requested" else f"run '{run.name}' is {verdict}"
-    say(f"{what}; share it: gittrack push")
+    say(f"{what}{share_hint(project)}")
 
 
 def _lines(review: Review, now: int, signatures: Signatures) -> list[str]:

@@ -28,6 +28,7 @@ def command(session: Session, runs: tuple[str, ...], dry_run: bool, yes: bool) -
     """Delete runs: they are hidden, and can be restored. Their commits stay in git."""
     from gittrack.api.annotate import delete_run
     from gittrack.api.read import find_run
+    from gittrack.cli.sharing_hint import share_hint
 
     project = session.recovered()
     # All are looked up before the first is deleted: @latest and @-2 mean what they meant when they were typed.
@@ -44,7 +45,7 @@ def command(session: Session, runs: tuple[str, ...], dry_run: bool, yes: bool) -
         _ask(list(found.values()))
     for run in found.values():
         delete_run(project, run.id)
-        say(f"deleted run '{run.name}'; bring it back: gittrack restore {run.id[:8]}")
+        say(f"deleted run '{run.name}'; bring it back: gittrack restore {run.id[:8]}{share_hint(project)}")
 
 
 def _check(run: SavedRun) -> None:

@@ -23,6 +23,7 @@ EXAMPLE = "gittrack tag @latest stage=best"
 def command(session: Session, run: str, pairs: tuple[str, ...], removed: tuple[str, ...], as_json: bool) -> None:
     """Show, set or remove tags of a run. Without KEY=VALUE and --delete they are printed."""
     from gittrack.api.annotate import tag_run
+    from gittrack.cli.sharing_hint import share_hint
 
     changes: dict[str, str | None] = dict(parse_pairs(pairs, EXAMPLE))
     for key in removed:
@@ -33,12 +34,13 @@ def command(session: Session, run: str, pairs: tuple[str, ...], removed: tuple[s
     if not changes:
         _print(session, run, as_json=as_json)
         return
-    tagged = tag_run(session.recovered(), run, changes)
+    project = session.recovered()
+    tagged = tag_run(project, run, changes)
     for key, value in changes.items():
         key = check_tag_key(key)  # as it is kept, like the value: a secret is not said again
         said = f"tag '{key}' is removed" if value is None else f"tag '{key}' is '{tagged.tags.get(key, '')}'"
         say(f"{said} on run '{tagged.name}'")
-    say(f"next: gittrack show {tagged.id[:8]}")
+    say(f"next: gittrack show {tagged.id[:8]}{share_hint(project)}")
 
 
 def _print(session: Session, address: str, *, as_json: bool) -> None:

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from gittrack.api.read import find_run, folded_run
+from gittrack.api.read import find_run, folded_run, may_ask_index
 from gittrack.api.saved_run import SavedRun
+from gittrack.core.expunged import expunger, hidden, unread_text
 from gittrack.core.ids import ObjectId, RunId
 from gittrack.core.message import ListedRun, decode_message
 from gittrack.core.problem import Problem
 from gittrack.errors import GittrackError, RunNotFoundError
-from gittrack.store.catalog import current_commits
+from gittrack.store.catalog import current_commits, read_catalog
 from gittrack.store.checkpoints import (
     Checkpoint,
+    checkpoint_row,
     checkpoint_time,
     continued_commit,
     fetched_checkpoints,
     finish_checkpoint,
+    require_parents,
 )
 from gittrack.store.live import live_ids
 from gittrack.store.pushed_checkpoints import PushedCheckpoints, write_pushed
 from gittrack.store.recovery import Recovery
+from gittrack.store.refused import read_refused
 from gittrack.store.remotes import asked_of, repository_of
 from gittrack.store.run_reader import read_record
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
     from gittrack.core.records import Event
+    from gittrack.index.database import IndexDatabase
 
 SILENT = 15 * 60_000
 """Milliseconds without a new checkpoint after which a run may be dead."""
@@ -56,11 +61,14 @@ def runs_elsewhere(
         try:
             if each.id in here or is_over(project, each, listed.get(each.id, {})):
                 continue
+            expunged = expunger(events.get(f"run:{each.id}", ()))
+            if expunged is not None:
+                raise hidden(each.id, expunged)
             run = _run(project, each, events)
             if each.id not in found or (run.seen or 0) > (found[each.id].seen or 0):
                 found[each.id] = run
         except GittrackError as error:
-            problems.append(Problem(f"checkpoint of run {each.id}", error.message))
+            problems.append(Problem(f"checkpoint of run {each.id}", unread_text(error)))
     return found, problems
 
 
@@ -68,7 +76,40 @@ def is_over(project: Project, checkpoint: Checkpoint, commits: Mapping[ObjectId,
     """Whether a run with a checkpoint has ended, as its finished commits tell; a resumption goes on beside one."""
     if not commits:
         return False
+    if not project.repo.objects.exists(checkpoint.commit):
+        return False  # somebody has seen it and nobody here: it may be that of a resumption
     return current_commits(project.repo, dict(commits)) != [continued_commit(project.repo, checkpoint.commit)]
+
+
+def still_going_on(project: Project, checkpoints: Mapping[RunId, ObjectId]) -> tuple[RunId, ...]:
+    """Those runs of which a checkpoint is at a remote that go on, as far as is known here; a server may refuse to give
+    one up when its run is over.
+
+    Args:
+        project: where.
+        checkpoints: the run and its checkpoint, which need not be here.
+    """
+    if not checkpoints:
+        return ()
+    refused = read_refused(project.layout)
+    sound = [Checkpoint(id, tip) for id, tip in checkpoints.items() if checkpoint_row(id, tip) not in refused]
+    listed = _listed_here(project, [each.id for each in sound])
+    return tuple(each.id for each in sound if not is_over(project, each, listed[each.id]))
+
+
+def _listed_here(project: Project, ids: Sequence[RunId]) -> Mapping[RunId, Mapping[ObjectId, set[str]]]:
+    """The finished commits of some runs, and their writers."""
+    if may_ask_index() and project.layout.index_file.exists():
+        from gittrack.api.run_index import ask
+        from gittrack.index.seen import commits_of
+
+        def found(index: IndexDatabase) -> Mapping[RunId, Mapping[ObjectId, set[str]]]:
+            with index.reading() as sql:
+                return dict(commits_of(sql, ids))
+
+        return ask(project, found)
+    runs = read_catalog(project.repo).runs  # to make the index is not worth while for so few
+    return {id: runs.get(id, {}) for id in ids}
 
 
 def _run(project: Project, checkpoint: Checkpoint, events: Mapping[str, list[Event]]) -> SavedRun:
@@ -133,12 +174,13 @@ def finish_elsewhere(project: Project, run: SavedRun) -> Recovery:
         run: of :func:`run_elsewhere`.
 
     Raises:
-        StorageError: it cannot be written.
+        StorageError: it cannot be written, or in a shallow clone the code before it is cut off.
     """
     assert run.checkpoint is not None
     checkpoint = next((each for each in fetched_checkpoints(project.repo) if each.commit == run.checkpoint), None)
     if checkpoint is None:
         raise RunNotFoundError(f"the checkpoint of run '{run.id[:8]}' is gone", hint="gittrack fetch")
+    require_parents(project.repo, checkpoint.commit)
     # First: killed in between, the next push finds a checkpoint of a run that no ledger lists, and leaves it.
     repository = repository_of(project.layout, checkpoint.remote)
     write_pushed(project.layout, PushedCheckpoints(run.id, repository, checkpoint.commit))

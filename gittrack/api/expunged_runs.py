@@ -34,6 +34,11 @@ def expunged_runs(project: Project) -> dict[RunId, Event]:
     return ask(project, found)
 
 
+def expunged_in_ledgers(project: Project) -> Collection[RunId]:
+    """The runs that ledgers say to be expunged; unlike :func:`expunged_runs` it does not ask the index."""
+    return _standing(expunged_events(project.repo, project.layout)).keys()
+
+
 def hidden_runs(project: Project) -> dict[RunId, Event]:
     """Those of them of which a commit still lies here."""
 

@@ -6,13 +6,14 @@ import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gittrack.api.expunged_runs import expunged_runs
 from gittrack.api.read import find_run
 from gittrack.api.shared_rows import SharedRows
 from gittrack.core.ids import ObjectId, RunId
 from gittrack.core.ledger import BatchRow
 from gittrack.core.problem import Problem
 from gittrack.core.refs import remote_checkpoint_ref
-from gittrack.errors import GittrackError, RefMovedError, RunExpungedError, RunNotFoundError
+from gittrack.errors import GittrackError, RefMovedError, RunNotFoundError
 from gittrack.git.refs import RefUpdate
 from gittrack.store.checkpoint_there import CheckpointThere
 from gittrack.store.outgoing import refusal
@@ -37,8 +38,10 @@ def push_finished(project: Project, id: RunId, remote: Remote) -> None:
     try:
         if find_run(project, id).deleted:
             return
-    except RunExpungedError:
-        return
+    except RunNotFoundError:
+        if id in expunged_runs(project):
+            return
+        raise
     push(project, plan_push(project, remote.name, runs=[id]))
 
 
@@ -89,10 +92,8 @@ def _is_over(project: Project, id: RunId, remote: Remote) -> bool:
         return False
     try:
         run = find_run(project, id)
-    except RunExpungedError:
-        return True
     except RunNotFoundError:
-        return False
+        return id in expunged_runs(project)
     if run.commit is None:
         return False
     return run.deleted or bool(SharedRows(project, remote.slug)([BatchRow("run", id, run.commit)]))

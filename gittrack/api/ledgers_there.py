@@ -73,12 +73,12 @@ class News(NamedTuple):
     Attributes:
         ledgers: their names, ``month/writer``.
         behind: one's own of which the remote has an earlier state; the others' are theirs to mend.
-        running: the runs that go on, whose checkpoints are there.
+        running: the runs whose checkpoints are there, and these.
     """
 
     ledgers: tuple[str, ...]
     behind: tuple[str, ...]
-    running: tuple[RunId, ...]
+    running: Mapping[RunId, ObjectId]
 
 
 def look_for_news(project: Project, remote: Remote) -> News:
@@ -88,7 +88,7 @@ def look_for_news(project: Project, remote: Remote) -> News:
     names = {f"{tip.month}/{tip.writer}" for tip in wanted.new if tip not in earlier}
     ledgers = tuple(sorted(names | {f"{ref.month}/{ref.writer}" for ref in wanted.gone}, reverse=True))
     own = [f"{tip.month}/{tip.writer}" for tip in earlier if tip.writer == project.writer]
-    return News(ledgers, tuple(own), tuple(sorted(wanted.live)))
+    return News(ledgers, tuple(own), dict(sorted(wanted.live.items())))
 
 
 def _is_earlier(project: Project, remote: Remote, tip: LedgerTip) -> bool:

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from gittrack.api.elsewhere import is_over
+from gittrack.api.elsewhere import still_going_on
 from gittrack.api.expunged_runs import hidden_runs, without_expunged
 from gittrack.api.ledgers_there import look_for_news
 from gittrack.api.live_beside import live_folders
 from gittrack.api.missing_bytes import MissingBytes, missing_bytes
 from gittrack.api.remotes import runs_remote
-from gittrack.api.run_index import ask
 from gittrack.api.shared_rows import SharedRows
 from gittrack.core.ids import ObjectId, RunId
 from gittrack.core.problem import Problem
 from gittrack.errors import NoRemoteError, RemoteError
 from gittrack.frozen import dataclass
-from gittrack.index.seen import commits_of
 from gittrack.store.checkpoints import fetched_checkpoints
 from gittrack.store.doubtful import read_doubtful
 from gittrack.store.outgoing import candidates
 from gittrack.store.places import behind
 from gittrack.store.pushed_checkpoints import pushed_checkpoints
-from gittrack.store.refused import read_refused
-from gittrack.store.remotes import Remote, last_asked
+from gittrack.store.remotes import last_asked
 from gittrack.store.waiting_bytes import read_waiting
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
-    from gittrack.index.database import IndexDatabase
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +98,9 @@ def sharing_status(
     found, _ = without_expunged(project, [each for each in found if each.is_own])
     news, unreachable = None, ""
     lacking = tuple(lack.name for lack in behind(project.repo, project.layout, remote, project.writer))
-    elsewhere = tuple(each.id for each in fetched_checkpoints(project.repo, remote.slug))
+    elsewhere: Mapping[RunId, ObjectId] = {
+        each.id: each.commit for each in fetched_checkpoints(project.repo, remote.slug)
+    }
     if not offline:
         try:
             there = look_for_news(project, remote)
@@ -120,7 +118,7 @@ def sharing_status(
         unreachable=unreachable,
         problems=tuple(problems),
         bytes=missing,
-        elsewhere=_going_on(project, remote, [id for id in elsewhere if id not in running]),
+        elsewhere=still_going_on(project, {id: tip for id, tip in elsewhere.items() if id not in running}),
         checkpoints=tuple(
             Problem(f"checkpoints of run {noted.id}", noted.problem)
             for noted in pushed_checkpoints(project.layout)
@@ -135,21 +133,3 @@ def sharing_status(
 
 def _none(error: NoRemoteError) -> str:
     return f"{error.message}: {error.hint}" if error.hint else error.message
-
-
-def _going_on(project: Project, remote: Remote, ids: Sequence[RunId]) -> tuple[RunId, ...]:
-    """Those of some runs with checkpoints there that nobody here knows to be over, nor were they refused."""
-    refused = {row.id for row in read_refused(project.layout)}
-    meant = [id for id in ids if id not in refused]
-    if not meant:
-        return ()
-
-    def listed(index: IndexDatabase) -> dict[RunId, dict[ObjectId, set[str]]]:
-        with index.reading() as sql:
-            return dict(commits_of(sql, meant))
-
-    commits = ask(project, listed)
-    fetched = {each.id: each for each in fetched_checkpoints(project.repo, remote.slug)}
-    return tuple(
-        id for id in meant if not commits.get(id) or (id in fetched and not is_over(project, fetched[id], commits[id]))
-    )

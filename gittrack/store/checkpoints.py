@@ -19,7 +19,8 @@ from gittrack.core.parsed_refs import RemoteCheckpointRef, parse_ref
 from gittrack.core.records import RunStatus
 from gittrack.core.refs import LIVE, REMOTE_PREFIX, inbox_ref
 from gittrack.core.run_tree import encode_tree
-from gittrack.errors import GittrackError
+from gittrack.errors import GitProgramError, GittrackError, StorageError
+from gittrack.git.reachable import unreachable
 from gittrack.git.ref_folders import may_have
 from gittrack.git.repository import Repository
 from gittrack.git.retry import retried
@@ -37,14 +38,14 @@ class Checkpoint(NamedTuple):
     Attributes:
         id: the run.
         commit: the checkpoint.
-        ref: where it is remembered here.
+        ref: where it is remembered here; empty: nowhere.
         remote: the slug of the remote.
     """
 
     id: RunId
     commit: ObjectId
-    ref: RefName
-    remote: str
+    ref: RefName = RefName("")
+    remote: str = ""
 
 
 def fetched_checkpoints(repo: Repository, slug: str = "") -> list[Checkpoint]:
@@ -94,6 +95,13 @@ def write_checkpoint(repo: Repository, journals: Sequence[JournalContents], now:
     return retried(lambda: write_run(repo, journals, running_at=now)[0])
 
 
+def checkpoint_row(id: RunId, commit: ObjectId) -> BatchRow:
+    """What is remembered of a refused checkpoint; no row of a ledger is it: a finished run that is no checkpoint is
+    sound, wherever else it is listed.
+    """
+    return BatchRow("run", f"{LIVE}/{id}", commit)
+
+
 def checkpoint_fault(repo: Repository, id: RunId, commit: ObjectId) -> str:
     """Why what was fetched as the checkpoint of a run must not be shown; empty when it is sound."""
     reason = fault_of(repo, BatchRow("run", id, commit))
@@ -128,6 +136,21 @@ def continued_commit(repo: Repository, commit: ObjectId) -> ObjectId | None:
     return parents[1] if len(parents) > 1 else None
 
 
+def require_parents(repo: Repository, commit: ObjectId) -> None:
+    """See to it that a commit of one's own can have the parents of a checkpoint: in a shallow clone they may be cut off
+    with all before them, and git fails in a clone where a commit's parents are missing.
+
+    Raises:
+        StorageError: they are not here.
+    """
+    parents = repo.objects.read_commit(commit).parents
+    try:
+        unreachable(repo, parents, (tip for _, tip in repo.refs.list("refs/")))
+    except GitProgramError as error:
+        text = f"the code before checkpoint '{commit[:10]}' is not here, so no run can be made of it"
+        raise StorageError(text, hint="git fetch --unshallow" if repo.cut_off() else "git fetch") from error
+
+
 def finish_checkpoint(repo: Repository, id: RunId, commit: ObjectId) -> ObjectId:
     """Make a run whose machine is gone a finished one: crashed, as far as its last checkpoint knows it.
 
@@ -137,10 +160,11 @@ def finish_checkpoint(repo: Repository, id: RunId, commit: ObjectId) -> ObjectId
         The run commit, which the inbox names.
 
     Raises:
-        StorageError: git could not store it.
+        StorageError: git could not store it, or the code before it is not here; nothing is written then.
         RefMovedError: the inbox has a run of this id.
         CorruptRecordError: the checkpoint is damaged.
     """
+    require_parents(repo, commit)
     body = read_body(repo, commit)
     seen = repo.objects.read_commit(commit)
     points = [max(series.timestamps) for series in body.series.values() if len(series)]

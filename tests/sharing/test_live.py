@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -502,28 +503,41 @@ def test_a_shallow_clone_gets_checkpoints_without_the_history_of_the_code(people
     ann.git("push", "-q", "origin", "main")
     cid = people("cid", None, "--depth=1", "--no-local")
     cid.run("own")
+    cid.push()
     assert cid.names() == ["own"]
     ann.git("commit", "-q", "--allow-empty", "-m", "new")
     run = begun(ann, name="long")
     checkpoint(ann, run.id)
     cid.fetch()
     assert cid.names() == ["long", "own"]
-    assert cid.git("rev-list", "--count", "--all") == "3", "HEAD, one's own run, the checkpoint"
-    before = _index_version(cid)
+    own = int(cid.git("rev-list", "--count", "HEAD", "--glob=refs/runs-remote/origin/2*"))
+    assert int(cid.git("rev-list", "--count", "--all")) == own + 1, "the checkpoint alone, of all that ann has"
+    forgotten = _watch_for_forgetting(cid)
     run.log_metric("loss", 0.5)
     checkpoint(ann, run.id)
     cid.fetch()
     assert len(seen(cid, run.id).history("loss")) == 1
-    assert _index_version(cid) == before, "where checkpoints come and go the index is not made anew"
+    cid.run("more")  # else the index is not asked: a run of this process goes on
+    assert cid.names() == ["long", "more", "own"]
+    assert forgotten() == 0, "where checkpoints come and go the index is not made anew"
+    cid.git("fetch", "-q", "--unshallow")
+    cid.run("most")
+    assert cid.names() == ["long", "more", "most", "own"]
+    assert forgotten() > 0, "where the history is not cut off any more it is"
     ended(ann, run)
 
 
-def _index_version(person):
-    """What the index has read of the history that is cut off."""
-    import sqlite3
-
+def _watch_for_forgetting(person):
+    """Has the index count the ledgers that it forgets, as it does of all before it is made anew; gives what asks."""
     with sqlite3.connect(person.folder / ".git/gittrack/index.sqlite") as sql:
-        return sql.execute("SELECT rowid, id, name FROM ref ORDER BY id").fetchall()
+        sql.execute("CREATE TABLE forgotten (id)")
+        sql.execute("CREATE TRIGGER forgetting AFTER DELETE ON ref BEGIN INSERT INTO forgotten VALUES (old.id); END")
+
+    def count():
+        with sqlite3.connect(person.folder / ".git/gittrack/index.sqlite") as sql:
+            return sql.execute("SELECT count(*) FROM forgotten").fetchone()[0]
+
+    return count
 
 
 def test_a_run_whose_machine_is_gone_is_finished_by_who_asks_for_it(people, remote, gittrack_cli):

@@ -89,9 +89,9 @@ def concerns(project: Project, row: BatchRow, expunged: Collection[RunId]) -> bo
     return is_of_run and event.kind != EXPUNGED
 
 
-def stated_in(project: Project, rows: Iterable[BatchRow]) -> set[RunId]:
+def stated_in(project: Project, rows: Iterable[BatchRow]) -> dict[RunId, Event]:
     """The runs that events among some rows say to be expunged, for rows that the index does not know yet."""
-    return set(_standing(_read(project, rows)))
+    return _standing(_read(project, rows))
 
 
 def _read(project: Project, rows: Iterable[BatchRow]) -> list[Event]:

@@ -40,11 +40,11 @@ def keep_own(project: Project, old: Rewritten) -> None:
     Who expunged it is written by whoever wrote the ledger, so that a forged statement would delete. What is expunged
     stays hidden and is pushed no more; its owner drops it, or takes the statement back.
     """
-    own = [row for row in old.lost if old.writer == project.writer or _is_own(project, row)]
+    own = [row for row in old.lost if old.writer == project.writer or is_own_row(project, row)]
     keep_here(project.repo, project.layout, own, project.author, project.now())
 
 
-def _is_own(project: Project, row: BatchRow) -> bool:
+def is_own_row(project: Project, row: BatchRow) -> bool:
     """Whether a run or an event is by the person who works here, whatever their ledger was called then."""
     try:
         if row.kind == "event":

@@ -174,3 +174,25 @@ def test_months_that_have_not_begun_come_last_and_the_old_ones_at_once():
     assert len(rounds) == 61
     assert "9999-12" in [tip.month for tip in rounds[-1][1]]
     assert sum(len(tips) for _, tips in rounds) == len(months)
+
+
+def test_what_would_vanish_is_named_and_what_is_ones_own_is_never_dropped(people, gittrack_cli):
+    """Whoever can push can write that a run is expunged, in anybody's name."""
+    ann, eve, bob = people("ann"), people("eve"), people("bob")
+    mine = ann.run("mine")
+    ann.push()
+    for person in (eve, bob):
+        person.fetch()
+    forger = people("forger", "ann")
+    forger.fetch()
+    gittrack_cli("expunge", mine, "--id", mine, cwd=forger.folder)
+    said = gittrack_cli("fetch", cwd=ann.folder).stderr
+    assert "1 run would vanish" in said, said
+    assert f"{mine[:8]} mine, yours, stays here, expunged, it says, by Forger" in said
+    said = gittrack_cli("fetch", "--accept-rewrite", cwd=ann.folder).stderr
+    assert f"gittrack restore {mine}" in said, said
+    assert ann.names() == []
+    gittrack_cli("restore", mine, cwd=ann.folder)
+    assert ann.names() == ["mine"]
+    bob.fetch(accept_rewrites=True)
+    assert bob.names() == []

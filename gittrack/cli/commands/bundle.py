@@ -61,7 +61,7 @@ def apply_command(session: Session, file: str, as_json: bool) -> None:
         shapes.print_json(fetched=[sharing_shapes.fetched(item) for item in found])
     news = [item for item in found if item.rows or item.refused or item.rewritten]
     for item in news:
-        say_fetched(item)
+        say_fetched(project, item)
     if not news:
         say("everything in it is here already")
     if code := code_of(*found):

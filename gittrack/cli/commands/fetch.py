@@ -8,11 +8,14 @@ import click
 
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import say
+from gittrack.core.names import display
 
 if TYPE_CHECKING:
-    from gittrack.api.fetch import Fetched
+    from gittrack.api.fetch import Fetched, Rewritten
+    from gittrack.api.project import Project
 
 
+_SHOWN_RUNS = 10
 _SHOWN_REFUSED = 20
 
 
@@ -41,7 +44,7 @@ def command(session: Session, remote: str | None, accept_rewrite: bool, since: s
         from gittrack.cli import shapes, sharing_shapes
 
         shapes.print_json(**sharing_shapes.fetched(found))
-    say_fetched(found)
+    say_fetched(project, found)
     if code := code_of(found):
         raise SystemExit(code)
 
@@ -55,7 +58,7 @@ def code_of(*fetched: Fetched) -> int:
     return 6 if of_ledgers or (refused and not any(found.rows for found in fetched)) else 0
 
 
-def say_fetched(found: Fetched) -> None:
+def say_fetched(project: Project, found: Fetched) -> None:
     """Say what a fetch brought, and what it did not."""
     from gittrack.cli.render import plural
 
@@ -64,10 +67,7 @@ def say_fetched(found: Fetched) -> None:
     if len(found.refused) > _SHOWN_REFUSED:
         say(f"warning: and {len(found.refused) - _SHOWN_REFUSED} more: gittrack fsck", role="warning")
     for ledger in found.rewritten:
-        lost = plural(sum(row.kind == "run" for row in ledger.lost), "run")
-        what = "is gone from" if ledger.tip is None else "was rewritten at"
-        text = f"the ledger {ledger.ref.removeprefix('refs/runs-remote/')} {what} the remote; {lost} would vanish"
-        say(f"warning: {text}: gittrack fetch {found.remote} --accept-rewrite", role="warning")
+        _say_rewritten(project, ledger, found.remote)
     if found.behind:
         what = plural(len(found.behind), "ledger")
         say(
@@ -94,3 +94,20 @@ def say_fetched(found: Fetched) -> None:
     if found.running:
         goes = "goes" if len(found.running) == 1 else "go"
         say(f"{plural(len(found.running), 'run')} {goes} on elsewhere: gittrack ls --status running")
+
+
+def _say_rewritten(project: Project, ledger: Rewritten, remote: str) -> None:
+    from gittrack.api.vanishing import vanishing_runs
+    from gittrack.cli.render import plural
+
+    found = vanishing_runs(project, ledger)
+    what = "is gone from" if ledger.tip is None else "was rewritten at"
+    text = f"the ledger {ledger.ref.removeprefix('refs/runs-remote/')} {what} the remote"
+    lost = f"{plural(len(found), 'run')} would vanish" if found else "no run would vanish"
+    say(f"warning: {text}; {lost}: gittrack fetch {remote} --accept-rewrite", role="warning")
+    for run in found[:_SHOWN_RUNS]:
+        whose = ", yours, stays here" if run.is_own else ""
+        said = "" if run.expunged_by is None else f", expunged, it says, by {display(run.expunged_by, 60)}"
+        say(f"  {run.id[:8]} {display(run.name, 60)}{whose}{said}")
+    if len(found) > _SHOWN_RUNS:
+        say(f"  … and {len(found) - _SHOWN_RUNS} more")

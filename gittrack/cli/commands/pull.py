@@ -35,7 +35,7 @@ def command(session: Session, remote: str | None, artifacts: str, since: str | N
     project = session.recovered()
     with fetch_progress() as (told, checked):
         found = fetch(project, remote, since=since, told=told, checked=checked)
-    say_fetched(found)
+    say_fetched(project, found)
     with progress_bar("pull") as told_bytes:
         done = pull_wanted(project, artifacts, told_bytes)
     if as_json:

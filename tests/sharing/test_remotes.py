@@ -382,13 +382,13 @@ def test_of_a_full_disk_no_file_stays(people):
     assert [path.name for path in folder.glob("remotes.json*")] == ["remotes.json"]
 
 
-def test_many_refusals_are_a_few_lines(capsys):
+def test_many_refusals_are_a_few_lines(people, remote, capsys):
     from gittrack.api.fetch import Fetched
     from gittrack.cli.commands.fetch import code_of, say_fetched
     from gittrack.core.problem import Problem
 
     found = Fetched("origin", refused=tuple(Problem(f"run {number}", "bad") for number in range(20_000)))
-    say_fetched(found)
+    say_fetched(people("ann").project, found)
     lines = capsys.readouterr().err.splitlines()
     assert lines[20:] == [
         "gittrack: warning: and 19980 more: gittrack fsck",

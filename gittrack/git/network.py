@@ -18,7 +18,7 @@ from gittrack.core.redact import redact_url
 from gittrack.core.refs import REMOTE_PREFIX
 from gittrack.errors import InvalidNameError, RemoteError
 from gittrack.git.discovery import is_found_from
-from gittrack.git.network_failures import push_failure, remote_failure
+from gittrack.git.network_failures import push_failure, ref_in_the_way, remote_failure
 from gittrack.git.partial_clones import is_partial, left_out, settings_of_fetch, whole_filter
 from gittrack.git.program import start_git
 
@@ -60,12 +60,14 @@ class PushedRef(NamedTuple):
         accepted: it is there now.
         behind: it was refused because the remote has something newer.
         reason: git's or the server's words when it was refused.
+        in_the_way: a ref there that is above or below it, so that both cannot be; empty when there is none.
     """
 
     name: str
     accepted: bool
     behind: bool = False
     reason: str = ""
+    in_the_way: str = ""
 
 
 def list_remote(repo: Repository, remote: str, patterns: Sequence[str]) -> list[RemoteRef]:
@@ -185,7 +187,7 @@ def push_ref(
         if line.startswith("To "):
             place = redact_url(line[3:])
         elif len(flag) == 1 and rest.startswith((f"{source}:{name}\t", f"(delete):{name}\t", f":{name}\t")):
-            found.append((place, _pushed(name, flag, rest)))
+            found.append((place, _pushed(name, flag, rest, answer.messages)))
     if not found or (answer.code and all(pushed.accepted for _, pushed in found)):
         raise push_failure(remote, answer.messages, answer.output.decode("utf-8", "replace"))
     return _of_all(found)
@@ -215,11 +217,13 @@ def _of_all(found: Sequence[tuple[str, PushedRef]]) -> PushedRef:
     return pushed._replace(behind=False, reason=reason)
 
 
-def _pushed(name: str, flag: str, rest: str) -> PushedRef:
+def _pushed(name: str, flag: str, rest: str, messages: str) -> PushedRef:
     if flag != "!":
         return PushedRef(name, accepted=True)
     summary = rest.partition("\t")[2] or rest
     reason = summary.partition("(")[2].rpartition(")")[0] or summary
+    if other := ref_in_the_way(name, messages):
+        return PushedRef(name, accepted=False, reason=reason, in_the_way=other)
     behind = any(word in summary for word in ("fetch first", "non-fast-forward", "stale info", "already exists"))
     # Somebody moved it between the server's listing and its update: the same, told in other words.
     behind = behind or any(

@@ -68,7 +68,8 @@ _SIGNS = (
         "git remote -v",
     ),
     _Sign(
-        ("early EOF", "hung up unexpectedly", "RPC failed", "unexpected disconnect", "Broken pipe", "reset by peer"),
+        ("early EOF", "hung up unexpectedly", "RPC failed", "unexpected disconnect", "Broken pipe", "reset by peer",
+         "sideband demultiplexer"),
         RemoteError,
         "the connection to remote '{remote}' broke: {said}",
         "repeat the command: what was sent is not sent twice",
@@ -91,6 +92,8 @@ _OWN = re.compile(
 _SERVER = re.compile(r"\s*(?:remote: |ERROR: )")
 _QUOTED = re.compile(r"'[^']*/[^']*'")  # a URL or a path, whose words say nothing
 _FAILED = "error: failed to push some refs to "
+_BROKE = ("error: error in sideband demultiplexer", "send-pack: unexpected disconnect")
+_IN_THE_WAY = re.compile(r"': '(refs/.{1,400}?)' exists; cannot create '")
 
 
 def remote_failure(remote: str, messages: str, otherwise: str) -> RemoteError:
@@ -118,7 +121,8 @@ def remote_failure(remote: str, messages: str, otherwise: str) -> RemoteError:
 def push_failure(remote: str, messages: str, output: str) -> RemoteError:
     """The error for a push of which git does not say what became of the ref.
 
-    It ends so when the hook ``pre-push`` of the clone refuses: then nothing was sent.
+    It ends so when the hook ``pre-push`` of the clone refuses: then nothing was sent. And when the program at the other
+    end is killed: then git's last words are of the connection, and come after all that a hook said.
 
     Args:
         remote: as the caller named it.
@@ -126,13 +130,31 @@ def push_failure(remote: str, messages: str, output: str) -> RemoteError:
         output: its standard output, where git 2.39 lets the hook speak, too.
     """
     lines = [line.strip() for line in messages.split("\n") if line.strip()]
-    if any(line.startswith("fatal: ") for line in lines) or not any(line.startswith(_FAILED) for line in lines):
+    broke = any(line.startswith(_BROKE) for line in lines[-3:])
+    if (
+        broke
+        or any(line.startswith("fatal: ") for line in lines)
+        or not any(line.startswith(_FAILED) for line in lines)
+    ):
         return remote_failure(remote, messages, "git did not say what became of the push")
     words = [line for line in lines if not line.startswith((_FAILED, "hint: "))]
     words = words or [line.strip() for line in output.split("\n") if line.strip() and "\t" not in line]
     said = redact_text(words[-1]) if words else "it gives no reason"
     text = f"a hook of this clone refused (pre-push): {said}"
     return RemoteError(text, hint="git rev-parse --git-path hooks/pre-push")
+
+
+def ref_in_the_way(name: str, messages: str) -> str:
+    """The ref that a server names as the one above or below a pushed ref, so that both cannot be; empty for none.
+
+    Args:
+        name: of the pushed ref.
+        messages: git's, with the server's.
+    """
+    for found in _IN_THE_WAY.findall(messages):
+        if found.startswith(f"{name}/") or name.startswith(f"{found}/"):
+            return str(found)
+    return ""
 
 
 def _sign_in(signs: Sequence[_Sign], lines: Sequence[str]) -> tuple[_Sign, str] | None:

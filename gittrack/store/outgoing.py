@@ -8,6 +8,7 @@ everything in it and only does the rest. Two clones that push at once both end i
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from gittrack.core.events import is_event_message
 from gittrack.core.ids import ObjectId, RefName
 from gittrack.core.ledger import BatchKind, BatchRow
 from gittrack.core.message import experiment_in
+from gittrack.core.names import display
 from gittrack.core.parsed_refs import InboxRef, LocalLedgerRef, RemoteLedgerRef, parse_ref
 from gittrack.core.problem import Problem
 from gittrack.core.records import Writer
@@ -228,6 +230,10 @@ def _experiment(repo: Repository, row: BatchRow) -> str:
 
 def refusal(remote: Remote, answer: PushedRef) -> RemoteError:
     """The error for what a server refused."""
+    if answer.in_the_way:
+        text = f"remote '{remote.shown}' has a ref '{display(answer.in_the_way)}', so '{answer.name}' cannot be there"
+        words = shlex.join(["git", "push", remote.shown, f":{answer.in_the_way}"])
+        return RemoteError(text, hint=f"when nobody needs it: {words}")
     reason = answer.reason or "it gives no reason"
     hint = f"gittrack remote check {remote.shown}"
     if "hook declined" in reason:

@@ -178,6 +178,40 @@ def test_a_hook_before_the_push_is_asked_and_its_words_are_said(people, remote):
     assert len(ann.push().shared.rows) == 1
 
 
+def test_a_server_that_is_killed_after_it_took_the_push_is_a_broken_connection(people, remote):
+    ann = people("ann")
+    ann.run("first")
+    hook = script(remote / "hooks" / "post-receive", "kill -9 $PPID")
+    with pytest.raises(RemoteError, match="the connection to remote 'origin' broke") as caught:
+        ann.push()
+    assert caught.value.hint == "repeat the command: what was sent is not sent twice"
+    hook.unlink()
+    ann.push()
+    assert ann.refs() == [
+        ann.git("ls-remote", "origin", "refs/runs/*").split()[1].replace("runs", "runs-remote/origin")
+    ]
+
+
+@pytest.mark.parametrize("below", ["", "/ann/x"])
+def test_a_ref_there_that_is_in_the_way_is_named_once_with_what_removes_it(people, gittrack_cli, below):
+    ann = people("ann")
+    ann.run("first")
+    ann.push()
+    (ledger,) = ann.git("ls-remote", "origin", "refs/runs/*").split()[1:]
+    other = ledger.removesuffix("/ann") + below
+    ann.git("push", "-q", "origin", f":{ledger}")
+    ann.git("push", "-q", "origin", f"HEAD:{other}")
+    ann.run("second")
+    ann.git("update-ref", "-d", ledger.replace("runs", "runs-remote/origin"))
+    done = gittrack_cli("push", "--yes", cwd=ann.folder)
+    assert done.returncode == 1
+    assert f"remote 'origin' has a ref '{other}', so '{ledger}' cannot be there" in done.stderr
+    assert f"when nobody needs it: git push origin :{other}" in done.stderr
+    assert done.stderr.count("exists; cannot create") <= 1
+    ann.git("push", "-q", "origin", f":{other}")
+    assert gittrack_cli("push", "--yes", cwd=ann.folder).returncode == 0
+
+
 def test_only_gits_own_words_say_what_failed(people, tmp_path):
     from gittrack.errors import AuthenticationError
     from gittrack.git.network_failures import remote_failure

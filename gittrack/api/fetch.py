@@ -167,7 +167,7 @@ def _fetched(
     for month, tips in rounds:
         incoming.append(_take_month(project, remote, tips, told, checked, may_be_older=not whole))
         if told is not None and len(rounds) > 1:
-            told(f"gittrack: {month} is here: {sum(len(new.rows) for new in incoming[-1].ledgers):,} runs and events")
+            told(f"gittrack: {month} is here: {_counted([row for new in incoming[-1].ledgers for row in new.rows])}")
     if whole:
         gone = [FetchedLedger(ref.month, ref.writer, None) for ref in wanted.gone]
         if gone:
@@ -248,6 +248,12 @@ class _Scope(NamedTuple):
 def fetch_held(project: Project, remote: Remote, told: Told | None = None) -> Fetched:
     """As :func:`fetch`, for whoever holds the lock of sharing."""
     return _fetched(project, remote, accept_rewrites=False, told=told, checked=None)
+
+
+def _counted(rows: Sequence[BatchRow]) -> str:
+    kinds = [row.kind for row in rows]
+    counts = [(kinds.count("run"), "run"), (kinds.count("event"), "event")]
+    return " and ".join(f"{count:,} {noun}{'s' * (count != 1)}" for count, noun in counts if count) or "nothing new"
 
 
 def _take_month(

@@ -13,11 +13,20 @@ if TYPE_CHECKING:
     from gittrack.core.records import Event
 
 
+_LONGEST = 200
+"""Characters."""
+
+
 def said(event: Event) -> str:
-    """What somebody did: ``tagged it stage=best``, ``asked for a review``, ``comment 3f9c2e: looks good``."""
-    words = _WORDS.get(event.kind)
-    if words is not None:
-        return words(event)
+    """What somebody did: ``tagged it stage=best``, ``asked for a review``, ``comment 3f9c2e: looks good``.
+
+    A line of a listing: a long text is cut; ``comment RUN``, ``show`` and JSON have it whole.
+    """
+    text = _WORDS.get(event.kind, _other)(event)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _other(event: Event) -> str:
     what = f"{event.kind} {event.key}".rstrip()
     return f"{what} removed" if event.value is None else f"{what}: {event.value}"
 

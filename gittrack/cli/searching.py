@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gittrack.api.search import Found, Search, count_runs, search
-from gittrack.cli.terminal import say
+from gittrack.cli.terminal import SHOWN_WARNINGS, say, warn_of
 from gittrack.core.names import display
 from gittrack.core.query.parser import MAX_CONDITIONS, parse_query
 from gittrack.core.query.tree import EVERYTHING, AllOf, Constant, Expression, Field, SortKey, Within
@@ -259,10 +259,9 @@ def reading_progress() -> Iterator[Progress | None]:
 
 
 def say_problems(problems: Sequence[Problem]) -> None:
-    """Say what could not be read."""
-    for problem in problems:
-        say(f"warning: cannot read {problem.where}: {problem.reason}", role="warning")
-    if problems:
+    """Say what could not be read, and what names it all."""
+    warn_of([f"cannot read {problem.where}: {problem.reason}" for problem in problems])
+    if 0 < len(problems) <= SHOWN_WARNINGS:
         say("next: gittrack fsck")
 
 

@@ -25,6 +25,8 @@ _STYLES: dict[str, dict[str, Any]] = {
     "title": {"bold": True},
 }
 _PAGER = "less"
+SHOWN_WARNINGS = 5
+"""Of things of one kind that cannot be read so many are named; nobody reads a thousand lines."""
 _LAYOUT = re.compile(r"([\n\t]+)")
 
 
@@ -125,3 +127,11 @@ def say(text: str, role: Role = "") -> None:
     painted = Terminal.of(sys.stderr, read_process().environ).paint(head, role) if role else ""
     with suppress(OSError, ValueError):
         click.echo(f"gittrack: {painted}{colon}{rest}", err=True)
+
+
+def warn_of(texts: Sequence[str]) -> None:
+    """Say the first few of some warnings of one kind, how many more there are, and what names them all."""
+    for text in texts[:SHOWN_WARNINGS]:
+        say(f"warning: {text}", role="warning")
+    if len(texts) > SHOWN_WARNINGS:
+        say(f"warning: … and {len(texts) - SHOWN_WARNINGS} more: gittrack fsck", role="warning")

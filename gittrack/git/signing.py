@@ -24,7 +24,7 @@ _UNSIGNED = ObjectId("0" * 40)
 """What the commit that is signed is called in messages: it is never stored."""
 _LAST_WORDS = "fatal: failed to write commit object"
 _MENDS = (
-    (("agent", "no private key found"), "ssh-add"),
+    (("agent", "no private key found", "incorrect passphrase supplied to decrypt"), "ssh-add"),
     (("no pinentry", "inappropriate ioctl", "pinentry"), "export GPG_TTY=$(tty)"),
     (("gpg failed", "no secret key", "cannot run", "gpgsm failed"), "git config user.signingKey KEY"),
     (("signingkey", "load key", "no such file", "invalid format"), "git config user.signingKey KEY"),

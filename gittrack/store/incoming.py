@@ -215,7 +215,7 @@ def _checked(
             if progress is not None:
                 progress(done, total)
         if len(ledger.rows) - len(sound) > _MOST_REFUSED:
-            text = f"{len(ledger.rows) - len(sound)} of its runs and events are not what they should be"
+            text = f"{len(ledger.rows) - len(sound):,} of what it lists is not what it should be"
             found.refused.append(Problem(f"ledger {ledger.ref.removeprefix(REMOTE_PREFIX)}", text))
             continue
         ledgers.append(NewLedger(ledger.ref, ledger.writer, ledger.before, ledger.tip, tuple(sound)))

@@ -159,6 +159,18 @@ def test_a_run_that_cannot_be_read_is_a_warning_and_hides_no_other(cli, three_ru
     assert "next: gittrack fsck" in answer.err
 
 
+def test_of_many_runs_that_cannot_be_read_a_few_are_named_and_the_others_counted(cli, three_runs, git):
+    blob = git("hash-object", "-w", "--stdin", stdin="x").strip()
+    tree = git("mktree", stdin=f"100644 blob {blob}\tfile\n").strip()
+    commit = git("commit-tree", tree, "-m", "no run").strip()
+    for number in range(12):
+        git("update-ref", f"refs/runs/inbox/{number:032x}", commit)
+    answer = cli("ls")
+    assert answer.err.count("cannot read run ") == 5
+    assert "warning: … and 7 more: gittrack fsck" in answer.err
+    assert len(json.loads(cli("ls", "--json").out)["problems"]) == 12
+
+
 def test_the_settings_say_which_metrics_come_first(cli, record, git):
     record("many", {name: [1.0] for name in "abcde"})
     assert "a 1  b 1  c 1\n" in cli("ls").out

@@ -41,6 +41,24 @@ def test_what_others_shared_is_new_once(people):
     assert look(bob) == (["third"], [])
 
 
+def test_a_long_text_is_cut_where_things_are_listed_and_whole_elsewhere(people, gittrack_cli):
+    ann, bob = people("ann"), people("bob")
+    id, text = ann.run("first"), "word " * 4000
+    ann.push()
+    bob.fetch()
+    with bob.here():
+        comment_run(bob.project, id, text)
+    bob.push()
+    ann.fetch()
+    for command in (["inbox", "--keep"], ["log", id], ["log"]):
+        done = gittrack_cli(*command, cwd=ann.folder)
+        assert max(len(line) for line in done.stdout.splitlines()) < 320
+        assert "word word" in done.stdout
+        assert "…" in done.stdout
+    for command in (["log", id, "--json"], ["comment", id], ["inbox", "--json"]):
+        assert text.strip() in gittrack_cli(*command, cwd=ann.folder).stdout
+
+
 def test_the_command_line_shows_and_remembers(people, gittrack_cli):
     ann, bob = people("ann"), people("bob")
     ann.run("first")

@@ -77,7 +77,7 @@ def test_control_c_after_the_first_month(shared, people, remote, project_env, tm
     os.killpg(child.pid, signal.SIGINT)
     said = child.communicate(timeout=60)[1]
     assert child.returncode == 130
-    assert "gittrack: 2026-05 is here: 1 run" in said
+    assert "gittrack: 2026-05 is here: 1 run\n" in said
     assert "the same command does the rest" in said
     assert bob.names() == ["of-2026-05"]
     bob.git("remote", "set-url", "origin", str(remote))

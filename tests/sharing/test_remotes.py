@@ -426,9 +426,13 @@ def test_many_refusals_are_a_few_lines(people, remote, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert lines[20:] == [
         "gittrack: warning: and 19980 more: gittrack fsck",
-        "gittrack: nothing of what is new at origin was taken",
+        "gittrack: refused 20000 things of origin; nothing else is new there",
     ]
     assert code_of(found) == 6
+    found = Fetched("origin", refused=(Problem("run 1", "bad"),), moved=1)
+    say_fetched(found)
+    assert capsys.readouterr().err.endswith("gittrack: refused 1 thing of origin; taken: 1 checkpoint\n")
+    assert code_of(found) == 0, "something good came"
     assert code_of(Fetched("origin")) == 0
 
 

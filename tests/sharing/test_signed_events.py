@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -195,6 +196,15 @@ def test_what_git_cannot_sign_is_not_said_and_the_error_says_how(ann, gittrack_c
     env = {"GIT_CONFIG_PARAMETERS": "'gittrack.sign'='false'"}
     assert gittrack_cli("comment", id, "why?", cwd=ann.folder, env=env).returncode == 0
     assert len(said(ann, id)) == 2
+
+
+def test_a_key_that_wants_a_passphrase_is_added_to_the_agent(ann, gittrack_cli, tmp_path):
+    id = ann.run("first")
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", "secret", "-f", str(ann.key)], check=True)
+    env = {"SSH_ASKPASS": "true", "SSH_ASKPASS_REQUIRE": "force", "SSH_AUTH_SOCK": str(tmp_path / "none")}
+    done = gittrack_cli("tag", id, "good=yes", cwd=ann.folder, env=env)
+    assert done.returncode == 1
+    assert "hint: ssh-add; unsigned, once: --no-sign" in done.stderr
 
 
 def test_a_resumption_that_changes_tags_ends_without_signing_and_says_so(ann, capsys):

@@ -55,7 +55,14 @@ def code_of(*fetched: Fetched) -> int:
         return 5
     refused = [problem for found in fetched for problem in found.refused]
     of_ledgers = any(problem.where.startswith("ledger ") for problem in refused)
-    return 6 if of_ledgers or (refused and not any(found.rows for found in fetched)) else 0
+    return 6 if of_ledgers or (refused and not any(found.rows or found.moved for found in fetched)) else 0
+
+
+def _else_taken(found: Fetched) -> str:
+    """What came beside what was refused, when no run and no event did."""
+    from gittrack.cli.render import plural
+
+    return f"taken: {plural(found.moved, 'checkpoint')}" if found.moved else "nothing else is new there"
 
 
 def say_fetched(project: Project, found: Fetched) -> None:
@@ -88,7 +95,7 @@ def say_fetched(project: Project, found: Fetched) -> None:
         but = f", {len(found.refused)} refused" if found.refused else ""
         say(f"fetched {' and '.join(parts)} from {found.remote}{but}; newest first: gittrack ls")
     elif found.refused:
-        say(f"nothing of what is new at {found.remote} was taken")
+        say(f"refused {plural(len(found.refused), 'thing')} of {found.remote}; {_else_taken(found)}")
     elif not found.moved:
         say(f"nothing new at {found.remote}")
     if found.running:

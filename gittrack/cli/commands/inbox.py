@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gittrack.cli.session import Session
-from gittrack.cli.terminal import say
+from gittrack.cli.terminal import say, warn_of
 from gittrack.core.expunged import EXPUNGED, expunge_hint
 from gittrack.core.ids import RunId
 
@@ -43,8 +43,7 @@ def command(session: Session, keep: bool, as_json: bool) -> None:
         session.stdout.show(_lines(session, found, present_names(project, found)), session.environ)
     else:
         say("nothing new from others; what is at the remote: gittrack fetch")
-    for problem in found.problems:
-        say(f"warning: {problem.where} cannot be read: {problem.reason}: gittrack fsck", role="warning")
+    warn_of([f"{problem.where} cannot be read: {problem.reason}: gittrack fsck" for problem in found.problems])
     if not keep:
         mark_as_seen(project, found)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gittrack.cli.session import Session
-from gittrack.cli.terminal import say
+from gittrack.cli.terminal import warn_of
 from gittrack.errors import UsageError
 
 
@@ -52,5 +52,4 @@ def command(
 
         trees = [tree_lines(found, root, session.stdout, up=up or both, down=down or both) for root in found.roots]
         session.stdout.show([line for tree in trees for line in tree], session.environ)
-    for where, reason in problems:
-        say(f"warning: cannot read {where}: {reason}", role="warning")
+    warn_of([f"cannot read {where}: {reason}" for where, reason in problems])

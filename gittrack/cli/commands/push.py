@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gittrack.cli.session import Session
-from gittrack.cli.terminal import say
+from gittrack.cli.terminal import say, warn_of
 from gittrack.core.names import display
 from gittrack.errors import RunExpungedError, RunNotFoundError, UsageError
 
@@ -57,8 +57,7 @@ def command(
         plan = plan_push(
             project, remote, runs=runs, query=query, experiment=experiment, everything=everything, told=told
         )
-    for problem in plan.problems:
-        say(f"warning: {problem.where} stays here: {problem.reason}: gittrack fsck", role="warning")
+    warn_of([f"{problem.where} stays here: {problem.reason}: gittrack fsck" for problem in plan.problems])
     if plan.expunged:
         from gittrack.cli.commands.expunge import say_hidden
 

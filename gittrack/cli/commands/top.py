@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gittrack.cli.session import Session
-from gittrack.cli.terminal import Terminal, say
+from gittrack.cli.terminal import Terminal, say, warn_of
 
 if TYPE_CHECKING:
     from gittrack.api.project import Project
@@ -53,8 +53,7 @@ def command(session: Session, seconds: float, once: bool, as_json: bool) -> None
         session.stdout.show(_table(project, listing.runs, session.stdout), session.environ)
     else:
         say("no run is in progress; all runs: gittrack ls")
-    for problem in listing.problems:
-        say(f"warning: cannot read {problem.where}: {problem.reason}", role="warning")
+    warn_of([f"cannot read {problem.where}: {problem.reason}" for problem in listing.problems])
 
 
 def _print_json(project: Project, listing: Listing) -> None:

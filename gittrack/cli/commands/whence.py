@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gittrack.cli.session import Session
-from gittrack.cli.terminal import Terminal, say
+from gittrack.cli.terminal import Terminal, say, warn_of
 from gittrack.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def command(context: click.Context, file: str, as_json: bool) -> None:
         shapes.print_json(whence=shapes.whence(found), problems=[shapes.unread(*each) for each in problems])
     elif found.made or found.read:
         session.stdout.show(_lines(found, project.now(), session.stdout), session.environ)
-    for where, reason in problems:
-        say(f"warning: cannot read {where}: {reason}", role="warning")
+    warn_of([f"cannot read {where}: {reason}" for where, reason in problems])
     _say_unseen(found)
     if not found.made and not found.read:
         if as_json:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gittrack.api.annotate import kept_text, write_fact
 from gittrack.api.closing import roll_up_when_crowded
 from gittrack.api.project import Project
 from gittrack.api.read import SavedRun, find_run
+from gittrack.api.signatures import signatures_of
+from gittrack.core.ids import EventId
 from gittrack.core.records import Subject
-from gittrack.core.reviews import ACCEPTED, REJECTED, REQUESTED, Review, reviews, standing
+from gittrack.core.reviews import ACCEPTED, REJECTED, REQUESTED, Review, reviews, reviews_among, standing, without
+from gittrack.core.signatures import BAD, Signature
 from gittrack.errors import NotFoundError, UsageError
+from gittrack.frozen import dataclass
 
 __all__ = [
     "ACCEPTED",
     "REJECTED",
     "REQUESTED",
+    "CheckedReviews",
     "Review",
+    "checked_reviews",
     "review_run",
     "reviews_of",
     "standing_of",
@@ -30,6 +38,44 @@ def reviews_of(run: SavedRun) -> list[Review]:
 def standing_of(run: SavedRun) -> str:
     """How a run stands: ``rejected``, ``accepted``, ``requested``, or empty."""
     return standing(reviews_of(run))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedReviews:
+    """What people say of a run, as far as their signatures let it count.
+
+    Attributes:
+        counted: of each person the last word, and the last request, oldest first.
+        bad: what is signed by a signature that is bad, oldest first: nobody knows who said it, so it replaces nothing.
+        signatures: of all these.
+    """
+
+    counted: tuple[Review, ...]
+    bad: tuple[Review, ...]
+    signatures: Mapping[EventId, Signature]
+
+    @property
+    def standing(self) -> str:
+        """How the run stands: ``rejected``, ``accepted``, ``requested``, or empty."""
+        return standing(self.counted)
+
+
+def checked_reviews(project: Project, run: SavedRun, *, check: bool) -> CheckedReviews:
+    """What people say of a run, with their signatures.
+
+    Args:
+        project: where.
+        run: which.
+        check: let git verify the signatures; without it none is known to be bad.
+
+    Raises:
+        GitProgramError: git could not check them.
+    """
+    said = [event for event in run.state.events if event.kind == "approval"]
+    signatures = signatures_of(project, said, check=check)
+    bad = {id for id, signature in signatures.items() if signature.state == BAD}
+    counted = reviews(without(run.state, bad)) if bad else reviews_of(run)
+    return CheckedReviews(tuple(counted), tuple(reviews_among(run.state, bad)), signatures)
 
 
 def review_run(project: Project, address: str, verdict: str, text: str = "", *, asked: str = "") -> SavedRun:

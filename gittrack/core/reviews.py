@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from gittrack.core.events import Folded
+from gittrack.core.events import Folded, fold
 from gittrack.core.ids import EventId
 from gittrack.core.records import Event, Person
 from gittrack.frozen import dataclass
 
 REQUESTED, ACCEPTED, REJECTED = "requested", "accepted", "rejected"
 VERDICTS = (REQUESTED, ACCEPTED, REJECTED)
+WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,16 @@ def reviews(state: Folded) -> list[Review]:
         if event.value in VERDICTS:
             latest[event.author.email, event.value == REQUESTED] = _review(event, event.value)
     return sorted(latest.values(), key=lambda review: (review.time, review.id))
+
+
+def without(state: Folded, ids: Collection[EventId]) -> Folded:
+    """What would be said of a subject in review if some events had never been: what they replaced counts again."""
+    return fold({}, [event for event in state.events if event.kind == "approval" and event.id not in ids])
+
+
+def reviews_among(state: Folded, ids: Collection[EventId]) -> list[Review]:
+    """Some events, whether they count or not, as reviews, oldest first; what takes one back is ``withdrawn``."""
+    return [_review(event, event.value or WITHDRAWN) for event in state.events if event.id in ids]
 
 
 def _review(event: Event, verdict: str) -> Review:

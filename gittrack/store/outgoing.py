@@ -232,8 +232,8 @@ def refusal(remote: Remote, answer: PushedRef) -> RemoteError:
     """The error for what a server refused."""
     if answer.in_the_way:
         text = f"remote '{remote.shown}' has a ref '{display(answer.in_the_way)}', so '{answer.name}' cannot be there"
-        words = shlex.join(["git", "push", remote.shown, f":{answer.in_the_way}"])
-        return RemoteError(text, hint=f"when nobody needs it: {words}")
+        words = shlex.join([remote.shown, f":{answer.in_the_way}"])
+        return RemoteError(text, hint=f"when nobody needs it: git push {words}")
     reason = answer.reason or "it gives no reason"
     hint = f"gittrack remote check {remote.shown}"
     if "hook declined" in reason:

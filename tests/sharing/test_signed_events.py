@@ -13,7 +13,7 @@ import gittrack
 from gittrack.api.annotate import delete_run, note_run, rename_run, restore_run, run_log, tag_run
 from gittrack.api.comments import comment_run
 from gittrack.api.maintain import roll_up_now
-from gittrack.api.reviews import ACCEPTED, review_run
+from gittrack.api.reviews import ACCEPTED, REJECTED, review_run
 from gittrack.api.signatures import signatures_of
 from gittrack.core.signatures import Signature
 from gittrack.errors import SigningError, UsageError
@@ -155,6 +155,29 @@ def test_a_signature_of_something_else_is_bad(ann, gittrack_cli):
     done = gittrack_cli("log", id, "--signatures", cwd=ann.folder)
     assert "BAD signature" in done.stdout
     assert done.returncode == 0
+
+
+def test_a_review_with_a_bad_signature_does_not_count_and_replaces_nothing(ann, gittrack_cli):
+    id = ann.run("first")
+    with ann.here():
+        review_run(ann.project, id, ACCEPTED, "fine")
+        event = review_run(ann.project, id, REJECTED, "no").state.events[-1]
+    ref = f"refs/runs/inbox/{event.id}"
+    file = ann.folder / "forged"
+    file.write_text(ann.git("cat-file", "commit", ref).replace("rejected", "rejected by a forger", 1) + "\n")
+    ann.git("update-ref", ref, ann.git("hash-object", "-t", "commit", "-w", str(file)))
+    assert gittrack_cli("review", "show", id, cwd=ann.folder).stdout.startswith("rejected\n"), "nobody has checked it"
+    lines = gittrack_cli("review", "show", id, "--signatures", cwd=ann.folder).stdout.splitlines()
+    assert lines[0] == "accepted"
+    assert "accepted by Ann" in lines[1]
+    assert "good signature" in lines[1]
+    assert lines[3] == "not counted, and replacing nothing, since the signature is bad:"
+    assert "rejected by Ann" in lines[4]
+    assert "[BAD signature" in lines[4]
+    document = json.loads(gittrack_cli("review", "show", id, "--signatures", "--json", cwd=ann.folder).stdout)
+    assert document["standing"] == "accepted"
+    assert [each["verdict"] for each in document["reviews"]] == ["accepted"]
+    assert [(each["verdict"], each["signature"]) for each in document["bad"]] == [("rejected", "bad")]
 
 
 def test_the_commands_show_signatures(ann, gittrack_cli):

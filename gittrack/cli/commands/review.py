@@ -12,6 +12,7 @@ from gittrack.cli.terminal import say
 from gittrack.core.names import display
 
 if TYPE_CHECKING:
+    from gittrack.api.reviews import CheckedReviews
     from gittrack.cli.signature_marks import Signatures
     from gittrack.core.reviews import Review
 
@@ -80,22 +81,22 @@ def withdraw_command(session: Session, run: str) -> None:
 def show_command(session: Session, run: str, as_json: bool, checks: bool) -> None:
     """Show who said what of a run, and how it stands."""
     from gittrack.api.read import find_run
-    from gittrack.api.reviews import reviews_of, standing_of
-    from gittrack.api.signatures import signatures_of
-    from gittrack.cli.signature_marks import with_signatures
+    from gittrack.api.reviews import checked_reviews
 
     project = session.recovered()
     found = find_run(project, run)
-    said = reviews_of(found)
-    signatures = signatures_of(project, found.state.sets.get("approval", ()), check=checks)
+    said = checked_reviews(project, found, check=checks)
     if as_json:
         from gittrack.cli import shapes, sharing_shapes
+        from gittrack.cli.signature_marks import with_signatures
 
-        reviews = with_signatures([sharing_shapes.review(item) for item in said], signatures)
-        shapes.print_json(run=found.id, standing=standing_of(found) or None, reviews=reviews)
-    elif said:
-        now = project.now()
-        lines = [standing_of(found), *(line for review in said for line in _lines(review, now, signatures))]
+        reviews, bad = (
+            with_signatures([sharing_shapes.review(item) for item in items], said.signatures)
+            for items in (said.counted, said.bad)
+        )
+        shapes.print_json(run=found.id, standing=said.standing or None, reviews=reviews, bad=bad)
+    elif said.counted or said.bad:
+        lines = [said.standing or "no review counts", *_all_lines(said, project.now())]
         session.stdout.show(lines, session.environ)
     else:
         say(f"nobody reviewed run '{found.name}' yet: gittrack review request {found.id[:8]}")
@@ -109,6 +110,14 @@ def _say_it(session: Session, address: str, verdict: str, text: str, asked: str 
     run = review_run(project, address, verdict, text, asked=asked)
     what = f"a review of run '{run.name}' is requested" if verdict == "requested" else f"run '{run.name}' is {verdict}"
     say(f"{what}{share_hint(project)}")
+
+
+def _all_lines(said: CheckedReviews, now: int) -> list[str]:
+    lines = [line for review in said.counted for line in _lines(review, now, said.signatures)]
+    if said.bad:
+        lines.append("not counted, and replacing nothing, since the signature is bad:")
+        lines += [line for review in said.bad for line in _lines(review, now, said.signatures)]
+    return lines
 
 
 def _lines(review: Review, now: int, signatures: Signatures) -> list[str]:

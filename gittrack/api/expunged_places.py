@@ -7,6 +7,7 @@ of them, or none. So what one place has says nothing of the others.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from gittrack.api.fetch import catch_up, fetch_held
@@ -14,7 +15,7 @@ from gittrack.api.shared_rows import SharedRows
 from gittrack.core.ids import ObjectId, RefName
 from gittrack.core.ledger import BatchRow
 from gittrack.core.redact import redact_url
-from gittrack.core.refs import FETCHED_PREFIX, parse_shared_ledger, remote_ledger_ref
+from gittrack.core.refs import FETCHED_PREFIX, REMOTE_PREFIX, parse_shared_ledger, remote_ledger_ref
 from gittrack.errors import GittrackError, RemoteError
 from gittrack.git.network import RemoteRef, Told, fetch_refs, list_remote, push_ref
 from gittrack.git.refs import RefUpdate
@@ -112,14 +113,18 @@ class _Place:
         Raises:
             GittrackError: the place cannot be asked, or not be told.
         """
+        there = set()
         for ref in list_remote(self._repo, self._at.name, [f"{self._remote.prefix}*"]):
             ledger = parse_shared_ledger(self._remote.prefix, ref.name)
             if ref.name == f"{self._remote.prefix}live/{self._id}":
                 self._drop_live(ref)
             elif ledger is not None:
                 name = remote_ledger_ref(self._remote.slug, *ledger)
+                there.add(name)
                 if self._is_meant(name, ref, affected):
                     self._try(name, ledger, ref)
+        if self._is_first:  # before anything is pushed on top of them
+            self._clean_remembered(affected - there)
         if self._is_first and not self._is_rebuilt:
             self._share_statement()
         refs = list_remote(self._repo, self._at.name, [])
@@ -230,14 +235,21 @@ class _Place:
             if new != tip:
                 self._repo.refs.transaction([RefUpdate(name, new, tip)])
             return
-        if before is not None:
-            cleaned = without_commits(self._repo, before, frozenset(self._done.commits))
-            if cleaned != before:
-                self._repo.refs.transaction([RefUpdate(name, cleaned, before)])
+        self._clean_remembered([name])
         try:
             catch_up(self._project, self._at, self._told)(*ledger)
         except RemoteError as error:  # somebody else has rewritten it, too, which is for a person to accept
             self._done.unread.append(error.message)
+
+    def _clean_remembered(self, names: Iterable[RefName]) -> None:
+        """Take the run out of remembered ledgers that the place has otherwise, or no longer."""
+        for name in names:
+            before = self._repo.refs.get(name)
+            if before is None or not name.startswith(f"{REMOTE_PREFIX}{self._remote.slug}/"):
+                continue
+            cleaned = without_commits(self._repo, before, frozenset(self._done.commits))
+            if cleaned != before:
+                self._repo.refs.transaction([RefUpdate(name, cleaned, before)])
 
     def _drop_live(self, ref: RemoteRef) -> None:
         answer = push_ref(self._repo, self._at.name, None, ref.name, lease=ref.tip, told=self._told)

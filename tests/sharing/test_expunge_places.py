@@ -122,6 +122,20 @@ def test_what_is_pushed_to_is_rebuilt_and_a_mirror_that_is_fetched_from_is_told_
     assert len(git_at(remote, "log", "--format=%s", f"refs/runs/{month()}/ann").splitlines()) > 3
 
 
+def test_a_ledger_that_is_remembered_and_no_longer_there_is_rebuilt_here(ann, remote):
+    ann.run("good")
+    bad = leak(ann)
+    ann.push()
+    git_at(remote, "update-ref", "-d", f"refs/runs/{month()}/ann")
+    done = gone(ann, bad, prune=True)
+    assert (done.failed, done.stored) == ([], [])
+    assert SECRET not in reachable(ann.folder)
+    assert ann.names() == ["good"]
+    ann.push()
+    assert ledger_at(remote)
+    assert SECRET not in reachable(remote)
+
+
 def test_a_shallow_clone_that_does_not_know_the_whole_ledger_refuses(ann, people, remote):
     bad = leak(ann)
     ann.push()

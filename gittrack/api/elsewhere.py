@@ -166,8 +166,8 @@ def run_elsewhere(project: Project, address: str) -> SavedRun | None:
 def finish_elsewhere(project: Project, run: SavedRun) -> Recovery:
     """Make a run whose machine is gone a finished run of this clone: crashed, as its last checkpoint knows it.
 
-    The next push shares it and removes the checkpoint. Should the run go on after all, it ends as a second commit of
-    one run, and both are listed, as conflicting.
+    The next push shares it and removes the checkpoint. Should the run go on after all, the commit that it ends as
+    replaces this one.
 
     Args:
         project: where.

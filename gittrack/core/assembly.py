@@ -27,7 +27,7 @@ from gittrack.core.records import (
     Series,
     SubmoduleState,
 )
-from gittrack.core.run_toml import LATEST
+from gittrack.core.run_toml import LATEST, RECOVERED_FROM
 from gittrack.core.run_tree import RunBody, with_summaries
 from gittrack.errors import CorruptRecordError
 
@@ -349,7 +349,7 @@ def _record(state: _State, start: Operation, earlier: RunBody | None, series: Ma
         experiment=before.experiment,
         parent=before.parent,
         kind=before.kind,
-        extra=before.extra,
+        extra={key: value for key, value in before.extra.items() if key != RECOVERED_FROM},
     )
 
 

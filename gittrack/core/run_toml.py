@@ -114,6 +114,9 @@ def _code_table(code: CodeState) -> dict[str, Any]:
     return table | {key: value for key, value in optional.items() if value is not None}
 
 
+RECOVERED_FROM = "recovered_from"
+"""The key of a run that somebody finished from a checkpoint, and its value that checkpoint; readers keep it in
+``RunRecord.extra``."""
 _KNOWN = frozenset(
     "id name kind status start_time end_time experiment author code host command entry exit_code error parent note "
     "seeds params_none".split()

@@ -7,7 +7,7 @@ One damaged run, event or ledger is one line in ``problems`` and never hides the
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field
 
 from gittrack.core.events import is_event_message
@@ -16,9 +16,10 @@ from gittrack.core.ids import ObjectId, RefName, RunId, parse_event_id, parse_ru
 from gittrack.core.ledger import BATCH_FILE, LEDGER_FILE, BatchRow, decode_batch
 from gittrack.core.parsed_refs import InboxRef, LocalLedgerRef, RemoteLedgerRef, parse_ref
 from gittrack.core.problem import Problem
-from gittrack.core.records import Event
+from gittrack.core.records import Event, Person
 from gittrack.core.refs import REMOTE_PREFIX, RUNS_PREFIX
-from gittrack.core.run_toml import strip_version
+from gittrack.core.run_toml import RECOVERED_FROM, decode_run, strip_version
+from gittrack.core.run_tree import RUN_FILE
 from gittrack.core.writer_slugs import mail_slug
 from gittrack.errors import CorruptRecordError, FormatError, GittrackError
 from gittrack.git.repository import Repository
@@ -29,6 +30,7 @@ from gittrack.store.refused import read_refused
 LOCAL = ""
 """The writer of what lies in the inbox or a local ledger: this repository."""
 MAX_BATCH_BYTES = 64 << 10
+MAX_RUN_BYTES = 8 << 20
 
 
 @dataclasses.dataclass(slots=True)
@@ -185,7 +187,8 @@ def current_commits(repo: Repository, commits: dict[ObjectId, set[str]]) -> list
     """The commits of one run that count: one, or several that conflict.
 
     A resumption (its second parent is the earlier run commit) replaces the earlier one only if it lies here or in a
-    ledger of the same writer; else both are listed, as conflicting.
+    ledger of the same writer; else both are listed, as conflicting. What somebody finished from a checkpoint, for a
+    machine that was gone, is replaced by any other commit of the same author: the machine came back.
 
     Args:
         commits: a run's commits and their writers, as the catalog has them.
@@ -202,15 +205,38 @@ def current_commits(repo: Repository, commits: dict[ObjectId, set[str]]) -> list
         earlier = [found for found in with_earlier(repo, [commit]) if found != commit and found in commits]
         replaced.update(found for found in earlier if LOCAL in writers or writers & commits[found])
     left = commits.keys() - replaced
+    left = left if len(left) == 1 else left - _made_up_for(repo, left)
     if len(left) == 1:
         return list(left)
     return sorted(left, key=lambda commit: (LOCAL not in commits[commit], not _is_by(repo, commit, commits), commit))
 
 
+def _made_up_for(repo: Repository, commits: Collection[ObjectId]) -> set[ObjectId]:
+    """Those that were made of a checkpoint, where their author has finished the run after all."""
+    made = {commit for commit in commits if _is_of_checkpoint(repo, commit)}
+    if not made:
+        return set()
+    authors = {_author(repo, commit) for commit in commits if commit not in made} - {None}
+    return {commit for commit in made if _author(repo, commit) in authors}
+
+
+def _is_of_checkpoint(repo: Repository, commit: ObjectId) -> bool:
+    try:
+        data = repo.objects.read_file(commit, RUN_FILE, limit=MAX_RUN_BYTES)
+        return data is not None and RECOVERED_FROM in decode_run(data)[0].extra
+    except FormatError:
+        return False  # it cannot be read: whoever shows it says so
+
+
 def _is_by(repo: Repository, commit: ObjectId, commits: Mapping[ObjectId, set[str]]) -> bool:
     """Whether a ledger that lists a run is called as its author's is, unless they chose another name."""
+    author = _author(repo, commit)
+    return author is not None and mail_slug(author.email) in commits[commit]
+
+
+def _author(repo: Repository, commit: ObjectId) -> Person | None:
+    """Whose run a commit is; None when that is lost."""
     try:
-        author = repo.objects.read_commit(commit).author
+        return repo.objects.read_commit(commit).author
     except CorruptRecordError:
-        return False
-    return mail_slug(author.email) in commits[commit]
+        return None

@@ -18,6 +18,7 @@ from gittrack.core.message import encode_message
 from gittrack.core.parsed_refs import RemoteCheckpointRef, parse_ref
 from gittrack.core.records import RunStatus
 from gittrack.core.refs import LIVE, REMOTE_PREFIX, inbox_ref
+from gittrack.core.run_toml import RECOVERED_FROM
 from gittrack.core.run_tree import encode_tree
 from gittrack.errors import GitProgramError, GittrackError, StorageError
 from gittrack.git.reachable import unreachable
@@ -170,7 +171,8 @@ def finish_checkpoint(repo: Repository, id: RunId, commit: ObjectId) -> ObjectId
     points = [max(series.timestamps) for series in body.series.values() if len(series)]
     ended = max(body.record.start_time, max(points, default=seen.commit_time * 1000))
     error = "its process and its machine were gone; this is its last checkpoint"
-    record = replace(body.record, status=RunStatus.CRASHED, end_time=ended, error=error)
+    extra = {**body.record.extra, RECOVERED_FROM: commit}
+    record = replace(body.record, status=RunStatus.CRASHED, end_time=ended, error=error, extra=extra)
     tree = repo.objects.write_tree(encode_tree(replace(body, record=record)))
     message = encode_message(record, body.series)
     made = repo.objects.write_commit(tree, seen.parents, message, record.author, ended // 1000)

@@ -16,9 +16,12 @@ import pytest
 
 import gittrack
 from gittrack.api.checkpoint import CheckpointPusher, keep_pushing, pause, push_checkpoint
+from gittrack.api.elsewhere import finish_elsewhere
+from gittrack.api.read import find_run
 from gittrack.api.remotes import runs_remote
 from gittrack.api.sharing_status import sharing_status
 from gittrack.errors import ConflictError, RemoteError, RunActiveError, UsageError
+from gittrack.store.catalog import read_catalog
 from gittrack.store.pushed_checkpoints import PushedCheckpoints, read_pushed, write_pushed
 
 TRAINING = """
@@ -561,7 +564,30 @@ def test_a_run_whose_machine_is_gone_is_finished_by_who_asks_for_it(people, remo
     ended(ann, run)
     ann.push()
     ann.fetch()
-    assert len(seen(ann, run.id).conflicts) == 1, "the original came back: both are listed"
+    bob.fetch()
+    for person in (ann, bob):
+        back = seen(person, run.id)
+        assert (back.status, back.conflicts, len(back.history("loss"))) == ("finished", (), 2), "the original came back"
+    with bob.here():
+        assert list(read_catalog(bob.project.repo).problems) == []
+
+
+def test_a_resumption_of_a_recovered_run_is_no_recovery_and_conflicts_with_the_original(people):
+    ann, bob = people("ann"), people("bob")
+    run = begun(ann, name="long")
+    run.log_metric("loss", 0.5, 3)
+    tip = checkpoint(ann, run.id)
+    bob.fetch()
+    with bob.here():
+        finish_elsewhere(bob.project, find_run(bob.project, run.id))
+        assert dict(seen(bob, run.id).record.extra) == {"recovered_from": tip}
+        with gittrack.start_run(run_id=run.id, strict=True) as resumed:
+            resumed.log_metric("loss", 0.4, 4)
+    assert dict(seen(bob, run.id).record.extra) == {}
+    ended(ann, run)
+    ann.push()
+    bob.fetch()
+    assert len(seen(bob, run.id).conflicts) == 1
 
 
 def test_a_run_that_was_silent_for_long_may_be_dead(people, gittrack_cli):

@@ -21,6 +21,7 @@ from gittrack.git.refs import RefUpdate
 from gittrack.store.checkpoint_there import CheckpointThere, is_told
 from gittrack.store.checkpoints import journals_state, write_checkpoint
 from gittrack.store.live import is_alive, live_ids, read_live
+from gittrack.store.locks import exclusive
 from gittrack.store.outgoing import refusal
 from gittrack.store.ownership import Liveness
 from gittrack.store.pushed_checkpoints import (
@@ -289,17 +290,30 @@ def _goes_on(project: Project, id: RunId) -> bool:
 
 
 def _finished(project: Project, id: RunId, remote: Remote, every: float, told: _Log) -> str:
-    """Push the finished run and remove its checkpoint; why that was given up."""
-    text = ""
-    for attempt in range(_LAST_ATTEMPTS):
-        try:
-            push_finished(project, id, remote)
-            left = clear_checkpoint(project, id, remote)
-            return told.say(left) if left else ""
-        except RunNotFoundError as error:  # it stays so
-            return told.failed(error)
-        except (GittrackError, OSError) as error:
-            text = told.failed(error)
-        time.sleep(pause(min(every, 10.0), 0, attempt + 1))
+    """Push the finished run and remove its checkpoint; why that was given up.
+
+    Where the remote is away only one process waits for it, however many runs end: the others' runs are here, too.
+    """
+    text, done = _shared(project, id, remote, told)
+    if done:
+        return text
+    with exclusive(project.layout.finishing_lock, wait=False) as is_alone:
+        for attempt in range(_LAST_ATTEMPTS if is_alone else 0):
+            time.sleep(pause(min(every, 10.0), 0, attempt + 1))
+            text, done = _shared(project, id, remote, told)
+            if done:
+                return text
     log_checkpoint(project.layout, id, project.now(), "given up; the finished run is here: gittrack push")
     return text
+
+
+def _shared(project: Project, id: RunId, remote: Remote, told: _Log) -> tuple[str, bool]:
+    """Try it once: what is wrong, and whether there is nothing more to try."""
+    try:
+        push_finished(project, id, remote)
+        left = clear_checkpoint(project, id, remote)
+        return (told.say(left) if left else ""), True
+    except RunNotFoundError as error:  # it stays so
+        return told.failed(error), True
+    except (GittrackError, OSError) as error:
+        return told.failed(error), False

@@ -73,6 +73,11 @@ class Layout(NamedTuple):
         return self.root / "doubtful.json"
 
     @property
+    def finishing_lock(self) -> Path:
+        """Held by the one process that waits for a remote to come back, to share runs that have ended."""
+        return self.root / "finishing.lock"
+
+    @property
     def waiting_bytes_file(self) -> Path:
         """Shared runs whose artifact bytes stayed behind."""
         return self.root / "waiting-bytes.json"

@@ -703,3 +703,22 @@ def test_no_more_than_a_fiftieth_of_a_core_is_used_and_failures_slow_it_down():
             assert pause(every, spent, 0) >= max(every, 49 * spent)
             assert pause(every, spent, 3) >= pause(every, spent, 0)
     assert pause(1.0, 0.0, 10**6) == 600.0
+
+
+def test_while_a_remote_is_away_one_process_waits_for_it_however_many_runs_end(people, monkeypatch):
+    """A sweep of short runs without a network must not leave a process for each."""
+    from gittrack.api import checkpoint
+    from gittrack.api.remotes import runs_remote
+    from gittrack.store.locks import exclusive
+
+    ann = people("ann")
+    ids = [ann.run(name) for name in ("one", "two")]
+    ann.git("remote", "set-url", "origin", str(ann.folder / "away.git"))
+    slept = []
+    monkeypatch.setattr(checkpoint.time, "sleep", slept.append)
+    project, remote = ann.project, runs_remote(ann.project)
+    with exclusive(project.layout.finishing_lock):
+        assert checkpoint.keep_pushing(project, ids[0], remote, 1.0) != ""
+    assert slept == []
+    assert checkpoint.keep_pushing(project, ids[1], remote, 1.0) != ""
+    assert len(slept) == 12

@@ -199,4 +199,4 @@ def _plural(count: int, noun: str) -> str:
 def say_hidden(ids: Sequence[str]) -> None:
     """Say that expunged runs still lie here."""
     stays = "stays" if len(ids) == 1 else "stay"
-    say(f"{_plural(len(ids), 'expunged run')} {stays} here, hidden and not shared: gittrack expunge {ids[0]} --here")
+    say(f"{_plural(len(ids), 'expunged run')} {stays} here, hidden and not shared: by whom, and what to do: gittrack ls")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import gittrack
 from gittrack.api.checkpoint import CheckpointPusher, keep_pushing, pause, push_checkpoint
 from gittrack.api.elsewhere import finish_elsewhere
 from gittrack.api.read import find_run
+from gittrack.api.index_refresh import _is_deeper
 from gittrack.api.remotes import runs_remote
 from gittrack.api.sharing_status import sharing_status
 from gittrack.errors import ConflictError, RemoteError, RunActiveError, UsageError
@@ -520,30 +520,24 @@ def test_a_shallow_clone_gets_checkpoints_without_the_history_of_the_code(people
     assert names() == ["long", "own"]
     own = int(cid.git("rev-list", "--count", "HEAD", "--glob=refs/runs-remote/origin/2*"))
     assert int(cid.git("rev-list", "--count", "--all")) == own + 1, "the checkpoint alone, of all that ann has"
-    forgotten = _watch_for_forgetting(cid)
+    before = _cut_off(cid)
     run.log_metric("loss", 0.5)
     checkpoint(ann, run.id)
     cid.fetch()
     assert len(seen(cid, run.id).history("loss")) == 1
     assert names() == ["long", "own"]
-    assert forgotten() == 0, "where checkpoints come and go the index is not made anew"
+    assert _cut_off(cid) != before
+    assert not _is_deeper(cid.project, before, _cut_off(cid)), (
+        "where checkpoints come and go the index is not made anew"
+    )
     cid.git("fetch", "-q", "--unshallow")
     assert names() == ["long", "own"]
-    assert forgotten() > 0, "where the history is not cut off any more it is"
+    assert _is_deeper(cid.project, before, _cut_off(cid)), "where the history is not cut off any more it is"
     ended(ann, run)
 
 
-def _watch_for_forgetting(person):
-    """Has the index count the ledgers that it forgets, as it does of all before it is made anew; gives what asks."""
-    with sqlite3.connect(person.folder / ".git/gittrack/index.sqlite") as sql:
-        sql.execute("CREATE TABLE forgotten (id)")
-        sql.execute("CREATE TRIGGER forgetting AFTER DELETE ON ref BEGIN INSERT INTO forgotten VALUES (old.id); END")
-
-    def count():
-        with sqlite3.connect(person.folder / ".git/gittrack/index.sqlite") as sql:
-            return sql.execute("SELECT count(*) FROM forgotten").fetchone()[0]
-
-    return count
+def _cut_off(person):
+    return "\n".join(sorted(person.project.repo.cut_off()))
 
 
 def test_a_run_whose_machine_is_gone_is_finished_by_who_asks_for_it(people, remote, gittrack_cli):

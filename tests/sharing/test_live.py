@@ -16,8 +16,8 @@ import pytest
 import gittrack
 from gittrack.api.checkpoint import CheckpointPusher, keep_pushing, pause, push_checkpoint
 from gittrack.api.elsewhere import finish_elsewhere
-from gittrack.api.read import find_run
 from gittrack.api.index_refresh import _is_deeper
+from gittrack.api.read import find_run
 from gittrack.api.remotes import runs_remote
 from gittrack.api.sharing_status import sharing_status
 from gittrack.errors import ConflictError, RemoteError, RunActiveError, UsageError

@@ -199,4 +199,5 @@ def _plural(count: int, noun: str) -> str:
 def say_hidden(ids: Sequence[str]) -> None:
     """Say that expunged runs still lie here."""
     stays = "stays" if len(ids) == 1 else "stay"
-    say(f"{_plural(len(ids), 'expunged run')} {stays} here, hidden and not shared: by whom, and what to do: gittrack ls")
+    what = f"{_plural(len(ids), 'expunged run')} {stays} here, hidden and not shared"
+    say(f"{what}: by whom, and what to do: gittrack ls")

@@ -680,6 +680,9 @@ def test_the_command_wants_the_id_typed_and_says_what_cannot_be_undone(trio, cli
         assert nobody.returncode == 2
         assert "change the secret now" in nobody.stderr
         assert "nobody is there to type the run's id" in nobody.stderr
+        narrow = cli("expunge", "leaky", "--here", "--prune").stderr
+        assert " --here --prune --id ID" in narrow, "who repeats what is said must not do more than was asked for"
+        assert " --here --prune" in cli("expunge", "leaky", "--here", "--prune", "--dry-run").stderr
         wrong = cli("expunge", "leaky", "--id", bad[:31] + "x")
         assert wrong.returncode == 2
         short = cli("expunge", "leaky", "--id", bad[:8])

@@ -12,6 +12,8 @@ from gittrack.cli.arguments import no_sign
 from gittrack.cli.session import Session
 from gittrack.cli.terminal import print_data, say
 from gittrack.core.names import display
+from gittrack.core.redact import redact_url
+from gittrack.core.refs import BUNDLE, FROM
 from gittrack.errors import ConflictError, UsageError
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ def command(
 
     if here and remotes:
         raise UsageError("--here and --remote are given both", hint=f"gittrack expunge {run} --here")
+    options = _options(remotes, here=here, prune=prune)
     plan = plan_expunge(session.recovered(), run, here=here, remotes=remotes)
     for line in _lines(plan, prune=prune):
         click.echo(display(line), err=True) if not dry_run or as_json else print_data(line)
@@ -68,7 +71,7 @@ def command(
         if plan.obstacles:
             text = f"run {plan.id[:8]} is needed: {plan.obstacles[0].what}"
             raise ConflictError(text, hint=plan.obstacles[0].command)
-        _check_typed(plan, typed)
+        _check_typed(plan, typed, options)
         with git_progress() as told:
             done = expunge(session.project(), plan, prune=prune, told=told)
     if as_json:
@@ -76,19 +79,28 @@ def command(
 
         shapes.print_json(**_shape(plan, done))
     if done is None:
-        say(f"nothing is changed; to do it: gittrack expunge {plan.id}")
+        say(f"nothing is changed; to do it: gittrack expunge {plan.id}{options}")
         raise SystemExit(ConflictError.exit_code if plan.obstacles else 0)
-    _say_end(done)
+    _say_end(done, options)
     if done.failed:
         raise SystemExit(1)
 
 
-def _check_typed(plan: ExpungePlan, typed: str | None) -> None:
+def _options(remotes: Sequence[str], *, here: bool, prune: bool) -> str:
+    """What was asked for, as whoever repeats the command must say it again."""
+    import shlex
+
+    named = "".join(f" --remote {shlex.quote(redact_url(remote))}" for remote in remotes)
+    return f"{' --here' if here else ''}{named}{' --prune' if prune else ''}"
+
+
+def _check_typed(plan: ExpungePlan, typed: str | None, options: str) -> None:
     """The full id is the only yes."""
     if typed is None:
         if not sys.stdin.isatty():
             text = "nobody is there to type the run's id"
-            raise UsageError(text, hint=f"gittrack expunge {plan.id[:8]} --id ID, its full id (gittrack show)")
+            hint = f"gittrack expunge {plan.id[:8]}{options} --id ID, its full id (gittrack show)"
+            raise UsageError(text, hint=hint)
         typed = click.prompt("type the run's full id to go on", default="", show_default=False, err=True)
     if typed.strip() != plan.id:
         raise UsageError("what was typed is not the run's full id; nothing is changed", hint="gittrack expunge RUN")
@@ -126,12 +138,13 @@ def _going(plan: ExpungePlan) -> list[str]:
         names = [name for name in plan.ledgers if name.startswith(f"{remote.slug}/")]
         shown = ", ".join(name.partition("/")[2] for name in names[:_SHOWN]) or "whatever has it"
         lines.append(f"rebuilt at {remote.shown}: {shown}")
-    if plan.here and plan.ledgers:
-        lines.append(f"stays at remotes: {', '.join(plan.ledgers[:_SHOWN])}; there: gittrack expunge {plan.id}")
+    there_too = [name for name in plan.ledgers if not name.startswith((BUNDLE, FROM))]
+    if plan.here and there_too:
+        lines.append(f"stays at remotes: {', '.join(there_too[:_SHOWN])}; there: gittrack expunge {plan.id}")
     return lines
 
 
-def _say_end(done: Expunged) -> None:
+def _say_end(done: Expunged, options: str) -> None:
     for ledger in done.rebuilt:
         say(f"rebuilt {ledger}")
     for place in done.left:
@@ -146,7 +159,7 @@ def _say_end(done: Expunged) -> None:
         say(f"warning: {_plural(done.bytes.kept, 'file')} of artifacts {text}", role="warning")
     id = done.plan.id
     if done.failed:
-        say(f"the rest is done; when that is mended: gittrack expunge {id}")
+        say(f"the rest is done; when that is mended: gittrack expunge {id}{options}")
         return
     say(f"run {id[:8]} is expunged; everybody else: gittrack fetch --accept-rewrite")
     if done.stored and not done.pruned:

@@ -99,10 +99,10 @@ def _is_git_in(pid: int, roots: list[str]) -> bool:
             return False
         told += Path(f"/proc/{pid}/environ").read_bytes()
         place = os.readlink(f"/proc/{pid}/cwd")
-    except PermissionError:
-        return True
-    except OSError:  # it has ended
+    except (FileNotFoundError, ProcessLookupError):  # it has ended
         return False
+    except OSError:
+        return True
     return any(place == root or place.startswith(f"{root}/") or os.fsencode(root) in told for root in roots)
 
 

@@ -145,8 +145,13 @@ def test_a_git_at_work_here_is_who_may_hold_a_lock(refs, commits, repo):
     lock = repo / ".git" / (A + ".lock")
     lock.parent.mkdir(parents=True)
     lock.touch()
-    reader = subprocess.Popen(["git", "cat-file", "--batch"], cwd=repo, stdin=subprocess.PIPE)
+    reader = subprocess.Popen(["git", "cat-file", "--batch"], cwd=repo, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
+        assert reader.stdin is not None
+        assert reader.stdout is not None
+        reader.stdin.write(f"{commits[0]}\n".encode())
+        reader.stdin.flush()
+        reader.stdout.readline()  # by then it is called git
         with pytest.raises(StorageError, match="is locked") as caught:
             refs.create(A, commits[0])
         assert caught.value.hint.startswith(f"git is at work here, wait for it: ps -fp {reader.pid};")

@@ -422,7 +422,8 @@ def test_many_refusals_are_a_few_lines(people, remote, capsys):
     from gittrack.core.problem import Problem
 
     found = Fetched("origin", refused=tuple(Problem(f"run {number}", "bad") for number in range(20_000)))
-    say_fetched(people("ann").project, found)
+    project = people("ann").project
+    say_fetched(project, found)
     lines = capsys.readouterr().err.splitlines()
     assert lines[20:] == [
         "gittrack: warning: and 19980 more: gittrack fsck",
@@ -430,7 +431,7 @@ def test_many_refusals_are_a_few_lines(people, remote, capsys):
     ]
     assert code_of(found) == 6
     found = Fetched("origin", refused=(Problem("run 1", "bad"),), moved=1)
-    say_fetched(found)
+    say_fetched(project, found)
     assert capsys.readouterr().err.endswith("gittrack: refused 1 thing of origin; taken: 1 checkpoint\n")
     assert code_of(found) == 0, "something good came"
     assert code_of(Fetched("origin")) == 0

@@ -224,7 +224,7 @@ def test_a_ledger_of_a_thousand_lies_is_refused_in_one_line(people):
     eve.git("push", "-q", "origin", f"{base}:refs/runs/{month()}/eve")
     found = bob.fetch()
     assert found.ledgers == 0
-    assert "1250 of its runs" in found.refused[-1].reason
+    assert "1,250 of what it lists" in found.refused[-1].reason
 
 
 def test_what_a_deeper_history_brings_is_listed(people, remote):
